@@ -29,7 +29,7 @@ pub struct Regular {
 pub struct Content {
     text: Box<dyn Read>,
     /// Bytes read from the file.
-    taken: Rc<Cell<u64>>,
+    bytes_read: Rc<Cell<u64>>,
     about: Rc<About>,
     /// Bytes of text read.
     length: u64,
@@ -43,13 +43,13 @@ pub struct Content {
 /// Counts what is read.
 struct Counted<R> {
     source: R,
-    taken: Rc<Cell<u64>>,
+    bytes_read: Rc<Cell<u64>>,
 }
 
 impl<R: Read> Read for Counted<R> {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
         let given = self.source.read(out)?;
-        self.taken.set(self.taken.get() + given as u64);
+        self.bytes_read.set(self.bytes_read.get() + given as u64);
         Ok(given)
     }
 }
@@ -109,8 +109,8 @@ impl Content {
 
     /// Decompresses a reader's bytes. Fails if they cannot be read, or are of a kind that is no log.
     pub fn new(source: Box<dyn Read>) -> io::Result<Content> {
-        let (taken, about) = (Rc::new(Cell::new(0)), Rc::new(About::default()));
-        let file = Peeked::new(Box::new(Counted { source, taken: taken.clone() }));
+        let (bytes_read, about) = (Rc::new(Cell::new(0)), Rc::new(About::default()));
+        let file = Peeked::new(Box::new(Counted { source, bytes_read: bytes_read.clone() }));
         let unpacked = match packed::packing(file.first_bytes()) {
             Packing::None => file,
             Packing::Gzip => Peeked::new(Box::new(Gzip::new(file, about.clone()))),
@@ -121,7 +121,7 @@ impl Content {
         }
         Ok(Content {
             text: lines_of_text(unpacked),
-            taken,
+            bytes_read,
             about,
             length: 0,
             head: Digest::new(),
@@ -147,8 +147,8 @@ impl Content {
     }
 
     /// Bytes read from the file so far.
-    pub fn taken(&self) -> u64 {
-        self.taken.get()
+    pub fn bytes_read(&self) -> u64 {
+        self.bytes_read.get()
     }
 
     /// The time in a gzip header.
@@ -178,7 +178,7 @@ impl Content {
         }
     }
 
-    fn take_in(&mut self, mut bytes: &[u8]) {
+    fn update_digests(&mut self, mut bytes: &[u8]) {
         let missing = HEAD.saturating_sub(self.length).min(bytes.len() as u64) as usize;
         self.head.update(&bytes[..missing]);
         while let Some(&mark) = self.marks.get(self.sums.len()) {
@@ -200,7 +200,7 @@ impl Content {
 impl Read for Content {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
         let given = self.text.read(out)?;
-        self.take_in(&out[..given]);
+        self.update_digests(&out[..given]);
         Ok(given)
     }
 }

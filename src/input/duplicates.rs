@@ -3,9 +3,8 @@
 //! Takes events in order of time, says which are a packet that was counted before: logged by two rules, once
 //! per port of a bridge, or through logd and NFLOG both. Fixed memory.
 //!
-//! Packets alike to the last byte that came by the same path are a flood, and each counts. So for a
-//! fingerprint it is kept how often each path logged it: there were as many packets as the path with the
-//! most sightings has. A sighting that does not raise that number is a duplicate: `A B A B` are 2 packets,
+//! Packets alike to the last byte that came by the same path are a flood, and each counts. So each
+//! fingerprint has a count per path, and the largest of these is the number of packets. A sighting that does not raise that number is a duplicate: `A B A B` are 2 packets,
 //! `A A A` are 3.
 //!
 //! Of live inputs, a packet that both have reported is evicted first. So one input can be ahead of the other by some 800
@@ -18,7 +17,7 @@ use crate::parse::fingerprint_of;
 
 /// Sightings of one packet lie at most this far apart, in seconds.
 pub const WINDOW: i64 = 2;
-/// Places for fingerprints. Each can lie in two rows; if all places of both are taken, the one not seen for longest goes.
+/// Slots for fingerprints. Each fits in two rows; if both are full, the one not seen for longest is evicted.
 pub const ENTRIES: usize = ROWS * PER_ROW;
 
 const ROWS: usize = 512;
@@ -205,7 +204,7 @@ impl Duplicates {
     }
 
     /// `time`: of the sighting in seconds, by a clock of the caller's choice. `awaited`: this packet will be seen by
-    /// another path, too; should it be forgotten before, the other's sighting is told as [`Sighting::Unknown`].
+    /// another path, too; should it be forgotten before, the other's sighting is reported as [`Sighting::Unknown`].
     #[inline]
     pub fn sight(&mut self, event: &Event, time: i64, awaited: bool) -> Sighting {
         let (fingerprint, time) = (fingerprint_of(event), time as u32);

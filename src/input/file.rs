@@ -5,7 +5,7 @@
 //!
 //! A file whose content was read before, under whatever name and packed or not, is not read again;
 //! one that has grown since is read from there on. A pipe can't be read twice: whether its content
-//! was known is only told at its end, by [`FileReport::discard`].
+//! was imported before is known only at its end, by [`FileReport::discard`].
 
 use std::fmt;
 use std::io::{self, Read};

@@ -108,7 +108,7 @@ impl<R: Read> Lines<R> {
 
     /// The next line and those behind it, as far as they were read already; enough for a [`Window`] if the input goes on
     /// so far. `None`: a line's rest comes first.
-    pub fn at_hand(&mut self) -> Option<&[u8]> {
+    pub fn buffered(&mut self) -> Option<&[u8]> {
         if self.end - self.start < Window::SIZE {
             self.fill();
         }
@@ -116,7 +116,7 @@ impl<R: Read> Lines<R> {
     }
 
     /// Skips this many of the buffered bytes.
-    pub fn pass(&mut self, bytes: usize) {
+    pub fn consume(&mut self, bytes: usize) {
         self.start = self.end.min(self.start + bytes);
     }
 
@@ -147,8 +147,8 @@ impl<R: Read> Lines<R> {
         false
     }
 
-    /// Passes over `bytes`. `false`: the input ended before.
-    pub fn pass_over(&mut self, bytes: u64) -> bool {
+    /// Goes on at this offset of the input. `false`: the input ended before.
+    pub fn skip_to(&mut self, bytes: u64) -> bool {
         while self.offset() + ((self.end - self.start) as u64) < bytes {
             self.start = self.end;
             if !self.fill() {
@@ -302,14 +302,14 @@ mod tests {
     }
 
     #[test]
-    fn passing_over_counts_from_the_beginning() {
+    fn offsets_count_from_the_beginning() {
         let text = b"one\ntwo\nthree\n";
         let mut lines = Lines::new(Drip(text, 1), b"");
-        assert!(lines.pass_over(4));
+        assert!(lines.skip_to(4));
         assert_eq!((lines.offset(), lines.next_line()), (4, Some(Line::Whole(b"two"))));
-        assert!(!Lines::new(&text[..], b"").pass_over(15));
+        assert!(!Lines::new(&text[..], b"").skip_to(15));
         let mut lines = Lines::new(&text[..], b"");
-        assert!(lines.pass_over(5));
+        assert!(lines.skip_to(5));
         lines.swallow_rest_of_line();
         assert_eq!(lines.next_line(), Some(Line::Whole(b"three")));
     }

@@ -1,8 +1,8 @@
 //! Several files in one order of time.
 //!
 //! Takes inputs whose next event is known, gives their events in batches: always from the input
-//! whose next event is oldest. Files of one rotated set so follow each other, logs that overlap are
-//! woven together. At most [`MAX_OPEN`] files are open at once; where more overlap in time, the
+//! whose next event is oldest. Files of one rotated set so follow each other, and overlapping logs are
+//! merged by time. At most [`MAX_OPEN`] files are open at once; where more overlap in time, the
 //! rest come late.
 
 use std::io;
@@ -22,7 +22,7 @@ use crate::query::answer::InputCounts;
 /// Files that are open at a time while they are merged.
 pub const MAX_OPEN: usize = 16;
 
-/// How far the reading has come.
+/// Progress of a reading.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Progress {
     /// What is being done.
@@ -250,7 +250,7 @@ impl Open {
 
     /// Reads lines by the fast path. `true`: up to the end of the buffered text; `false`: the next line needs [`LineReader::read`].
     fn read_run<S: Sink>(&mut self, meter: &mut Meter, to: &mut S) -> Result<bool, S::Error> {
-        let Some(text) = self.lines.at_hand() else { return Ok(false) };
+        let Some(text) = self.lines.buffered() else { return Ok(false) };
         let (mut at, mut lines) = (0, 0);
         let mut given = Ok(());
         while given.is_ok()
@@ -263,7 +263,7 @@ impl Open {
             given = to.taken();
         }
         let is_used_up = lines > 0 && text.len() - at < Window::SIZE;
-        self.lines.pass(at);
+        self.lines.consume(at);
         self.count_lines(lines, meter);
         self.last_was_event |= lines > 0;
         given.map(|()| is_used_up)
@@ -278,7 +278,7 @@ impl Open {
     }
 
     fn report_progress(&mut self, meter: &mut Meter) {
-        let now = (self.lines.source().taken(), self.counts.lines);
+        let now = (self.lines.source().bytes_read(), self.counts.lines);
         meter.read(now.0 - self.reported.0, now.1 - self.reported.1);
         self.reported = now;
     }
@@ -289,7 +289,7 @@ impl Open {
     }
 
     /// Closes the input as if it had never been opened.
-    fn put_back(self, meter: &mut Meter) {
+    fn close_unread(self, meter: &mut Meter) {
         meter.done -= self.reported.0;
         meter.lines -= self.reported.1;
         meter.reported = meter.reported.min(meter.done);
@@ -301,7 +301,7 @@ pub trait Inputs {
     /// Opens an input and reads up to its first event. `None`: it failed, and knows that itself.
     fn open(&mut self, input: usize, paths: &mut Paths, meter: &mut Meter) -> Option<Open>;
     /// Whether it can be closed and opened again.
-    fn can_wait(&self, input: usize) -> bool;
+    fn can_reopen(&self, input: usize) -> bool;
     /// When it was last changed: the order of files without other evidence.
     fn modified(&self, input: usize) -> i64;
     fn finish(&mut self, open: Open);
@@ -330,8 +330,8 @@ pub fn merge<D: FnMut(&[Event], &mut Vec<bool>)>(
             inputs.finish(open);
             continue;
         };
-        let open = if wanted.len() > MAX_OPEN && inputs.can_wait(input) {
-            open.put_back(meter);
+        let open = if wanted.len() > MAX_OPEN && inputs.can_reopen(input) {
+            open.close_unread(meter);
             None
         } else {
             Some(open)

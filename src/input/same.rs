@@ -125,7 +125,7 @@ fn measure(file: &Candidate, marks: Vec<u64>, meter: &mut Meter) -> Measured {
     let mut reported = 0;
     // An error ends the content: what comes before it is what will be read.
     while read(&mut content, &mut buffer).is_ok_and(|bytes| bytes > 0) {
-        meter.advance_pass(Step::Comparing, content.taken(), file.size, &mut reported);
+        meter.advance_pass(Step::Comparing, content.bytes_read(), file.size, &mut reported);
     }
     Measured { length: content.length(), sum: content.sum(), sums: content.marked().collect() }
 }

@@ -152,7 +152,7 @@ impl Input {
                         let mut lines = Lines::new(Content::open(path)?.0, b"");
                         let (size, mut reported) = (regular.size, 0);
                         let scan = Scan::run(&mut lines, wanted, |content| {
-                            meter.advance_pass(Step::Dating, content.taken(), size, &mut reported);
+                            meter.advance_pass(Step::Dating, content.bytes_read(), size, &mut reported);
                         });
                         // A time from before the first OpenWrt was never set.
                         let modified =
@@ -162,7 +162,7 @@ impl Input {
                 };
                 self.clock = Some(clock);
                 let mut lines = Lines::new(Content::open(path)?.0, b"");
-                if !lines.pass_over(from) {
+                if !lines.skip_to(from) {
                     return Err(format!("'{}' became shorter while it was read", path.display()));
                 }
                 if self.grown_from.is_some_and(|entry| entry.inside_line) {
@@ -208,7 +208,7 @@ impl Inputs for Reading<'_> {
         }
     }
 
-    fn can_wait(&self, at: usize) -> bool {
+    fn can_reopen(&self, at: usize) -> bool {
         matches!(self.inputs[at].kind, Kind::Regular(_))
     }
 

@@ -1,4 +1,4 @@
-//! What a file's stamps leave out: the year, or all but the uptime.
+//! Completes timestamps without a year, or with an uptime only.
 //!
 //! Takes a file's lines, the time it was last changed and an offset from which lines will be read;
 //! gives the year of the first stamp read there and the wall time of uptime 0. The last stamp is
@@ -45,7 +45,7 @@ pub struct Scan {
 }
 
 impl Scan {
-    /// Looks through a file, to its end if need be. `watch` is told the lines' source now and then.
+    /// Looks through a file, to its end if need be. `watch` is called with the source from time to time.
     pub fn run<R: Read>(lines: &mut Lines<R>, wanted: Wanted, mut watch: impl FnMut(&R)) -> Scan {
         let mut scan = Scan::default();
         let mut number = 0u64;

@@ -1,6 +1,6 @@
 //! Interfaces of a packet -> from outside or from inside, and why.
 //!
-//! Takes a log prefix, interfaces and what the user has hint of them, gives the direction and the reason for it. Called
+//! Takes a log prefix, interfaces and what the options say about them, gives the direction and the reason for it. Called
 //! once for each new log prefix and pair of interfaces, not for each line.
 //!
 //! What the user names decides. Otherwise what the log prefix says, then the name of the interface. A name that says

@@ -1,6 +1,6 @@
 //! One log line -> one event.
 //!
-//! Takes a line's bytes, gives a classified event, or says that the line is none. Keeps what repeats from
+//! Takes a line's bytes, gives a classified event, or why there is none. Keeps what repeats from
 //! line to line: the header up to the message, the hour of the stamp, the context up to the source.
 //!
 //! Only the kernel's lines become packets; `header` tells who wrote a line. A line without a tag counts if

@@ -1,6 +1,6 @@
 //! The kernel's netfilter log text (`net/netfilter/nf_log_syslog.c`).
 //!
-//! Takes a kernel message without stamp and uptime, gives the info that the packet came (prefix, interfaces)
+//! Takes a kernel message without stamp and uptime, gives the packet's context (prefix, interfaces)
 //! and the packet's outer fields. What an ICMP error carries of another packet stands in `[...]` and is
 //! never read.
 //!

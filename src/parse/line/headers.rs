@@ -1,5 +1,5 @@
-//! Headers that repeat from line to line: the kernel's, with the hour they belong to, and those of daemons that tell
-//! nothing.
+//! Headers that repeat from line to line: the kernel's, with the hour they belong to, and those of daemons whose lines are
+//! never counted.
 
 use super::super::number::short_number;
 use super::super::prefix::Prefix;
@@ -59,7 +59,7 @@ impl KnownHeader {
         self.after.text().is_empty()
     }
 
-    fn part(&mut self) {
+    fn forget_packet(&mut self) {
         self.packet.clear();
         self.last_context = None;
     }
@@ -135,7 +135,7 @@ impl Headers {
         known.before.set(before);
         known.after.set(after);
         known.hour = time - second;
-        known.part();
+        known.forget_packet();
     }
 
     /// Remembers a daemon of which no line counts. Only with the blank behind its tag: `foo:` may go on as
@@ -152,7 +152,7 @@ impl Headers {
     pub(super) fn forget(&mut self) {
         for known in &mut self.known {
             known.after.clear();
-            known.part();
+            known.forget_packet();
         }
     }
 }
