@@ -21,14 +21,15 @@ pub(crate) use self::commit::AT_END;
 use self::commit::Purpose;
 use self::empty_history::EmptyHistory;
 use self::job::{Done, Job, Prepared, work};
-use self::saved::{Flash, Piece, PieceId, with_others};
+use self::saved::{Flash, Piece, with_others};
 use crate::config::Config;
 use crate::event::calendar::Date;
 use crate::live::Engine;
 use crate::query::history::History;
 use crate::stats::deferred::Deferred;
 use crate::store::directory::{Change, Directory, Disk, Open, Taken};
-use crate::store::pieces::{self, Saved, State};
+use crate::store::pieces::{self, PieceId, Saved, State};
+use crate::store::sections::StoredDay;
 use crate::store::{Deletion, Keep, Meta, Store, Upkeep};
 use crate::sys::worker::Worker;
 
@@ -214,6 +215,24 @@ impl Storage {
             None => {}
         }
         let flash = self.read_store();
+        let file = if first { pieces::open_copy(&self.run) } else { None };
+        let salt = file.as_ref().map_or(0, Open::salt);
+        let is_of_this_store = salt == self.salt();
+        let mut copy = file.and_then(|file| pieces::decode(&file));
+        let rank = flash.as_ref().map(|flash| flash.state.rank(&self.boot));
+        if let Some(copy) = &copy {
+            self.restored.clone_from(&copy.state.restored);
+        }
+        let mut newer = copy.take_if(|copy| Some(copy.state.rank(&self.boot)) > rank);
+        if let Some(copy) = &mut newer {
+            // A copy that was written without a store has no salt.
+            if is_of_this_store || salt == 0 || self.store.is_none() {
+                self.forget_due(copy.state.due);
+            }
+            if !is_of_this_store {
+                copy.days.iter_mut().for_each(StoredDay::drop_samples);
+            }
+        }
         // What was written in this boot is in RAM.
         let is_new = |id: &&PieceId| (id.is_import() || id.boot != self.boot) && !self.restored.contains(id);
         let ids = flash.iter().flat_map(|flash| &flash.pieces).map(|piece| &piece.id);
@@ -224,23 +243,14 @@ impl Storage {
             let saved = flash.map(|flash| flash.saved(|piece| new.contains(&piece.id)));
             return saved.filter(|saved| !saved.days.is_empty()).map(|saved| (saved, false));
         }
-        let has_imports = new.iter().any(PieceId::is_import);
-        let file = pieces::open_copy(&self.run);
-        let salt = file.as_ref().map_or(0, Open::salt);
-        let copy = file.and_then(|file| pieces::decode(&file));
-        let (mut saved, on_flash) = match (flash, copy) {
-            (Some(flash), Some(copy)) if copy.state.serial > flash.state.serial => {
-                self.forget_due(copy.state.due);
-                let on_flash = copy.state.on_flash && !has_imports;
-                (with_others(copy, flash), on_flash)
+        let (mut saved, on_flash) = match (flash, newer) {
+            (Some(flash), Some(copy)) => {
+                let on_flash = copy.state.on_flash && is_of_this_store && new.is_empty();
+                (with_others(copy, flash, is_of_this_store.then_some(salt)), on_flash)
             }
-            (None, Some(copy)) => {
-                self.forget_due(copy.state.due);
-                self.restored = copy.state.imports.iter().map(|key| PieceId::of_import(salt, *key)).collect();
-                (copy, false)
-            }
-            (Some(flash), copy) => {
-                let on_flash = !has_imports;
+            (None, Some(copy)) => (copy, false),
+            (Some(flash), None) => {
+                let on_flash = !new.iter().any(PieceId::is_import);
                 let mut saved = flash.saved(|_| true);
                 // Events that wait for the clock are not on flash. They got their days once the clock was trusted.
                 if saved.state.believed.is_none()
@@ -252,7 +262,7 @@ impl Storage {
             }
             (None, None) => return None,
         };
-        self.serial = saved.state.serial;
+        self.serial = self.serial.max(saved.state.serial);
         if let State { date: Some(date), written, .. } = saved.state {
             (self.written_on, self.written) = (Some(date), written);
         }
@@ -305,13 +315,14 @@ impl Storage {
         for (name, date, number) in &self.pieces {
             let Ok(Some(Saved { days, state, .. })) = store.piece(name) else { continue };
             let all = all.get_or_insert_default();
-            let (key, serial) = ((*date, *number), state.serial);
+            let (key, boot, serial) = ((*date, *number), state.boot.clone(), state.serial);
             let id = match serial {
-                0 => PieceId::of_import(store.salt(), key),
-                _ => PieceId { salt: 0, key, boot: state.boot.clone(), serial },
+                0 => PieceId { salt: store.salt(), key, ..PieceId::default() },
+                _ => PieceId { salt: 0, key, boot, serial },
             };
             all.pieces.push(Piece { id, days });
-            if state.serial >= all.state.serial {
+            self.serial = self.serial.max(serial);
+            if state.rank(&self.boot) >= all.state.rank(&self.boot) {
                 all.state = state;
             }
         }
@@ -375,19 +386,13 @@ impl Storage {
         }
     }
 
-    /// The pieces of imports that were restored of the store with this salt.
-    fn imports_of(&self, salt: u64) -> Vec<(Date, u32)> {
-        let imports = self.restored.iter().filter(|id| id.is_import() && id.salt == salt);
-        imports.map(|id| id.key).collect()
-    }
-
     /// Writes the copy in tmpfs, if anything changed.
     pub(crate) fn copy(&mut self, engine: &mut Engine, mark: Option<(u32, i64)>) {
         let (new, path) = (self.run.join("today.new"), self.run.join(pieces::RAM_COPY));
         let state = |engine: &Engine| State {
             on_flash: engine.is_on_flash(),
             due: self.due,
-            imports: self.imports_of(engine.salt()),
+            restored: self.restored.clone(),
             committing: self.committing,
             ..self.state(engine, mark)
         };

@@ -57,6 +57,21 @@ impl Disks {
         self.0.join("run")
     }
 
+    /// A directory that can take the place of that on flash.
+    fn other(&self) -> PathBuf {
+        self.0.join("other")
+    }
+
+    fn swap(&self) {
+        let aside = self.0.join("aside");
+        std::fs::create_dir_all(self.other()).unwrap();
+        for (from, to) in
+            [(self.flash(), &aside), (self.other(), &self.flash()), (aside.clone(), &self.other())]
+        {
+            std::fs::rename(from, to).unwrap();
+        }
+    }
+
     /// What another process sees of the store.
     fn store(&self) -> Store {
         Store::open(Directory::Disk(Disk::open(&self.flash()).unwrap()), Keep::default(), None).unwrap()

@@ -20,10 +20,28 @@ use super::deferred;
 use super::directory::{Directory, Disk, Open};
 use super::sections::{self, StoredDay, Unit};
 
+/// Which piece of an open day it is, also of a directory that took the place of another.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct PieceId {
+    /// Of the store of an import's piece, which has neither boot nor serial; else 0.
+    pub salt: u64,
+    /// Its day and number.
+    pub key: (Date, u32),
+    pub boot: String,
+    pub serial: u64,
+}
+
+impl PieceId {
+    /// Whether an import wrote the piece.
+    pub fn is_import(&self) -> bool {
+        self.serial == 0
+    }
+}
+
 /// The state of counting when it was saved.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct State {
-    /// Higher than in all earlier pieces and copies: the highest is the newest. 0: an import's.
+    /// Higher than in all earlier pieces and copies of the boot, see [`State::rank`]. 0: an import's.
     pub serial: u64,
     /// The kernel's boot id: the ids of logd's entries restart with each boot.
     pub boot: String,
@@ -39,8 +57,8 @@ pub struct State {
     pub written: u64,
     /// Of a copy: events dated up to this time (milliseconds since 1970) were taken out of `later.fws`.
     pub due: u64,
-    /// Of a copy: the pieces of imports that it contains, by day and number.
-    pub imports: Vec<(Date, u32)>,
+    /// Of a copy: the pieces of imports and of earlier boots that it contains.
+    pub restored: Vec<PieceId>,
     /// Of a copy: the serial of the commit in progress. If flash has it, it has the copy's closed days.
     pub committing: Option<u64>,
 }
@@ -66,9 +84,12 @@ fn code_state(codec: &mut impl Codec, state: &mut State, lost: &mut Lost) {
     codec.flag(&mut state.on_flash);
     codec.number(&mut state.written);
     codec.number(&mut state.due);
-    codec.rows(&mut state.imports, 2, (Date(0), 0), |codec, (date, number)| {
-        codec.date(date);
-        codec.small(number);
+    codec.rows(&mut state.restored, 5, PieceId::default(), |codec, id| {
+        codec.number(&mut id.salt);
+        codec.date(&mut id.key.0);
+        codec.small(&mut id.key.1);
+        codec.text(&mut id.boot);
+        codec.number(&mut id.serial);
     });
     codec.optional(&mut state.committing);
     codec.rows(lost, 2, (Date(0), 0), |codec, (date, lost)| {
@@ -78,6 +99,12 @@ fn code_state(codec: &mut impl Codec, state: &mut State, lost: &mut Lost) {
 }
 
 impl State {
+    /// The state of the highest rank is the newest. `boot`: this one's id. Each store counts its serials by itself, so
+    /// whatever another boot left is older.
+    pub fn rank(&self, boot: &str) -> (bool, u64) {
+        (self.boot == boot, self.serial)
+    }
+
     fn encode(&self, lost: &[(Date, u64)]) -> Content {
         Content::of(|content| code_state(content, &mut self.clone(), &mut lost.to_vec()))
     }
@@ -227,7 +254,10 @@ mod tests {
             on_flash: true,
             written: 70_000,
             due: 5,
-            imports: vec![(Date(20_000), 3)],
+            restored: vec![
+                PieceId { salt: u64::MAX, key: (Date(20_000), 3), ..PieceId::default() },
+                PieceId { salt: 0, key: (Date(20_000), 0), boot: "a".into(), serial: 4 },
+            ],
             committing: Some(6),
         };
         for state in [state, State::default()] {

@@ -97,6 +97,14 @@ pub struct StoredDay {
     pub samples: Samples,
 }
 
+impl StoredDay {
+    /// Drops the samples: those of two salts cannot be joined.
+    pub fn drop_samples(&mut self) {
+        self.samples = Samples::default();
+        self.summary.classes.iter_mut().for_each(|class| class.sample = None);
+    }
+}
+
 /// Reads all days of a file, oldest first; false if something of it could not be read.
 pub fn decode(file: &Open, unit: Unit) -> (Vec<StoredDay>, bool) {
     let (mut days, mut whole): (Vec<StoredDay>, bool) = (Vec::new(), true);

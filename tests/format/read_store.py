@@ -283,7 +283,7 @@ def state(raw):
     known = {"serial": reader.number(), "boot": reader.text(), "mark": (reader.optional(), reader.signed()),
              "date": reader.optional(), "clock": (reader.u8(), reader.signed()), "on_flash": reader.u8(),
              "written": reader.number(), "due": reader.number()}
-    known["imports"] = [reader.numbers(2) for _ in range(reader.number())]
+    known["restored"] = [(*reader.numbers(3), reader.text(), reader.number()) for _ in range(reader.number())]
     known["committing"] = reader.optional()
     known["lost"] = [reader.numbers(2) for _ in range(reader.number())]
     if not reader.done():

@@ -3,7 +3,7 @@
 //! Takes the files, gives days and the newest state; each event once. Writes nothing.
 
 use crate::event::calendar::Date;
-use crate::store::pieces::{Saved, State};
+use crate::store::pieces::{PieceId, Saved, State};
 use crate::store::sections::StoredDay;
 
 /// The open days on flash.
@@ -19,28 +19,6 @@ pub(super) struct Piece {
     pub(super) days: Vec<StoredDay>,
 }
 
-/// Which piece it is, also of a directory that took the place of another.
-#[derive(Clone, PartialEq, Eq)]
-pub(super) struct PieceId {
-    /// Of the store of an import's piece, which has neither boot nor serial.
-    pub(super) salt: u64,
-    /// Its day and number.
-    pub(super) key: (Date, u32),
-    pub(super) boot: String,
-    pub(super) serial: u64,
-}
-
-impl PieceId {
-    /// That of an import's.
-    pub(super) fn of_import(salt: u64, key: (Date, u32)) -> PieceId {
-        PieceId { salt, key, boot: String::new(), serial: 0 }
-    }
-
-    pub(super) fn is_import(&self) -> bool {
-        self.serial == 0
-    }
-}
-
 impl Flash {
     /// The days of the pieces that are wanted, with the newest state.
     pub(super) fn saved(self, wanted: impl Fn(&Piece) -> bool) -> Saved {
@@ -49,26 +27,30 @@ impl Flash {
     }
 }
 
-/// The copy in RAM, newer than flash, together with the days and imports that only flash has.
-pub(super) fn with_others(mut copy: Saved, flash: Flash) -> Saved {
-    if copy.state.committing.is_some_and(|serial| flash.state.serial >= serial) {
+/// The copy in RAM, newer than flash, together with the pieces that only flash has. `salt`: of the store on flash, if the
+/// copy was written with it.
+pub(super) fn with_others(mut copy: Saved, flash: Flash, salt: Option<u64>) -> Saved {
+    let State { restored, boot, date: open, committing, .. } = &copy.state;
+    let is_published =
+        |serial| flash.pieces.iter().any(|Piece { id, .. }| id.boot == *boot && id.serial >= serial);
+    if committing.is_some_and(is_published) {
         // The commit of its closed days was published before anybody could write the next copy.
-        let open = copy.state.date;
         let is_closed = |day: &StoredDay| day.summary.classes.iter().any(|class| class.sample.is_some());
-        copy.days.retain(|day| !is_closed(day) && Some(day.summary.date) == open);
+        copy.days.retain(|day| !is_closed(day) && Some(day.summary.date) == *open);
     } else {
         // Pieces that an import closed before the copy's commit was published: their days are in the months.
-        let (held, pieces) = (&copy.state.imports, &flash.pieces);
-        let is_gone = |key: &&(Date, u32)| pieces.iter().all(|piece| piece.id.key != **key);
-        let gone: Vec<Date> = held.iter().filter(is_gone).map(|(date, _)| *date).collect();
+        let is_there = |id: &PieceId| flash.pieces.iter().any(|piece| piece.id == *id);
+        let is_gone = |id: &&PieceId| id.is_import() && Some(id.salt) == salt && !is_there(id);
+        let gone: Vec<Date> = restored.iter().filter(is_gone).map(|id| id.key.0).collect();
         copy.days.retain(|day| !gone.contains(&day.summary.date));
     }
-    let known: Vec<Date> = copy.days.iter().map(|day| day.summary.date).chain(copy.state.date).collect();
-    let (imports, ours): (Vec<Piece>, Vec<Piece>) =
-        flash.pieces.into_iter().partition(|piece| piece.id.is_import());
-    let ours = ours.into_iter().flat_map(|piece| piece.days);
-    copy.days.extend(ours.filter(|day| !known.contains(&day.summary.date)));
-    let new = imports.into_iter().filter(|piece| !copy.state.imports.contains(&piece.id.key));
-    copy.days.extend(new.flat_map(|piece| piece.days));
+    let known: Vec<Date> = copy.days.iter().map(|day| day.summary.date).chain(*open).collect();
+    // What was written in the copy's boot or restored is in the copy, unless it could not hold the day any longer.
+    let is_held = |id: &PieceId| id.boot == *boot || restored.contains(id);
+    for Piece { id, days } in flash.pieces {
+        let is_missing =
+            |day: &StoredDay| !is_held(&id) || !id.is_import() && !known.contains(&day.summary.date);
+        copy.days.extend(days.into_iter().filter(is_missing));
+    }
     copy
 }

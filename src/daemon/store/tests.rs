@@ -1,9 +1,10 @@
-//! The daemon's store killed at each step of a commit, imports between two runs, directories that go away and return:
-//! nothing is lost but what came since the last copy, and nothing counts twice.
+//! The daemon's store killed at each step of a commit, imports between two runs: nothing is lost but what came since the
+//! last copy, and nothing counts twice.
 
 use std::time::{Duration, Instant};
 
 mod commands;
+mod directories;
 
 use super::*;
 use crate::event::calendar::Calendar;
@@ -56,6 +57,27 @@ impl Router {
             engine.restore(saved, on_flash);
         }
         Run { storage, engine, sent: 0 }
+    }
+
+    /// The power is cut.
+    fn reboot(&mut self) {
+        fs::remove_dir_all(self.place.join("run")).unwrap();
+        fs::create_dir_all(self.place.join("run")).unwrap();
+        self.boot = "another".into();
+    }
+
+    /// The run is killed after a copy.
+    fn restart(&self, mut run: Run) -> Run {
+        run.storage.copy(&mut run.engine, None);
+        drop(run);
+        self.start()
+    }
+
+    /// The run is killed, and the next one has flash alone.
+    fn without_copy(&self, run: Run) -> Run {
+        drop(run);
+        let _ = fs::remove_file(self.place.join("run/today.fws"));
+        self.start()
     }
 
     /// Files of an import between two runs: so many attempts on the day of an instant.
@@ -126,6 +148,18 @@ impl Run {
         self.storage.copy(&mut self.engine, None);
     }
 
+    /// Writes everything to flash.
+    fn flush(&mut self, router: &Router, wall: i64) {
+        self.commit(router);
+        self.settle(router, wall);
+    }
+
+    /// Counts so many attempts and writes them to flash.
+    fn store(&mut self, router: &Router, count: u32, wall: i64) {
+        self.send(count, wall);
+        self.flush(router, wall + 1);
+    }
+
     /// Until the worker has done what it is at.
     fn wait(&mut self) {
         let until = Instant::now() + Duration::from_secs(10);
@@ -188,16 +222,12 @@ fn a_kill_at_each_step_of_a_commit_loses_and_doubles_nothing() {
         for reboot in [false, true] {
             let mut router = Router::new(&format!("step-{steps}-{reboot}"));
             let mut run = router.start();
-            run.send(3, EVENING);
-            run.commit(&router);
-            run.settle(&router, EVENING + 1);
+            run.store(&router, 3, EVENING);
             run.send(4, EVENING + 60);
             go_on(&mut run, &router, EVENING + 61, steps);
             drop(run);
             if reboot {
-                fs::remove_dir_all(router.place.join("run")).unwrap();
-                fs::create_dir_all(router.place.join("run")).unwrap();
-                router.boot = "another".into();
+                router.reboot();
             }
             let mut run = router.start();
             // A reboot loses what flash does not have.
@@ -205,13 +235,12 @@ fn a_kill_at_each_step_of_a_commit_loses_and_doubles_nothing() {
             let name = format!("{}, reboot: {reboot}", step);
             assert_eq!(run.days(EVENING + 120), is(&[("2025-11-27", attempts)]), "{name}");
             // Flash gets it all, once.
-            run.send(1, EVENING + 180);
-            run.commit(&router);
-            run.settle(&router, EVENING + 181);
-            drop(run);
-            let _ = fs::remove_file(router.place.join("run/today.fws"));
-            let mut run = router.start();
-            assert_eq!(run.days(EVENING + 240), is(&[("2025-11-27", attempts + 1)]), "{name}, from flash");
+            run.store(&router, 1, EVENING + 180);
+            assert_eq!(
+                router.without_copy(run).days(EVENING + 240),
+                is(&[("2025-11-27", attempts + 1)]),
+                "{name}, from flash"
+            );
         }
     }
 }
@@ -222,9 +251,7 @@ fn a_kill_at_each_step_of_a_days_close_loses_and_doubles_nothing() {
         for more in [false, true] {
             let router = Router::new(&format!("close-{steps}-{more}"));
             let mut run = router.start();
-            run.send(3, EVENING);
-            run.commit(&router);
-            run.settle(&router, EVENING + 1);
+            run.store(&router, 3, EVENING);
             run.send(4, EVENING + 60);
             // Midnight; the new day has nothing, or something.
             run.at(EVENING + HOUR);
@@ -236,15 +263,16 @@ fn a_kill_at_each_step_of_a_days_close_loses_and_doubles_nothing() {
             let expected = is(&[("2025-11-27", 7), ("2025-11-28", 5)][..1 + usize::from(more)]);
             let mut run = router.start();
             assert_eq!(run.days(EVENING + HOUR + 60), expected, "{} {more}", step);
-            run.commit(&router);
-            run.settle(&router, EVENING + HOUR + 61);
+            run.flush(&router, EVENING + HOUR + 61);
             drop(run);
             let mut run = router.start();
             assert_eq!(run.days(EVENING + HOUR + 120), expected, "{} {more}, again", step);
-            drop(run);
-            let _ = fs::remove_file(router.place.join("run/today.fws"));
-            let mut run = router.start();
-            assert_eq!(run.days(EVENING + HOUR + 120), expected, "{} {more}, from flash", step);
+            assert_eq!(
+                router.without_copy(run).days(EVENING + HOUR + 120),
+                expected,
+                "{} {more}, from flash",
+                step
+            );
         }
     }
 }
@@ -256,17 +284,12 @@ fn what_is_imported_between_two_runs_is_added_whether_the_daemon_stopped_or_was_
         router.import(2, EVENING - HOUR);
         let mut run = router.start();
         assert_eq!(run.days(EVENING), is(&[("2025-11-27", 2)]), "{killed}");
-        run.send(3, EVENING);
-        run.commit(&router);
-        run.settle(&router, EVENING + 1);
+        run.store(&router, 3, EVENING);
         run.send(4, EVENING + 60);
-        if killed {
-            run.storage.copy(&mut run.engine, None);
-        } else {
-            run.commit(&router);
-            run.settle(&router, EVENING + 61);
-            run.storage.copy(&mut run.engine, None);
+        if !killed {
+            run.flush(&router, EVENING + 61);
         }
+        run.storage.copy(&mut run.engine, None);
         drop(run);
         router.import(10, EVENING - HOUR);
         router.import(20, EVENING + HOUR);
@@ -277,12 +300,8 @@ fn what_is_imported_between_two_runs_is_added_whether_the_daemon_stopped_or_was_
         drop(run);
         let mut run = router.start();
         assert_eq!(run.days(EVENING + HOUR + 90), expected, "{killed}, killed again");
-        run.commit(&router);
-        run.settle(&router, EVENING + HOUR + 91);
-        drop(run);
-        let _ = fs::remove_file(router.place.join("run/today.fws"));
-        let mut run = router.start();
-        assert_eq!(run.days(EVENING + HOUR + 120), expected, "{killed}, from flash");
+        run.flush(&router, EVENING + HOUR + 91);
+        assert_eq!(router.without_copy(run).days(EVENING + HOUR + 120), expected, "{killed}, from flash");
     }
 }
 
@@ -318,11 +337,8 @@ fn an_import_after_a_kill_counts_no_future_event_that_the_copy_in_ram_has() {
     run.storage.count_due(&mut run.engine, now);
     let expected = is(&[("2025-11-27", 3 + 7 + 9 + 20)]);
     assert_eq!(run.days(EVENING + 120), expected);
-    run.commit(&router);
-    run.settle(&router, EVENING + 121);
-    drop(run);
-    let _ = fs::remove_file(router.place.join("run/today.fws"));
-    let mut run = router.start();
+    run.flush(&router, EVENING + 121);
+    let mut run = router.without_copy(run);
     assert_eq!((run.days(EVENING + 1000), run.storage.later.count()), (expected, 0));
 }
 
@@ -330,16 +346,13 @@ fn an_import_after_a_kill_counts_no_future_event_that_the_copy_in_ram_has() {
 fn no_future_event_is_counted_while_a_command_has_the_store() {
     let router = with_later("later-released");
     let mut run = router.start();
-    run.send(3, EVENING);
-    run.commit(&router);
-    run.settle(&router, EVENING);
+    run.store(&router, 3, EVENING);
     assert!(run.storage.release());
     let now = run.at(EVENING + 60);
     run.storage.count_due(&mut run.engine, now);
     assert_eq!(run.storage.later.count(), 16);
     router.import(20, EVENING - HOUR);
-    run.commit(&router);
-    run.settle(&router, EVENING + 61);
+    run.flush(&router, EVENING + 61);
     assert!(run.storage.take_back());
     let now = run.at(EVENING + 62);
     run.storage.count_due(&mut run.engine, now);
@@ -353,92 +366,13 @@ fn a_day_that_was_imported_and_closed_is_imported_again() {
     let router = Router::new("import-again");
     router.import(2, EVENING - HOUR);
     let mut run = router.start();
-    run.send(3, EVENING);
-    run.commit(&router);
-    run.settle(&router, EVENING + 1);
+    run.store(&router, 3, EVENING);
     run.at(EVENING + HOUR);
-    run.commit(&router);
-    run.settle(&router, EVENING + HOUR + 1);
+    run.flush(&router, EVENING + HOUR + 1);
     run.storage.copy(&mut run.engine, None);
     drop(run);
     router.import(10, EVENING - HOUR);
     assert_eq!(router.start().days(EVENING + HOUR + 60), is(&[("2025-11-27", 15)]));
-}
-
-#[test]
-fn a_directory_that_goes_away_and_returns_has_everything_once() {
-    let router = Router::new("away");
-    let (here, away) = (router.place.join("db"), router.place.join("away"));
-    let mut run = router.start();
-    run.send(3, EVENING);
-    run.commit(&router);
-    run.settle(&router, EVENING + 1);
-    fs::rename(&here, &away).unwrap();
-    run.send(4, EVENING + 60);
-    run.commit(&router);
-    run.settle(&router, EVENING + 61);
-    assert_eq!(run.days(EVENING + 62), is(&[("2025-11-27", 7)]));
-    fs::remove_dir_all(&here).unwrap();
-    fs::rename(&away, &here).unwrap();
-    run.send(5, EVENING + 120);
-    run.commit(&router);
-    run.settle(&router, EVENING + 121);
-    let expected = is(&[("2025-11-27", 12)]);
-    assert_eq!(run.days(EVENING + 122), expected);
-    drop(run);
-    let _ = fs::remove_file(router.place.join("run/today.fws"));
-    assert_eq!(router.start().days(EVENING + 180), expected);
-}
-
-/// Another router's store in its place: its open day is added to ours.
-#[test]
-fn a_directory_that_is_replaced_by_another_store_loses_nothing_of_either() {
-    let router = Router::new("replaced");
-    let mut other = Router::new("replaced-other");
-    other.boot = "other".into();
-    let mut run = other.start();
-    run.send(100, EVENING);
-    run.commit(&other);
-    run.settle(&other, EVENING + 1);
-    drop(run);
-    let here = router.place.join("db");
-    let mut run = router.start();
-    run.send(3, EVENING);
-    run.commit(&router);
-    run.settle(&router, EVENING + 1);
-    fs::remove_dir_all(&here).unwrap();
-    fs::rename(other.place.join("db"), &here).unwrap();
-    run.send(4, EVENING + 60);
-    run.commit(&router);
-    run.settle(&router, EVENING + 61);
-    let expected = is(&[("2025-11-27", 107)]);
-    assert_eq!(run.days(EVENING + 62), expected);
-    drop(run);
-    let _ = fs::remove_file(router.place.join("run/today.fws"));
-    assert_eq!(router.start().days(EVENING + 180), expected);
-}
-
-/// A reload to another directory and back counts nothing twice.
-#[test]
-fn a_reload_to_another_directory_and_back_counts_once() {
-    let mut router = Router::new("reload");
-    let mut run = router.start();
-    run.send(3, EVENING);
-    run.commit(&router);
-    run.settle(&router, EVENING + 1);
-    let home = router.config.database.clone();
-    for (count, database) in [(4, router.place.join("other").display().to_string()), (5, home)] {
-        router.config.database = database;
-        run.storage.reload(&router.config, &mut run.engine);
-        run.send(count, EVENING + 60 + i64::from(count));
-        run.commit(&router);
-        run.settle(&router, EVENING + 70);
-    }
-    let expected = is(&[("2025-11-27", 12)]);
-    assert_eq!(run.days(EVENING + 71), expected);
-    drop(run);
-    let _ = fs::remove_file(router.place.join("run/today.fws"));
-    assert_eq!(router.start().days(EVENING + 180), expected);
 }
 
 #[test]
@@ -455,8 +389,7 @@ fn a_commit_that_failed_is_over_though_another_file_waits() {
     assert!(run.storage.problem.is_some() && !run.storage.is_busy());
     // It is written when it can be.
     fs::remove_file(run.storage.directory().join("commit.new")).unwrap();
-    run.commit(&router);
-    run.settle(&router, EVENING);
+    run.flush(&router, EVENING);
     assert_eq!(fs::read(run.storage.directory().join("blocks.fws")).unwrap(), [7]);
 }
 

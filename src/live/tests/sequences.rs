@@ -1,4 +1,5 @@
-//! Whatever sequence of packets, imports, steps of the clock, kills and restarts: what was counted stays counted, once.
+//! Whatever sequence of packets, imports, steps of the clock, kills, restarts and directories that take each other's place:
+//! what was counted stays counted, once.
 
 use proptest::prelude::*;
 
@@ -45,6 +46,34 @@ enum Step {
         days: Vec<i64>,
         stop: bool,
     },
+    /// The other directory is there now.
+    Swap {
+        restart: bool,
+    },
+}
+
+/// Lines of an import, as days from now, and whether the daemon was stopped.
+fn imports(days: std::ops::Range<i64>) -> impl Strategy<Value = Step> {
+    (proptest::collection::vec(days, 1..6), any::<bool>())
+        .prop_map(|(days, stop)| Step::Import { days, stop })
+}
+
+fn kills_in_commits() -> impl Strategy<Value = Step> {
+    (0u32..40).prop_map(|turns| Step::KillInCommit { turns })
+}
+
+/// What happens on one day with two directories.
+fn steps_of_a_day() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        3 => (1u32..40, 1u16..5).prop_map(|(count, port)| Step::Packets { count, port }),
+        1 => Just(Step::Commit),
+        1 => Just(Step::Copy),
+        1 => Just(Step::Kill),
+        2 => kills_in_commits(),
+        1 => Just(Step::PowerCut { wall: None, told: true }),
+        1 => imports(0..1),
+        3 => any::<bool>().prop_map(|restart| Step::Swap { restart }),
+    ]
 }
 
 fn instants() -> impl Strategy<Value = i64> {
@@ -70,11 +99,10 @@ fn steps() -> impl Strategy<Value = Step> {
         2 => Just(Step::Copy),
         1 => any::<bool>().prop_map(|full| Step::Full { full }),
         2 => Just(Step::Kill),
-        2 => (0u32..40).prop_map(|turns| Step::KillInCommit { turns }),
+        2 => kills_in_commits(),
         1 => (proptest::option::of(instants()), any::<bool>())
             .prop_map(|(wall, told)| Step::PowerCut { wall, told }),
-        2 => (proptest::collection::vec(-900i64..60, 1..6), any::<bool>())
-            .prop_map(|(days, stop)| Step::Import { days, stop }),
+        2 => imports(-900..60),
     ]
 }
 
@@ -111,24 +139,25 @@ impl Router {
     }
 }
 
-/// Imports a line for each day, so many days from now.
-fn import_days(disks: &Disks, number: usize, days: &[i64]) {
+/// Imports a line for each day, so many days from `now`.
+fn import_days(disks: &Disks, number: usize, now: i64, days: &[i64]) {
     let mut days = days.to_vec();
     days.sort_unstable();
-    let lines: Vec<String> = days
-        .iter()
-        .map(|days| line_at(&Calendar::utc().rfc3339(real_now() + days * DAY), number as u32))
-        .collect();
+    let lines: Vec<String> =
+        days.iter().map(|days| line_at(&Calendar::utc().rfc3339(now + days * DAY), number as u32)).collect();
     import(disks, &format!("{number}.log"), &lines);
 }
 
 /// What a sequence of steps may have lost at most, after each.
 fn check(steps: &[Step]) {
     let config = Config { keep_hours: 1, keep_days: 2, keep_months: 1000, ..Config::default() };
-    let machine = Now { boot_ms: 10_000, wall: real_now() };
+    let begin = real_now();
+    let machine = Now { boot_ms: 10_000, wall: begin };
     let mut router = Router::start(machine, "UTC", Disks::new(), 0, true, config);
     // Everything; of it what a copy or flash has; what flash has.
     let (mut total, mut copied, mut flashed) = (0u64, 0u64, 0u64);
+    // What the other directory has.
+    let mut away = 0;
     let (mut full, mut was_full) = (false, false);
     for (number, step) in steps.iter().enumerate() {
         let mut exact = true;
@@ -173,6 +202,9 @@ fn check(steps: &[Step]) {
                 router = router.crash();
             }
             Step::PowerCut { wall, told } => {
+                // What another boot counted is not known to be in both.
+                let _ = std::fs::remove_dir_all(router.disks.other());
+                away = 0;
                 let wall = wall.unwrap_or(router.machine.wall);
                 router = router.power_cut_until(wall, *told);
                 exact = false;
@@ -187,12 +219,23 @@ fn check(steps: &[Step]) {
                 router.quiesce();
                 let Router { machine, engine, storage, disks, boots, config, .. } = router;
                 drop((engine, storage));
-                import_days(&disks, number, days);
+                import_days(&disks, number, begin, days);
                 (total, copied, flashed) = (total + lines, copied + lines, flashed + lines);
                 router = Router::start(machine, "UTC", disks, boots, false, config);
                 exact = false;
             }
             Step::Import { .. } => {}
+            Step::Swap { restart } => {
+                if !router.disks.run().join("today.fws").exists() {
+                    router.copy();
+                }
+                router.disks.swap();
+                (flashed, away) = (away, flashed);
+                if *restart {
+                    router = router.crash();
+                    exact = false;
+                }
+            }
         }
         let counted = router.counted();
         if router.said.iter().any(|said| said.contains("is lost: the store could not be written for days")) {
@@ -210,10 +253,7 @@ fn check(steps: &[Step]) {
         total = counted;
         match step {
             Step::Copy | Step::Commit => copied = total,
-            Step::Kill | Step::KillInCommit { .. } | Step::PowerCut { .. } | Step::Import { .. } => {
-                copied = copied.min(total)
-            }
-            _ => {}
+            _ => copied = copied.min(total),
         }
         if committed && !router.engine.has_waiting() {
             flashed = total;
@@ -226,6 +266,13 @@ proptest! {
 
     #[test]
     fn what_was_counted_stays_counted_once(steps in proptest::collection::vec(steps(), 1..40)) {
+        check(&steps);
+    }
+
+    #[test]
+    fn what_was_counted_is_once_in_each_of_two_directories(
+        steps in proptest::collection::vec(steps_of_a_day(), 1..40),
+    ) {
         check(&steps);
     }
 }

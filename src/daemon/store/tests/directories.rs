@@ -1,0 +1,143 @@
+//! Directories that go away, return or are replaced, while the daemon runs and between two runs: nothing is lost, and
+//! nothing counts twice.
+
+use super::commands::rebooted;
+use super::*;
+
+#[test]
+fn a_directory_that_goes_away_and_returns_has_everything_once() {
+    let router = Router::new("away");
+    let (here, away) = (router.place.join("db"), router.place.join("away"));
+    let mut run = router.start();
+    run.store(&router, 3, EVENING);
+    fs::rename(&here, &away).unwrap();
+    run.store(&router, 4, EVENING + 60);
+    assert_eq!(run.days(EVENING + 62), is(&[("2025-11-27", 7)]));
+    fs::remove_dir_all(&here).unwrap();
+    fs::rename(&away, &here).unwrap();
+    run.store(&router, 5, EVENING + 120);
+    let expected = is(&[("2025-11-27", 12)]);
+    assert_eq!(run.days(EVENING + 122), expected);
+    assert_eq!(router.without_copy(run).days(EVENING + 180), expected);
+}
+
+/// Another router's store in its place: its open day is added to ours.
+#[test]
+fn a_directory_that_is_replaced_by_another_store_loses_nothing_of_either() {
+    let router = Router::new("replaced");
+    let mut other = Router::new("replaced-other");
+    other.boot = "other".into();
+    let mut run = other.start();
+    run.store(&other, 100, EVENING);
+    drop(run);
+    let here = router.place.join("db");
+    let mut run = router.start();
+    run.store(&router, 3, EVENING);
+    fs::remove_dir_all(&here).unwrap();
+    fs::rename(other.place.join("db"), &here).unwrap();
+    run.store(&router, 4, EVENING + 60);
+    let expected = is(&[("2025-11-27", 107)]);
+    assert_eq!(run.days(EVENING + 62), expected);
+    assert_eq!(router.without_copy(run).days(EVENING + 180), expected);
+}
+
+#[test]
+fn a_reload_to_another_directory_and_back_counts_once_also_what_was_before_a_reboot() {
+    for mut router in [Router::new("reload"), rebooted("reload-reboot")] {
+        let mut run = router.start();
+        if router.boot == "boot" {
+            run.store(&router, 3, EVENING);
+        }
+        let home = router.config.database.clone();
+        for (count, database) in [(4, router.place.join("other").display().to_string()), (5, home)] {
+            router.config.database = database;
+            run.storage.reload(&router.config, &mut run.engine);
+            run.store(&router, count, EVENING + 60 + i64::from(count));
+        }
+        let expected = is(&[("2025-11-27", 12)]);
+        assert_eq!(run.days(EVENING + 71), expected);
+        assert_eq!(router.without_copy(run).days(EVENING + 180), expected);
+    }
+}
+
+/// The drive is away when the daemon starts again, on a day with an earlier reboot, and returns while it runs or not.
+#[test]
+fn a_directory_that_is_away_at_a_restart_has_everything_once_when_it_returns() {
+    for restart in [false, true] {
+        let router = rebooted(&format!("away-at-restart-{restart}"));
+        let (here, away) = (router.place.join("db"), router.place.join("away"));
+        let mut run = router.start();
+        run.store(&router, 4, EVENING + 60);
+        fs::rename(&here, &away).unwrap();
+        let mut run = router.restart(run);
+        assert_eq!(run.days(EVENING + 90), is(&[("2025-11-27", 7)]));
+        run.send(5, EVENING + 120);
+        fs::remove_dir_all(&here).unwrap();
+        fs::rename(&away, &here).unwrap();
+        if restart {
+            run = router.restart(run);
+        }
+        run.flush(&router, EVENING + 121);
+        let expected = is(&[("2025-11-27", 12)]);
+        assert_eq!(run.days(EVENING + 122), expected, "{restart}");
+        assert_eq!(router.without_copy(run).days(EVENING + 180), expected, "{restart}");
+    }
+}
+
+/// The drive is not mounted yet when the daemon starts after a reboot, and is there when it starts again. Whichever of
+/// the two stores has the higher serials.
+#[test]
+fn a_drive_that_is_mounted_after_a_reboot_and_before_a_restart_loses_nothing_of_either() {
+    for (old, new) in [(100_000, 0), (0, 100_000)] {
+        let mut router = Router::new(&format!("mounted-{old}"));
+        let mut run = router.start();
+        run.storage.serial = old;
+        run.store(&router, 3, EVENING);
+        drop(run);
+        router.reboot();
+        let drive =
+            std::mem::replace(&mut router.config.database, router.place.join("mount").display().to_string());
+        let mut run = router.start();
+        run.storage.serial = new;
+        run.store(&router, 4, EVENING + 60);
+        router.config.database = drive;
+        let mut run = router.restart(run);
+        let expected = is(&[("2025-11-27", 7)]);
+        assert_eq!(run.days(EVENING + 90), expected, "{old}");
+        run.flush(&router, EVENING + 91);
+        assert_eq!(router.without_copy(run).days(EVENING + 180), expected, "{old}");
+    }
+}
+
+/// The copy in RAM says that flash has everything; that is the other store.
+#[test]
+fn a_restart_with_the_store_of_before_writes_the_day_to_it() {
+    let mut router = Router::new("of-before");
+    let mut run = router.start();
+    run.store(&router, 3, EVENING);
+    let second = router.place.join("second").display().to_string();
+    let first = std::mem::replace(&mut router.config.database, second);
+    let mut run = router.restart(run);
+    run.store(&router, 4, EVENING + 60);
+    router.config.database = first;
+    let mut run = router.restart(run);
+    run.flush(&router, EVENING + 90);
+    assert_eq!(router.without_copy(run).days(EVENING + 180), is(&[("2025-11-27", 7)]));
+}
+
+#[test]
+fn serials_go_on_when_the_directory_opens_after_the_start() {
+    let router = Router::new("serials");
+    let (here, away) = (router.place.join("db"), router.place.join("away"));
+    let mut run = router.start();
+    run.storage.serial = 100;
+    run.store(&router, 3, EVENING);
+    drop(run);
+    fs::rename(&here, &away).unwrap();
+    fs::write(&here, "no directory").unwrap();
+    let mut run = router.start();
+    fs::remove_file(&here).unwrap();
+    fs::rename(&away, &here).unwrap();
+    run.store(&router, 4, EVENING + 60);
+    assert!(run.storage.serial > 100);
+}
