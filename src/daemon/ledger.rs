@@ -54,14 +54,15 @@ impl LedgerFile {
     /// The ledger that an earlier run left, with times of this boot's clock.
     pub(super) fn read(&mut self, now: Now, wall: Option<i64>, storage: &mut Storage) -> Option<SavedLedger> {
         let copy = fs::read(&self.copy).ok().and_then(ledger::decode);
-        let known = copy.as_ref().map(|copy| copy.serial);
-        let flash = storage.get(NAME, |file| ledger::newer(file, known));
-        if known > flash.as_ref().map(|(serial, _)| *serial) {
+        let known = copy.as_ref().map(|copy| copy.rank(&self.boot));
+        let flash = storage.get(NAME, |file| ledger::newer(file, &self.boot, known));
+        let rank = flash.as_ref().map(|(rank, _)| *rank);
+        if known > rank {
             // The earlier run ended before it wrote it to flash.
             self.flash_at = Some(now.boot_ms.saturating_add(FLASH_MS));
         }
+        self.serial = known.max(rank)?.1;
         let stored = flash.and_then(|(_, stored)| stored).or(copy)?;
-        self.serial = stored.serial;
         Some(stored.at(&self.moment(now, wall)))
     }
 

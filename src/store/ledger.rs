@@ -94,7 +94,7 @@ impl Moment {
 /// The guard's ledger as it was stored.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct SavedLedger {
-    /// Increases with each save: the copy with the higher number is newer.
+    /// Increases with each save, see [`Rank`].
     pub serial: u64,
     pub saved: Moment,
     pub blocks: Vec<(Block, Option<Detail>)>,
@@ -240,6 +240,11 @@ impl SavedLedger {
         codec.rows(&mut self.ended, MIN_ENDED, NOT_ENDED, ended);
     }
 
+    /// See [`Rank`]. `boot`: this one's id.
+    pub fn rank(&self, boot: &str) -> Rank {
+        (self.saved.boot == boot, self.serial)
+    }
+
     /// The same with times of the boot clock of `now`.
     pub fn at(mut self, now: &Moment) -> SavedLedger {
         let saved = &self.saved;
@@ -296,17 +301,21 @@ pub fn decode(bytes: Vec<u8>) -> Option<SavedLedger> {
     read(&Open::from_bytes(bytes).ok()?.section(Kind::Blocks).ok()??)
 }
 
-/// The serial in an opened file, and the ledger if that is higher than `known`: two ledgers in memory are too many.
-/// `None`: damaged.
-pub fn newer(file: &Open, known: Option<u64>) -> Option<(u64, Option<SavedLedger>)> {
+/// Whether a ledger was saved in this boot, and its serial: the highest rank is the newest. What an earlier boot left on
+/// flash can have a higher serial, if flash was away when this one began.
+pub type Rank = (bool, u64);
+
+/// The rank of the ledger in an opened file, and the ledger if that is higher than `known`: two ledgers in memory are
+/// too many. `None`: damaged.
+pub fn newer(file: &Open, boot: &str, known: Option<Rank>) -> Option<(Rank, Option<SavedLedger>)> {
     let payload = file.section(Kind::Blocks).ok()??;
     let (mut reader, mut head) = (Reader::new(&payload), SavedLedger::default());
     head.code_head(&mut reader);
     if reader.has_failed() {
         return None;
     }
-    let is_newer = known < Some(head.serial);
-    Some((head.serial, if is_newer { Some(read(&payload)?) } else { None }))
+    let rank = head.rank(boot);
+    Some((rank, if known < Some(rank) { Some(read(&payload)?) } else { None }))
 }
 
 /// Reads the payload of the file. The checksums were verified before.

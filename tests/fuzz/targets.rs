@@ -150,7 +150,7 @@ fn read_file(data: &[u8]) {
     let _ = store.later();
     let _ = store.piece(&piece);
     if let Ok(file) = Open::from_bytes(data.to_vec()) {
-        ledger::newer(&file, None);
+        ledger::newer(&file, "", None);
     }
     for class in Class::ALL {
         let need = Need::new(class).and(&EVERYTHING, first, date);

@@ -72,6 +72,17 @@ fn a_ledger_comes_back_as_it_was_within_a_boot() {
     assert_eq!(saved_ledger.clone().at(&moment("a", 1_020_000, None)), saved_ledger);
 }
 
+/// The drive was away when this boot began: its file has the higher serial.
+#[test]
+fn what_another_boot_left_is_older_than_a_copy_of_this_one() {
+    let file = Open::from_bytes(encode(9, &moment("a", 5, None), &ledger(), (None, 0))).unwrap();
+    let is_read = |boot, known| newer(&file, boot, known).map(|(rank, stored)| (rank, stored.is_some()));
+    assert_eq!(is_read("b", Some((true, 3))), Some(((false, 9), false)));
+    assert_eq!(is_read("b", Some((false, 3))), Some(((false, 9), true)));
+    assert_eq!(is_read("a", Some((true, 3))), Some(((true, 9), true)));
+    assert_eq!(is_read("a", Some((true, 9))), Some(((true, 9), false)));
+}
+
 #[test]
 fn every_end_is_read() {
     for end in ENDS.into_iter().chain(Protection::ALL.map(End::Protected)) {
