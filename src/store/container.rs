@@ -66,6 +66,8 @@ pub enum Kind {
     Networks = 21,
     /// Firewall rules, and the inside destinations of forwarded attempts.
     Rules = 22,
+    /// The salts of the stores that were united with this one.
+    United = 23,
 }
 
 /// Why a file cannot be read.

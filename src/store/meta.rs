@@ -14,6 +14,8 @@ pub(super) const LATER: &str = "later.fws";
 
 /// Most deletions in the list.
 const MAX_DELETIONS: usize = 20;
+/// Most salts in the list.
+const MAX_UNITED: usize = 64;
 /// Longest text of a deletion in bytes.
 const LONGEST: usize = 200;
 
@@ -45,6 +47,8 @@ pub struct Meta {
     pub zone: Option<String>,
     /// Oldest first.
     pub deletions: Vec<Deletion>,
+    /// The salts of other stores whose days were added by restoring a backup.
+    pub united: Vec<u64>,
 }
 
 impl Meta {
@@ -53,6 +57,9 @@ impl Meta {
         let deletions = Content::of(|content| {
             self.deletions.clone().iter_mut().for_each(|deletion| deletion.code(content))
         });
+        let united = Content::of(|content| {
+            self.united.iter().take(MAX_UNITED).for_each(|salt| content.put(*salt));
+        });
         container::write(
             salt,
             vec![
@@ -60,6 +67,7 @@ impl Meta {
                 Section::packed(Kind::Seen, self.seen.clone()),
                 Section::plain(Kind::Zone, self.zone.clone().unwrap_or_default().into_bytes()),
                 Section::packed(Kind::Deletions, deletions),
+                Section::plain(Kind::United, united),
             ],
         )
     }
@@ -77,9 +85,17 @@ impl Meta {
         let (imported, seen) = (section(Kind::Imported), section(Kind::Seen));
         let zone = String::from_utf8(section(Kind::Zone)).unwrap_or_default();
         let deletions = section(Kind::Deletions);
+        let united = section(Kind::United);
+        let zone = (!zone.is_empty()).then_some(zone);
+        let mut meta = Meta { imported, seen, zone, ..Meta::default() };
+        let mut reader = Reader::new(&united);
+        while !reader.is_empty() && !reader.has_failed() && meta.united.len() < MAX_UNITED {
+            let mut salt = 0;
+            reader.number(&mut salt);
+            meta.united.push(salt);
+        }
+        whole &= !reader.has_failed();
         let mut reader = Reader::new(&deletions);
-        let mut meta =
-            Meta { imported, seen, zone: (!zone.is_empty()).then_some(zone), deletions: Vec::new() };
         while !reader.is_empty() && meta.deletions.len() < MAX_DELETIONS {
             let mut deletion = Deletion { when: 0, what: String::new(), because: String::new() };
             deletion.code(&mut reader);
@@ -117,6 +133,7 @@ mod tests {
             seen: vec![1; 9],
             zone: Some("JST-9".into()),
             deletions: Vec::new(),
+            united: vec![u64::MAX, 3],
         };
         for when in 0..30 {
             meta.note(Deletion { when, what: "2016-10".into(), because: "120 newer months".into() });

@@ -1,7 +1,8 @@
 //! Restores a backup into a store, which loses none of its own days.
 //!
-//! Both can have a day. If the backup is of the same store, the day with more attempts is the later state. If it is of
-//! another one (the store was created again), each has counted a part of the day, and both are added up.
+//! Both can have a day. If the backup is of the same store, or one of the two already has the days of the other, the day
+//! with more attempts is the later state. If it is of another one (the store was created again), each has counted a part
+//! of the day, and both are added up.
 //!
 //! The lists of blocked networks are merged: of a network in both, the block that ends later is kept.
 
@@ -51,7 +52,14 @@ impl Store {
         backup: &mut Store,
         join_imports: impl Fn(&[u8], &[u8]) -> Vec<u8>,
     ) -> Result<Restored, StoreError> {
-        let same = self.salt == backup.salt;
+        let (ours, theirs) = (self.meta()?.united, backup.meta()?.united);
+        let same = self.salt == backup.salt || ours.contains(&backup.salt) || theirs.contains(&self.salt);
+        let mut salts = ours;
+        for other in [self.salt, backup.salt].into_iter().chain(theirs) {
+            if !salts.contains(&other) {
+                salts.push(other);
+            }
+        }
         // Samples of two salts cannot be merged: those of the store with more days are kept.
         let salt = if backup.count_days()? >= self.count_days()? { backup.salt } else { self.salt };
         let (ours_stays, theirs_stays) = (self.salt == salt, backup.salt == salt);
@@ -97,7 +105,7 @@ impl Store {
         }
         restored.days.sort_unstable();
         restored.days.dedup();
-        self.restore_meta(backup, same, &mut restored.changes, join_imports)?;
+        self.restore_meta(backup, (same, salts), &mut restored.changes, join_imports)?;
         Ok(restored)
     }
 
@@ -204,14 +212,15 @@ impl Store {
     fn restore_meta(
         &mut self,
         backup: &mut Store,
-        same: bool,
+        (same, united): (bool, Vec<u64>),
         changes: &mut Vec<Change>,
         join_imports: impl Fn(&[u8], &[u8]) -> Vec<u8>,
     ) -> Result<(), StoreError> {
         let (ours, theirs) = (self.meta()?, backup.meta()?);
         let seen = if ours.seen.is_empty() { theirs.seen } else { ours.seen };
         let imported = join_imports(&ours.imported, &theirs.imported);
-        let mut meta = Meta { imported, seen, zone: ours.zone.or(theirs.zone), deletions: Vec::new() };
+        let zone = ours.zone.or(theirs.zone);
+        let mut meta = Meta { imported, seen, zone, deletions: Vec::new(), united };
         let mut deletions = ours.deletions;
         deletions.extend(theirs.deletions);
         deletions.sort_unstable_by(|a, b| (a.when, &a.what, &a.because).cmp(&(b.when, &b.what, &b.because)));

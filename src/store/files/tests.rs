@@ -6,6 +6,7 @@ use crate::event::{Address, Class, Event};
 use crate::query::history::{DayData, Detail, Section as Wanted};
 use crate::stats::day::Day;
 use crate::stats::summary::{ClassSummary, DaySummary};
+use crate::store::ledger::Moment;
 
 const NOW: i64 = 1_790_000_000;
 
@@ -69,6 +70,15 @@ fn total(store: &mut Store) -> u64 {
         sum += data.days.iter().map(|day| day.totals[0].attempts).sum::<u64>();
     }
     sum
+}
+
+/// Restores the files of another store; the number of restored days.
+fn restore(store: &mut Store, backup: &Store) -> usize {
+    let restored =
+        store.restore(&mut reopened(backup, Keep::default()), &Moment::default(), |ours, _| ours.into());
+    let restored = restored.unwrap();
+    store.commit(restored.changes).unwrap();
+    restored.days.len()
 }
 
 fn counted(details: &[Detail], detail: Detail) -> usize {
@@ -372,4 +382,28 @@ fn a_source_is_deleted_in_what_is_yet_to_come() {
         assert_eq!(rows.collect::<Vec<_>>(), [Address::v4(0), Address::v4(2)], "{month}");
     }
     assert_eq!(total(&mut store), 6);
+}
+
+/// Whichever store has more days, so that its salt stays.
+#[test]
+fn a_backup_that_was_restored_is_restored_again_without_counting_twice() {
+    let first = months(1)[0];
+    for (old, new) in [(9, 4), (4, 9)] {
+        let days =
+            |from: i32, count: i32| (from..from + count).map(|day| Date(first.0 + day)).collect::<Vec<_>>();
+        let open =
+            |salt| Store::open(Directory::Memory(SmallMap::new()), Keep::default(), Some(salt)).unwrap();
+        let (mut backup, mut store) = (open(7), open(8));
+        add(&mut backup, &days(0, old), 5);
+        // One day of the backup has a part in the new store, too.
+        add(&mut store, &days(old - 1, new), 3);
+        let expected = old as u64 * 5 + new as u64 * 3;
+        assert_eq!((restore(&mut store, &backup), total(&mut store)), (old as usize, expected));
+        let united = reopened(&store, Keep::default());
+        assert_eq!((restore(&mut store, &backup), total(&mut store)), (0, expected), "{old} {new}");
+        // The same, if the united store was lost and made again from the older backup.
+        let mut again = reopened(&backup, Keep::default());
+        restore(&mut again, &united);
+        assert_eq!(total(&mut again), expected, "{old} {new}");
+    }
 }
