@@ -339,6 +339,12 @@ impl Storage {
         }
     }
 
+    /// Why no stored days are in answers; `None`: they can be read.
+    pub(crate) fn unread(&self) -> Option<&str> {
+        let why = self.problem.as_deref().filter(|_| self.store.is_none())?;
+        Some(why.strip_prefix("in RAM only: ").unwrap_or(why))
+    }
+
     /// Calls `ask` with the stored days; without a store there are none.
     pub(crate) fn history<T>(&mut self, ask: impl FnOnce(&mut dyn History) -> T) -> T {
         match &mut self.store {

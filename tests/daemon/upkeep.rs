@@ -394,6 +394,9 @@ fn a_daemon_takes_its_store_back_by_itself() {
     assert_eq!(router.answer("release", json!({}))["path"], text(&router.path("db")));
     let state = |router: &Router| router.answer("status", json!({}))["store"]["state"].clone();
     assert_eq!(state(&router), "in RAM only: a command works on the store");
+    let months = |router: &Router| router.answer("months", json!({})).to_string();
+    let unread = "the stored days cannot be read: a command works on the store";
+    assert!(months(&router).contains(unread), "{}", months(&router));
     logd.kernel(&line("198.51.100.9", 23, 2));
     router.attempts(2);
     let lock = fwstat::store::directory::Disk::open_for_writing(&router.path("db")).unwrap();
@@ -403,6 +406,7 @@ fn a_daemon_takes_its_store_back_by_itself() {
     drop(lock);
     router.answer("commit", json!({}));
     assert_eq!(state(&router), "ok");
+    assert!(!months(&router).contains("cannot be read"));
     router.attempts(2);
     router.stop();
     router.start();

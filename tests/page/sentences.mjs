@@ -14,7 +14,7 @@ const resources = path.join(project, 'openwrt/luci-app-fwstat/htdocs/luci-static
 const FILES = [
 	'config/mod.rs', [ 'config/options.rs', 'struct Syntax', 'type Words' ], [ 'config/options.rs', 'fn expected', '\n    }\n' ],
 	'daemon/check.rs', 'daemon/check/fleet.rs', 'daemon/check/guarded.rs', 'daemon/check/rules.rs',
-	'daemon/core.rs', 'daemon/core/inputs.rs', 'daemon/core/status.rs', 'daemon/counters.rs', 'daemon/enforcer/status.rs',
+	'daemon/core.rs', 'daemon/core/inputs.rs', 'daemon/core/questions.rs', 'daemon/core/status.rs', 'daemon/counters.rs', 'daemon/enforcer/status.rs',
 	[ 'daemon/fleet.rs', 'fn warnings', '\n    }\n' ], 'daemon/ledger.rs', 'daemon/networks.rs', 'daemon/networks/job.rs', 'daemon/nft_sync.rs',
 	'daemon/options_file.rs', 'daemon/store.rs', 'daemon/store/commit.rs', 'daemon/wan.rs', 'daemon/zone.rs', 'geoip/mod.rs',
 	[ 'guard/bounds.rs', 'fn reached', '\n    }\n' ], 'guard/policy.rs', 'guard/words.rs', 'input/nflog/mod.rs', 'config/uci.rs', 'daemon/store/job.rs',

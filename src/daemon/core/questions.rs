@@ -98,6 +98,11 @@ impl Core {
         {
             blocks.guard = Some(self.enforcer.status(now, &self.config, &self.engine));
         }
+        if !matches!(question.topic, Topic::Recent | Topic::Blocks | Topic::Status)
+            && let Some(why) = self.storage.unread()
+        {
+            answer.completeness_mut().add_reason(format!("the stored days cannot be read: {why}"));
+        }
         if self.config.mask_sources {
             mask(&mut answer);
         }

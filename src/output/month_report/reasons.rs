@@ -113,6 +113,7 @@ static PATTERNS: &[Pattern] = &[
     ("use the newer fwstat", "新しい版のfwstatを使ってください"),
     ("cannot read {}: {}", "{0}を読めません（{1}）"),
     ("cannot list the store: {}", "ストアの一覧を読めません（{0}）"),
+    ("the stored days cannot be read: {}", "保存された日を読めません（{0}）"),
     ("the store changed while it was read", "読み取り中にストアが変わりました"),
     ("contains an invalid record", "正しくない記録があります"),
     ("it is missing", "ファイルがありません"),

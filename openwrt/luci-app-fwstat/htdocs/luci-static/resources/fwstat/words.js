@@ -120,6 +120,7 @@ const sentences = [
 	[ /^(\d+) events dated in the future were dropped: .*$/, _('%s events dated in the future were dropped: the table is full') ],
 	[ /^guard: (\d+) addresses and networks of the router are protected, as many as can be: (\d+) more are not$/, _('guard: %s addresses and networks of the router are protected, as many as can be: %s more are not') ],
 	[ /^in RAM only: (.+)$/, _('in RAM only: %s') ],
+	[ /^the stored days cannot be read: (.+)$/, _('the stored days cannot be read: %s') ],
 	[ /^cannot write (\S+): (.+); a crash would lose .*$/, _('cannot write %s: %s; a crash would lose what is not on flash yet') ],
 	[ /^the last commit counts, but its files could not be moved .*: (.+)$/, _('the last write is valid, but its files could not be moved to their place: %s') ],
 	[ /^the blocks are not on flash: (.+)$/, _('the blocks are not on flash: %s') ],
