@@ -46,9 +46,10 @@ impl Storage {
         let disk = self.store.as_ref().and_then(|store| store.directory().disk());
         let gone = disk.is_some_and(|disk| !disk.is_there());
         if self.worker.is_none() || gone || self.problem.is_some() {
-            let (salt, other) = (self.salt(), gone || self.store.is_none());
+            let other = gone || self.store.is_none();
             let found = self.reopen(config);
-            if self.worker.is_some() && (other || salt != self.salt()) {
+            let is_another = engine.salt() != self.salt();
+            if self.store.is_some() && (other || is_another) {
                 engine.forget_commits();
                 engine.set_salt(self.salt());
             }

@@ -21,24 +21,32 @@ fn a_directory_that_goes_away_and_returns_has_everything_once() {
     assert_eq!(router.without_copy(run).days(EVENING + 180), expected);
 }
 
-/// Another router's store in its place: its open day is added to ours.
+/// Another router's store in its place: its open day is added to ours, also if a command has its lock at first.
 #[test]
 fn a_directory_that_is_replaced_by_another_store_loses_nothing_of_either() {
-    let router = Router::new("replaced");
-    let mut other = Router::new("replaced-other");
-    other.boot = "other".into();
-    let mut run = other.start();
-    run.store(&other, 100, EVENING);
-    drop(run);
-    let here = router.place.join("db");
-    let mut run = router.start();
-    run.store(&router, 3, EVENING);
-    fs::remove_dir_all(&here).unwrap();
-    fs::rename(other.place.join("db"), &here).unwrap();
-    run.store(&router, 4, EVENING + 60);
-    let expected = is(&[("2025-11-27", 107)]);
-    assert_eq!(run.days(EVENING + 62), expected);
-    assert_eq!(router.without_copy(run).days(EVENING + 180), expected);
+    for is_locked in [false, true] {
+        let router = Router::new(&format!("replaced-{is_locked}"));
+        let mut other = Router::new(&format!("replaced-other-{is_locked}"));
+        other.boot = "other".into();
+        let mut run = other.start();
+        run.store(&other, 100, EVENING);
+        drop(run);
+        let here = router.place.join("db");
+        let mut run = router.start();
+        run.store(&router, 3, EVENING);
+        fs::remove_dir_all(&here).unwrap();
+        fs::rename(other.place.join("db"), &here).unwrap();
+        if is_locked {
+            let lock = Disk::open_for_writing(&here).unwrap();
+            run.commit(&router);
+            drop(lock);
+        }
+        run.store(&router, 4, EVENING + 60);
+        let expected = is(&[("2025-11-27", 107)]);
+        assert_eq!(run.days(EVENING + 62), expected, "{is_locked}");
+        assert_eq!(run.engine.salt(), run.storage.salt(), "{is_locked}");
+        assert_eq!(router.without_copy(run).days(EVENING + 180), expected, "{is_locked}");
+    }
 }
 
 #[test]
