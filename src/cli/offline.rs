@@ -13,7 +13,7 @@ use std::rc::Rc;
 use adding::Adding;
 pub use opened::Opened;
 
-use crate::cli::arguments::{DEFAULT_COUNTRIES, DEFAULT_RUN, Input, StoreOptions};
+use crate::cli::arguments::{DEFAULT_COUNTRIES, Input, StoreOptions};
 use crate::config::{rules, zones};
 use crate::event::Event;
 use crate::event::calendar::{Calendar, Date};
@@ -140,21 +140,17 @@ fn plausible_tomorrow() -> Option<Date> {
     plausible_now().map(|now| Date((now + DAY).div_euclid(DAY) as i32))
 }
 
-/// Reads log files into a store directory.
-pub fn import(input: &Input, directory: &Path, progress: &mut dyn FnMut(Progress)) -> Result<Reading> {
-    import_beside(input, directory, &Path::new(DEFAULT_RUN).join("state"), progress)
-}
-
-/// The same beside a daemon with this run directory.
-pub fn import_beside(
+/// Reads log files into a store directory, of which a daemon can have this run directory.
+pub fn import(
     input: &Input,
     directory: &Path,
     run: &Path,
+    keep: Keep,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Reading> {
     let cannot = |error: io::Error| format!("cannot write to {}: {error}", directory.display());
     let disk = Disk::open_for_writing(directory).map_err(cannot)?;
-    let store = Store::open(Directory::Disk(disk), Keep::default(), None)?;
+    let store = Store::open(Directory::Disk(disk), keep, None)?;
     let beside =
         Beside { sent: days_sent(directory, run), counted: pieces::taken_of_later(run, store.salt()) };
     let (reading, ..) = read_into(store, input, directory, &beside, progress)?;

@@ -4,11 +4,13 @@
 //! figure.
 
 use std::io::{self, IsTerminal, Write};
+use std::path::Path;
 use std::time::Instant;
 
-use crate::cli::arguments::{Backend, Format, Input, StoreOptions};
+use crate::cli::arguments::{Backend, DEFAULT_CONFIG, DEFAULT_RUN, Format, Input, StoreOptions};
 use crate::cli::fleet_export::{self, Range};
 use crate::cli::{client, offline, upkeep};
+use crate::daemon;
 use crate::event::services;
 use crate::event::{Class, Service};
 use crate::input::file::Progress;
@@ -22,6 +24,7 @@ use crate::query::open::WithOpenDays;
 use crate::query::question::{Question, Topic};
 use crate::query::record::Field;
 use crate::query::{Answer, AnswerError};
+use crate::store::Keep;
 use crate::sys::installed;
 
 /// The result of a command that gave an answer.
@@ -109,8 +112,14 @@ pub fn import(input: &Input, backend: &Backend, out: &mut dyn Write) -> Result<O
     if !cfg!(feature = "files") {
         return reads_no_files();
     }
+    // Rows that retention drops cannot be restored, so it is the daemon's.
+    let keep = match backend {
+        Backend::Daemon { .. } => daemon::store::keep(&daemon::load(Path::new(DEFAULT_CONFIG), None).0),
+        Backend::Store(_) => Keep::default(),
+    };
+    let run = Path::new(DEFAULT_RUN).join("state");
     let reading = upkeep::with_directory(backend, None, |directory| {
-        Ok(with_meter(|progress| offline::import(input, directory, progress))?)
+        Ok(with_meter(|progress| offline::import(input, directory, &run, keep, progress))?)
     });
     let offline::Reading { counts, failures, notes } = reading?;
     tables::input(&counts, out)?;

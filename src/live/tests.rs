@@ -340,7 +340,8 @@ fn import(disks: &Disks, name: &str, lines: &[String]) -> Vec<String> {
         lan: Vec::new(),
         firewall: None,
     };
-    let read = offline::import(&input, &disks.flash(), &mut |_| {}).unwrap_or_else(|error| panic!("{error}"));
+    let read = offline::import(&input, &disks.flash(), &disks.run(), Keep::default(), &mut |_| {});
+    let read = read.unwrap_or_else(|error| panic!("{error}"));
     assert!(read.failures.is_empty(), "{:?}", read.failures);
     read.notes
 }

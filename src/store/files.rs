@@ -159,6 +159,11 @@ impl Store {
         self.salt
     }
 
+    /// The retention.
+    pub fn keep(&self) -> Keep {
+        self.keep
+    }
+
     /// Sets the retention.
     pub fn set_keep(&mut self, keep: Keep) {
         self.keep = keep;

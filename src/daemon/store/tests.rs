@@ -102,7 +102,7 @@ impl Router {
             countries: crate::cli::arguments::DEFAULT_COUNTRIES.into(),
         };
         let (database, run) = (Path::new(&self.config.database), self.place.join("run"));
-        let reading = crate::cli::offline::import_beside(&input, database, &run, &mut |_| {});
+        let reading = crate::cli::offline::import(&input, database, &run, Keep::default(), &mut |_| {});
         let reading = reading.unwrap_or_else(|failure| panic!("{failure}"));
         assert_eq!((reading.failures, reading.counts.events), (Vec::new(), attempts));
     }
