@@ -158,7 +158,7 @@ impl Core {
         let enforcer = Enforcer::start(now, &config, &mut engine, &mut storage, (directory, run));
         let mut core = Core {
             enforcer,
-            commit_at: now.boot_ms + config.commit_interval.as_millis() as u64,
+            commit_at: next_commit(now, &config, &storage),
             config,
             engine,
             counters: CounterPoll::default(),
@@ -380,11 +380,11 @@ impl Core {
 
     /// Begins a commit to flash, then writes the copy in tmpfs.
     fn commit(&mut self, now: Now) {
-        self.commit_at = now.boot_ms.saturating_add(self.config.commit_interval.as_millis() as u64);
         // Flash must not have the mark while entries up to it are only in RAM.
         let on_flash = self.stored_mark().filter(|_| !self.engine.has_waiting());
         self.copy();
         self.storage.commit(&self.config, &mut self.engine, on_flash);
+        self.commit_at = next_commit(now, &self.config, &self.storage);
         self.log_store(now);
         self.notice(now);
     }
@@ -442,7 +442,7 @@ impl Core {
             self.copy();
         }
         // In case the command ends without requesting a commit.
-        self.commit_at = now.boot_ms.saturating_add(MINUTE_MS);
+        self.commit_at = next_commit(now, &self.config, &self.storage);
         let path = self.storage.directory().display().to_string();
         Ok(blob::table(&[("path", &path as &dyn Field)]))
     }
@@ -478,6 +478,13 @@ impl Core {
         self.counters.ask(now.boot_ms, 0);
         self.commit(now);
     }
+}
+
+/// When the next commit is due, in milliseconds since boot.
+fn next_commit(now: Now, config: &Config, storage: &Storage) -> u64 {
+    // A command ends soon, and a drive may be mounted.
+    let soon = storage.is_released().then_some(MINUTE_MS);
+    now.boot_ms.saturating_add(soon.unwrap_or(config.commit_interval.as_millis() as u64))
 }
 
 /// The AS database that the options name.
