@@ -43,6 +43,7 @@ const OTHERS = {
 	'drop syn_flood:': [], 'drop invalid ct state:': [],
 	// Only in the log.
 	'the clock is trusted again': [], 'the store can be written again': [], 'the time zone is 7 from now on': [], '7 addresses and networks are': [], '7 is older than all stored months: 7 attempts are left out': [],
+	'7 has another store now: the months of the one before are in no answer': [],
 	// Only `fwstat check` finds it.
 	'the running daemon is of another version than this program: /etc/init.d/fwstat restart': [],
 	'the daemon does not run: /etc/init.d/fwstat start; if it ends again, logread -e fwstat says why': [],

@@ -52,6 +52,12 @@ impl Storage {
             if self.store.is_some() && (other || is_another) {
                 engine.forget_commits();
                 engine.set_salt(self.salt());
+                if gone && is_another {
+                    let path = self.directory.display();
+                    self.queue_line(format!(
+                        "{path} has another store now: the months of the one before are in no answer"
+                    ));
+                }
             }
             if let Some((mut saved, _)) = found {
                 saved.state.date = None;
