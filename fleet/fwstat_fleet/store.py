@@ -1,6 +1,7 @@
 """What the commands do with an engine: tables, batches, roll-ups, questions."""
 
 import pathlib
+import re
 from datetime import date, datetime, timedelta, timezone
 
 from .batch import COLUMNS, tab_separated
@@ -8,7 +9,6 @@ from .engine import statements
 
 HERE = pathlib.Path(__file__).resolve().parent.parent
 QUESTIONS = HERE / "queries"
-PAIRS_LIVE_DAYS = 90
 # How many pairs one roll-up reads at most, if they are of several days: bounds its memory.
 PAIRS_AT_ONCE = 10_000_000
 
@@ -47,6 +47,15 @@ def insert_all(engine, batches):
         insert(engine, rows)
 
 
+def days_before_expiry(engine):
+    """Full days that pairs live after their arrival, by the TTL of their table, which the owner may have changed. They
+    expire at midnight, before as many times 24 hours have passed. Raises ValueError if the TTL is not in days."""
+    found = re.search(r"TTL arrived \+ (?:toIntervalDay\(|INTERVAL )(\d+)(?:\)| DAY)", engine.query("SHOW CREATE TABLE pairs"))
+    if not found:
+        raise ValueError("the table pairs has no `TTL arrived + INTERVAL n DAY`: which days can be rolled up is not known")
+    return int(found[1]) - 1
+
+
 def due_days(engine):
     """The days that batches have reached since their roll-up, each with its number of pairs, and those among them that
     cannot be made anew because pairs of theirs have expired."""
@@ -55,7 +64,7 @@ def due_days(engine):
         "LEFT JOIN (SELECT day, max(made) AS latest FROM rollups GROUP BY day) AS rolled ON rolled.day = router_day.day "
         "LEFT JOIN (SELECT day, count() AS pairs FROM pairs GROUP BY day) AS kept ON kept.day = router_day.day "
         "GROUP BY router_day.day HAVING max(arrived) >= max(latest) ORDER BY router_day.day",
-        {"days": PAIRS_LIVE_DAYS},
+        {"days": days_before_expiry(engine)},
     )
     lines = [line.split("\t") for line in answer.splitlines()]
     due = [(date.fromisoformat(day), int(pairs)) for day, expired, pairs in lines if expired == "0"]
@@ -97,7 +106,7 @@ def forget(engine, router):
     answer = engine.query(
         "SELECT day, min(arrived) < now() - INTERVAL {days:UInt32} DAY FROM router_day "
         "WHERE day IN (SELECT day FROM router_day WHERE router = {router:UInt32}) GROUP BY day ORDER BY day",
-        {"days": PAIRS_LIVE_DAYS, "router": router},
+        {"days": days_before_expiry(engine), "router": router},
     )
     days = [line.split("\t") for line in answer.splitlines()]
     for table in ("pairs", "router_service", "router_day"):

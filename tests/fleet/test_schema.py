@@ -183,6 +183,27 @@ class Traps(EngineTest):
         self.assertEqual(self.total(ago(100)), before)
         self.assertEqual(before, {(6, 23): (1000, 1)})
 
+    def live(self, interval):
+        self.engine.query(f"ALTER TABLE pairs MODIFY TTL arrived + INTERVAL {interval}")
+
+    def test_how_long_pairs_live_is_what_their_table_says(self):
+        self.addCleanup(self.live, "90 DAY")
+        for days, arrived, expired in ((90, "89 DAY - INTERVAL 1 HOUR", True), (90, "88 DAY", False), (30, "30 DAY", True),
+                                       (30, "28 DAY", False), (200, "100 DAY", False)):  # fmt: skip
+            with self.subTest(days, arrived=arrived):
+                self.setUp()
+                self.live(f"{days} DAY")
+                self.take(7, day_line(ago(100)), pair_line(ago(100)))
+                self.engine.query(f"ALTER TABLE router_day UPDATE arrived = now() - INTERVAL {arrived} WHERE 1 SETTINGS mutations_sync = 2")
+                self.take(8, day_line(ago(100)), pair_line(ago(100)))
+                self.assertEqual(store.rollup(self.engine), (0, [ago(100)]) if expired else (1, []))
+                self.assertEqual(store.forget(self.engine, 8), (1, [ago(100)] if expired else []))
+        self.live("3 MONTH")
+        for act in (lambda: store.rollup(self.engine), lambda: store.forget(self.engine, 7)):
+            with self.assertRaisesRegex(ValueError, "TTL arrived"):
+                act()
+        self.assertEqual(self.rows("SELECT DISTINCT router FROM pairs"), [[7]], "nothing is deleted before")
+
     def test_states_need_the_exact_argument_type(self):
         head = "INSERT INTO service_day SELECT 'attempt', 6, 23, today(), now64(6), 1, 1, "
         for state in ("uniqCombinedState(16)(toIPv4('192.0.2.1'))", "uniqCombinedState(17)(toIPv6('192.0.2.1'))"):
