@@ -98,10 +98,20 @@ def rollup(engine, registry, say):
     return made
 
 
+def become_owner(directory):
+    """As root: acts as the owner of the directory, since a service that runs as that user cannot read root's files."""
+    owner = os.stat(directory)
+    if os.geteuid() == 0 and owner.st_uid != 0:
+        os.setgroups([])
+        os.setgid(owner.st_gid)
+        os.setuid(owner.st_uid)
+
+
 def run(options, say):
     if options.server and options.command == "demo":
         sys.exit("fwstat-fleet: demo fills the embedded engine alone")
     os.makedirs(options.data, mode=0o700, exist_ok=True)
+    become_owner(options.data)
     registry = Registry(options.data)
     if options.command == "enroll":
         router, token = registry.enroll(options.name, options.site)

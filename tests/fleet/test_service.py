@@ -254,6 +254,22 @@ class Program(unittest.TestCase):
         self.assertFalse((self.data / "serve.sock").exists())
         self.assertEqual(self.ports(), {(6, 23): 11})
 
+    @unittest.skipIf(os.getuid() != 0, "only root can act as somebody else")
+    def test_what_root_makes_belongs_to_the_owner_of_the_directory(self):
+        self.place.chmod(0o755)
+        self.data.mkdir(mode=0o700)
+        os.chown(self.data, 12345, 23456)
+        # The one that made the virtual environment may be in root's home, where nobody else can read it.
+        (self.place / "venv/bin").mkdir(parents=True)
+        (self.place / "venv/bin/python").symlink_to("/usr/bin/python3")
+        self.environment["FWSTAT_FLEET_VENV"] = str(self.place / "venv")
+        self.enroll("first")
+        self.enroll("second")
+        self.command("revoke", 1)
+        made = [self.data, *self.data.iterdir()]
+        self.assertEqual({path.name for path in made}, {"data", ".lock", "routers.csv", "tokens.map"})
+        self.assertEqual({(path.lstat().st_uid, path.lstat().st_gid) for path in made}, {(12345, 23456)})
+
     def test_roll_ups_are_made_while_it_serves(self):
         token = self.enroll("first")
         self.serve("--rollup-every", "1")
