@@ -264,6 +264,15 @@ class Traps(EngineTest):
             self.merge()
         self.assertEqual(store.rollup(self.engine), (0, []))
 
+    def test_losses_of_a_day_are_counted_once_for_all_its_classes(self):
+        self.engine.query("INSERT INTO routers (router, name, site, enrolled) VALUES (7, 'r', 's', now())")
+        for back, lost in ((1, 3), (2, 4)):
+            login = {"class": "login", "lost": lost, "complete": 0}
+            self.take(7, day_line(ago(back), lost=lost), pair_line(ago(back)), day_line(ago(back), **login))
+        (row,) = self.ask("silent", **{"from": ago(2), "to": YESTERDAY})
+        self.assertEqual((int(row["lost"]), int(row["incomplete_days"]), int(row["silent_days"])), (7, 2, 0))
+        self.assertEqual((row["last_day"], row["version"]), (YESTERDAY, "0.2.0"))
+
     def test_routers_that_send_no_addresses_are_counted_by_registers(self):
         # Two routers with one register each in common and 300 of their own.
         def service(shift):
