@@ -135,8 +135,9 @@ SELECT router, class, toDate(day) AS day, toDateTime(toUInt32(sent), 'UTC') AS s
     version, arrayMap(x -> toUInt64(x), hours) AS hours
 FROM inbox WHERE kind = 'day';
 
--- When each day's roll-up was made. A roll-up writes the three tables below and then this row; it never adds to what
--- is there, so making it again gives the same. Rows made before the latest roll-up of their day count nowhere.
+-- When each day's roll-up was made. A roll-up writes the three tables below, to disk, and then this row; it never adds
+-- to what is there, so making it again gives the same. Rows made before the latest roll-up of their day count nowhere.
+-- Without its row, as after a crash, the day is rolled up again.
 CREATE TABLE IF NOT EXISTS rollups
 (
     day Date,
@@ -163,7 +164,8 @@ CREATE TABLE IF NOT EXISTS service_day
 ENGINE = ReplacingMergeTree(made)
 PARTITION BY toYear(day)
 ORDER BY (class, protocol, port, day)
-TTL day + INTERVAL 10 YEAR;
+TTL day + INTERVAL 10 YEAR
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1;
 
 -- Countries of the 200 heaviest services of a day and class, and of all together (protocol -1).
 CREATE TABLE IF NOT EXISTS country_day
@@ -181,7 +183,8 @@ CREATE TABLE IF NOT EXISTS country_day
 ENGINE = ReplacingMergeTree(made)
 PARTITION BY toYear(day)
 ORDER BY (class, protocol, port, country, day)
-TTL day + INTERVAL 10 YEAR;
+TTL day + INTERVAL 10 YEAR
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1;
 
 -- Sources that two routers or more saw on a day, or that made 1,000 attempts.
 CREATE TABLE IF NOT EXISTS source_day
@@ -202,7 +205,7 @@ ENGINE = ReplacingMergeTree(made)
 PARTITION BY toYYYYMM(day)
 ORDER BY (class, source, day)
 TTL day + INTERVAL 400 DAY
-SETTINGS ttl_only_drop_parts = 1;
+SETTINGS ttl_only_drop_parts = 1, fsync_after_insert = 1, fsync_part_directory = 1;
 
 CREATE TABLE IF NOT EXISTS routers
 (

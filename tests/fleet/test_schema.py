@@ -293,7 +293,7 @@ class Traps(EngineTest):
         self.assertEqual(int(row["sources_of_registers"]), 905)
 
     def test_what_is_answered_with_is_on_disk(self):
-        for table in ("pairs", "router_day", "router_service"):
+        for table in ("pairs", "router_day", "router_service", "service_day", "country_day", "source_day"):
             made = self.one(f"SHOW CREATE TABLE {table}")
             self.assertIn("fsync_after_insert = 1", made)
 
