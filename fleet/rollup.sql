@@ -104,7 +104,7 @@ WHERE (day, class, source) IN
 )
 GROUP BY day, class, source;
 
--- From here on the days' answers are those of this run.
+-- What this run did not make, because a correction has it no more, counts from here on nowhere.
 INSERT INTO rollups
 SELECT toDate({from:Date} + number) AS day, {made:DateTime64(6, 'UTC')}
 FROM numbers(toUInt64({to:Date} - {from:Date} + 1));
