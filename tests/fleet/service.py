@@ -241,7 +241,8 @@ class Router:
         )
         (self.place / "bin/curl").chmod(0o755)
 
-    def start(self, run_until, url=None, spread=0, shared="''"):
+    def start(self, run_until, url=None, spread=0, shared="''", within=()):
+        """`within`: a command that runs the sender."""
         self.run_until(run_until)
         url = url or f"https://localhost:{self.server.public}/fwstat/v1/batch"
         script = HARNESS % {
@@ -251,7 +252,7 @@ class Router:
         }
         self.errors = open(self.place / "errors", "ab")
         self.process = subprocess.Popen(
-            ["busybox", "ash", "-c", script], stdout=self.errors, stderr=self.errors, stdin=subprocess.DEVNULL,
+            [*within, "busybox", "ash", "-c", script], stdout=self.errors, stderr=self.errors, stdin=subprocess.DEVNULL,
             env={**os.environ, "CURL_CA_BUNDLE": str(self.server.place / "cert.pem")},
         )  # fmt: skip
 

@@ -2,6 +2,7 @@
 whatever gets lost, sent again, corrected, refused or out of reach on the way."""
 
 import json
+import os
 import pathlib
 import re
 import signal
@@ -160,6 +161,25 @@ class EndToEnd(unittest.TestCase):
                 if kind == "attempt":
                     expected[protocol, port] += count
         self.assertEqual(self.answer(), dict(expected))
+
+    @unittest.skipIf(os.getuid() != 0, "only root can make a directory read-only for root")
+    def test_a_batch_that_cannot_be_deleted_keeps_no_other_one_waiting(self):
+        router, (first, second, third, *_) = self.routers[0], self.fleet.days
+        self.put(1, first, flash=True)
+        self.routers[0].put(f"{second}-{NOW - 8 * DAY}.ndjson.gz", b"no batch", flash=True)
+        self.put(1, third)
+        read_only = f"mount --bind {router.flash} {router.flash}; mount -o remount,bind,ro {router.flash}"
+        router.start(NOW - 7 * DAY + 7200, within=("unshare", "--mount", "sh", "-ec", f'{read_only}; exec "$@"', "sh"))
+        router.wait()
+        self.assertEqual([router.transfers(), len(router.waiting())], [3, 2], router.said())
+        self.assertIn("(HTTP 400), and it cannot be renamed", router.said())
+        self.assertIn('"state":"idle"', router.state())
+        # On a drive that can be written again.
+        router.stop()
+        router.start(NOW - 7 * DAY + 9000)
+        router.wait()
+        self.assertEqual([router.transfers(), router.waiting()], [5, []])
+        self.assertEqual(self.answer(), self.truth({(n, day) for n in (1, 2, 3) for day in self.fleet.days} - {(1, first), (1, third)}))
 
     def test_a_wrong_token_stops_until_reload_and_a_revoked_one_too(self):
         router = self.routers[0]
