@@ -17,7 +17,7 @@ def arguments():
     parser = argparse.ArgumentParser(
         prog="fwstat-fleet",
         description="One table over many fwstat routers.",
-        epilog="questions:\n" + "".join(f"  {name:16}{text}\n" for name, text in store.questions().items()),
+        epilog="queries:\n" + "".join(f"  {name:16}{text}\n" for name, text in store.questions().items()),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
@@ -53,8 +53,8 @@ def arguments():
     load.add_argument("files", nargs="+", metavar="FILE")
     load.add_argument("--router", type=int, help="whose they are; without it the folder of each file is the router's number")
     command("rollup", "make the roll-ups of the days that batches have reached since their last one")
-    ask = command("ask", "answer a question (see fwstat-fleet --help)")
-    ask.add_argument("question", choices=store.questions(), metavar="QUESTION")
+    ask = command("ask", "answer a query (see fwstat-fleet --help)")
+    ask.add_argument("question", choices=store.questions(), metavar="QUERY")
     ask.add_argument("--format", choices=FORMATS, default="table")
     for name, value in store.defaults().items():
         kind = int if isinstance(value, int) or name == "router" else str
@@ -164,7 +164,7 @@ def demo(engine, registry, options, say):
     store.insert_all(engine, (check(data, router) for router, _, _, data in fleet.batches()))
     rollup(engine, registry, lambda text: None)
     print(store.ask(engine, "ports", {"limit": 10}), end="")
-    print(f"\nMore: fleet/fwstat-fleet --data {options.data} ask months; all questions: fleet/fwstat-fleet --help")
+    print(f"\nMore: fleet/fwstat-fleet --data {options.data} ask months; all queries: fleet/fwstat-fleet --help")
 
 
 def serve(engine, registry, options):

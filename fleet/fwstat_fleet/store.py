@@ -140,7 +140,7 @@ def ask(engine, question, parameters, form="PrettyCompactMonoBlock"):
     known = {key: value for key, value in {**defaults(), **parameters}.items() if f"{{{key}:" in text}
     for key, value in known.items():
         if value is None:
-            raise ValueError(f"question {question} needs --{key}")
+            raise ValueError(f"query {question} needs --{key}")
     return engine.query(text, known, form)
 
 
