@@ -22,6 +22,8 @@ use crate::sys::worker::Worker;
 const STACK: usize = 64 << 10;
 /// Minutes that a correction waits in RAM for further ones before it is written to flash.
 const CORRECTIONS: u32 = 10;
+/// Minutes until batches that could not be written to flash are tried again.
+const RETRY: u32 = 60;
 /// How long the daemon waits for flash when it stops.
 const AT_END: Duration = Duration::from_millis(500);
 /// Most sentences queued for the log.
@@ -99,6 +101,7 @@ impl Fleet {
 
     /// To be called once a minute. `today`: by a trusted clock.
     pub(super) fn each_minute(&mut self, today: Option<Date>) {
+        self.take_result();
         if !self.options.enabled {
             return;
         }
@@ -150,7 +153,7 @@ impl Fleet {
                     "a batch for the fleet's server stays in RAM: cannot write to {}: {error}",
                     self.spool.flash.display()
                 ));
-                self.move_in = Some(CORRECTIONS);
+                self.move_in = Some(RETRY);
             }
             None if !worker.is_dead() => return,
             None => {}
@@ -285,3 +288,6 @@ impl ClosedDays for Fleet {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

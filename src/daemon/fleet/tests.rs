@@ -1,0 +1,78 @@
+//! The fleet's part of the daemon, on real directories.
+
+use std::fs;
+use std::path::PathBuf;
+use std::time::Instant;
+
+use super::*;
+use crate::event::{Address, Event};
+use crate::stats::day::Day;
+
+struct Place(PathBuf);
+
+impl Place {
+    fn new(name: &str) -> Place {
+        let place = std::env::temp_dir().join(format!("fwstat-daemon-fleet-{name}-{}", std::process::id()));
+        let _ = fs::remove_dir_all(&place);
+        fs::create_dir_all(place.join("db")).unwrap();
+        Place(place)
+    }
+
+    fn config(&self, sources: FleetSources) -> Config {
+        let database = self.0.join("db").display().to_string();
+        let mut config = Config { database, ..Config::default() };
+        (config.fleet.enabled, config.fleet.sources) = (true, sources);
+        config
+    }
+
+    fn fleet(&self, sources: FleetSources) -> Fleet {
+        Fleet::new(&self.config(sources), &self.0.join("run"), 7)
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+fn yesterday() -> Date {
+    Date((clock::wall().as_secs() / 86_400) as i32 - 1)
+}
+
+/// Gives a day with one packet of each source.
+fn give(fleet: &mut Fleet, date: Date, extent: Extent, sources: &[u32]) {
+    let mut day = Day::new(date, 7);
+    for source in sources {
+        let time = i64::from(date.0) * 86_400;
+        day.add(&Event { source: Address::v4(*source), time, count: 1, ..Event::default() }, 3);
+    }
+    let wall = i64::from(date.0 + 1) * 86_400 + 100;
+    fleet.day_over(&DayOver { day: &day, extent, calendar: &Calendar::utc(), wall }, None);
+    // Files move to flash meanwhile.
+    wait_for(fleet, |fleet| fleet.worker.is_none());
+}
+
+/// Lets minutes pass until it is so.
+fn wait_for(fleet: &mut Fleet, is_so: impl Fn(&Fleet) -> bool) {
+    let until = Instant::now() + Duration::from_secs(60);
+    while !is_so(fleet) {
+        assert!(Instant::now() < until, "it does not become so");
+        fleet.each_minute(None);
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+#[test]
+fn a_batch_that_flash_does_not_take_is_named_and_tried_again() {
+    let place = Place::new("flash");
+    let mut fleet = place.fleet(FleetSources::Address);
+    fs::write(&fleet.spool.flash, "").unwrap();
+    give(&mut fleet, yesterday(), Extent::All, &[1]);
+    assert!(fleet.sentences()[0].contains("stays in RAM: cannot write to"));
+    assert_eq!((fleet.move_in.is_some(), fleet.written()), (true, 0));
+    fs::remove_file(&fleet.spool.flash).unwrap();
+    wait_for(&mut fleet, |fleet| fleet.written > 0);
+    assert!(fleet.spool.newest(yesterday()).unwrap().on_flash);
+    assert_eq!(fleet.sentences(), Vec::<String>::new());
+}
