@@ -24,6 +24,9 @@ const STACK: usize = 64 << 10;
 const CORRECTIONS: u32 = 10;
 /// Minutes until batches that could not be written to flash are tried again.
 const RETRY: u32 = 60;
+/// Seconds before the day's end: `sent` of a batch that may be of a part of the day. Lower than that of the batch that
+/// was made at the day's end, so the server takes it only if it has none.
+const GAP: i64 = 60;
 /// How long the daemon waits for flash when it stops.
 const AT_END: Duration = Duration::from_millis(500);
 /// Most sentences queued for the log.
@@ -209,8 +212,10 @@ impl Fleet {
         if over.extent == Extent::Found && earlier.is_none() && is_old {
             return Ok(());
         }
+        let fills_gap = earlier.as_ref().map_or(over.extent == Extent::Found, |earlier| earlier.sent < end);
+        let lowest = if fills_gap { end - GAP } else { over.wall.max(end) };
         // A clock that went back must not make a correction look older than what it corrects.
-        let sent = over.wall.max(end).max(earlier.as_ref().map_or(0, |earlier| earlier.sent + 1));
+        let sent = lowest.max(earlier.as_ref().map_or(0, |earlier| earlier.sent + 1));
         let offset = calendar.offset(end - 1) / 60;
         let header = BatchHeader { date, sent, offset, sources: self.sources };
         let more = earlier.filter(|_| over.extent != Extent::All);

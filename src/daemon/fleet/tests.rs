@@ -53,6 +53,14 @@ fn give(fleet: &mut Fleet, date: Date, extent: Extent, sources: &[u32]) {
     wait_for(fleet, |fleet| fleet.worker.is_none());
 }
 
+/// Seconds from the day's end to the newest batch, and its pairs.
+fn newest(fleet: &Fleet, date: Date) -> (i64, usize) {
+    let entry = fleet.spool.newest(date).unwrap();
+    let lines = io::BufRead::lines(Spool::read(&entry).unwrap());
+    let pairs = lines.filter(|line| line.as_ref().unwrap().contains(r#""kind":"pair""#)).count();
+    (entry.sent - i64::from(date.0 + 1) * 86_400, pairs)
+}
+
 /// Lets minutes pass until it is so.
 fn wait_for(fleet: &mut Fleet, is_so: impl Fn(&Fleet) -> bool) {
     let until = Instant::now() + Duration::from_secs(60);
@@ -61,6 +69,27 @@ fn wait_for(fleet: &mut Fleet, is_so: impl Fn(&Fleet) -> bool) {
         fleet.each_minute(None);
         std::thread::sleep(Duration::from_millis(1));
     }
+}
+
+#[test]
+fn what_may_be_a_part_of_a_day_replaces_no_batch_of_its_end() {
+    let place = Place::new("parts");
+    let (mut fleet, date) = (place.fleet(FleetSources::Address), yesterday());
+    give(&mut fleet, date, Extent::More, &[1]);
+    assert!(fleet.spool.newest(date).is_none());
+    give(&mut fleet, date, Extent::Found, &[1]);
+    assert_eq!(newest(&fleet, date), (-GAP, 1));
+    give(&mut fleet, date, Extent::Found, &[2]);
+    give(&mut fleet, date, Extent::More, &[3, 1]);
+    assert_eq!(newest(&fleet, date), (2 - GAP, 3));
+    // The day before, whose batch is there.
+    let date = Date(date.0 - 1);
+    give(&mut fleet, date, Extent::All, &[1, 2]);
+    assert_eq!(newest(&fleet, date), (100, 2));
+    give(&mut fleet, date, Extent::Found, &[3]);
+    assert_eq!(newest(&fleet, date), (101, 3));
+    give(&mut fleet, date, Extent::All, &[4]);
+    assert_eq!(newest(&fleet, date), (102, 1));
 }
 
 #[test]
