@@ -152,7 +152,7 @@ impl Core {
         let now = engine.look(machine);
         // Which day is continued depends on the clock.
         if let Some((saved, on_flash)) = saved {
-            engine.restore(saved, on_flash);
+            storage.restore(&mut engine, saved, on_flash);
         }
         engine.tick(now);
         let enforcer = Enforcer::start(now, &config, &mut engine, &mut storage, (directory, run));

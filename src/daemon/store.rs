@@ -23,9 +23,10 @@ use self::empty_history::EmptyHistory;
 use self::job::{Done, Job, Prepared, work};
 use self::saved::{Flash, Piece, with_others};
 use crate::config::Config;
+use crate::event::Class;
 use crate::event::calendar::Date;
-use crate::live::Engine;
-use crate::query::history::History;
+use crate::live::{Engine, Extent};
+use crate::query::history::{History, Need};
 use crate::stats::deferred::Deferred;
 use crate::store::directory::{Change, Directory, Disk, Open, Taken};
 use crate::store::pieces::{self, PieceId, Saved, State};
@@ -375,6 +376,17 @@ impl Storage {
             (self.written_on, self.written) = (today, 0);
         }
         self.written
+    }
+
+    /// Gives the engine what an earlier run left, as [`Engine::restore`].
+    pub(crate) fn restore(&mut self, engine: &mut Engine, saved: Saved, on_flash: bool) {
+        engine.restore(saved, on_flash);
+        let Some(open) = engine.date() else { return };
+        let need = Need::new(Class::Attempt);
+        // A clock or a time zone can go back to a day that was closed.
+        if self.history(|stored| stored.month(open.month(), &need).days.iter().any(|day| day.date == open)) {
+            engine.open_extent = Extent::Found;
+        }
     }
 
     fn state(&mut self, engine: &Engine, mark: Option<(u32, i64)>) -> State {

@@ -136,7 +136,7 @@ pub struct Engine {
     /// The newest day that was open.
     newest: Option<Date>,
     /// How much of the open day its tables have.
-    open_extent: Extent,
+    pub open_extent: Extent,
     clock: WallClock,
     duplicates: Duplicates,
     open: Option<Day>,

@@ -123,7 +123,7 @@ impl Router {
 
     fn start(machine: Now, zone: &str, disks: Disks, boots: u32, told: bool, config: Config) -> Router {
         let config = Config { database: disks.flash().display().to_string(), ..config };
-        let (storage, saved) = Storage::open(&config, &disks.run(), &format!("boot-{boots}"));
+        let (mut storage, saved) = Storage::open(&config, &disks.run(), &format!("boot-{boots}"));
         let mut engine = Engine::new(Calendar::new(zone).unwrap(), storage.salt(), 20);
         let here = saved.as_ref().map(|(saved, _)| &saved.state).filter(|state| storage.is_this_boot(state));
         engine.resume_clock(here.and_then(|state| state.believed));
@@ -132,7 +132,7 @@ impl Router {
             engine.clock_told(machine);
         }
         if let Some((saved, on_flash)) = saved {
-            engine.restore(saved, on_flash);
+            storage.restore(&mut engine, saved, on_flash);
         }
         let mut router =
             Router { machine, now: machine, engine, storage, config, disks, boots, said: Vec::new() };

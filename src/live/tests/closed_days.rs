@@ -57,6 +57,27 @@ fn midnight_tells_every_pair_and_late_events_are_more() {
 }
 
 #[test]
+fn a_day_that_was_closed_before_a_restart_is_not_given_as_everything() {
+    let mut router = Router::boot(START + HOUR, "UTC");
+    router.packet(1, 23);
+    router.pass(DAY);
+    router.step(-DAY + HOUR);
+    router.ntp();
+    router.packet(2, 23);
+    router.commit();
+    let mut router = router.crash();
+    let seen = told(&mut router);
+    router.pass(DAY);
+    assert_eq!(taken(&seen), [("2026-06-10".to_string(), Extent::Found, 1, 1)]);
+    router.packet(3, 23);
+    router.commit();
+    let mut router = router.crash();
+    let seen = told(&mut router);
+    router.pass(DAY);
+    assert_eq!(taken(&seen), [("2026-06-11".to_string(), Extent::All, 1, 1)]);
+}
+
+#[test]
 fn a_day_that_a_clock_goes_back_to_is_more_of_it() {
     let mut router = Router::boot(START + HOUR, "UTC");
     let told = told(&mut router);
