@@ -42,7 +42,7 @@ const SHARED: &str = "shared";
 /// The state of a batch, by its file's name.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Kind {
-    /// What a correction is made from; the first to go.
+    /// What a correction is made from.
     Made,
     /// To be sent.
     Waiting,
@@ -252,7 +252,7 @@ impl Spool {
             let mut of_directory: Vec<&Entry> =
                 entries.iter().filter(|entry| entry.on_flash == on_flash).collect();
             // What is only for corrections goes before what is still to be sent.
-            of_directory.sort_unstable_by_key(|entry| (entry.kind, entry.date, entry.sent));
+            of_directory.sort_unstable_by_key(|entry| (entry.kind != Kind::Made, entry.date, entry.sent));
             while bytes(of_directory.iter().copied()) > room {
                 gone.push(of_directory.remove(0).clone());
             }

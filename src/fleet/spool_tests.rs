@@ -123,6 +123,12 @@ fn what_is_too_old_or_too_much_goes_oldest_first_and_is_counted() {
     }
     assert!(place.1.prune(Date(20_730)) >= 20);
     assert!(place.1.usage().bytes <= ROOM.0);
+    // What was refused is no better than what waits.
+    let entry = &place.1.entries().into_iter().find(|entry| entry.kind == Kind::Waiting).unwrap();
+    fs::rename(&entry.path, format!("{}.bad", entry.path.display())).unwrap();
+    place.put(20_760, 1_796_000_030, &noise(100_000));
+    assert_eq!(place.1.prune(Date(20_730)), 1);
+    assert_eq!(place.1.usage().refused, 0);
     // Of what was sent nothing is lost.
     for entry in place.1.entries().iter().filter(|entry| entry.kind == Kind::Waiting) {
         fs::remove_file(&entry.path).unwrap();
