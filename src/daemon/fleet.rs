@@ -59,7 +59,7 @@ const SHARED_FOR: i64 = 2 * 86_400;
 impl Fleet {
     /// `salt`: the store's, a secret of this router.
     pub(super) fn new(config: &Config, run: &Path, salt: u64) -> Fleet {
-        Fleet {
+        let mut fleet = Fleet {
             options: config.fleet.clone(),
             shown: config.fleet_sources(),
             sources: Sources::of(config, salt),
@@ -72,13 +72,20 @@ impl Fleet {
             log_lines: Vec::new(),
             shared: None,
             shared_at: None,
+        };
+        if fleet.options.enabled && fleet.sources != Sources::Address {
+            let lost = fleet.spool.remove_sources(|source| fleet.sources.allows(source));
+            fleet.note_dropped(lost, "they say more of the sources than the options allow now");
         }
+        fleet
     }
 
     /// Applies the options.
     pub(super) fn set(&mut self, config: &Config, run: &Path, salt: u64) {
-        let Fleet { options, shown, sources, spool, .. } = Fleet::new(config, run, salt);
+        let Fleet { options, shown, sources, spool, dropped, log_lines, .. } = Fleet::new(config, run, salt);
         (self.options, self.shown, self.sources, self.spool) = (options, shown, sources, spool);
+        self.dropped = self.dropped.saturating_add(dropped);
+        self.log_lines.extend(log_lines);
     }
 
     /// Days after which a batch that was not sent is deleted.
@@ -89,6 +96,13 @@ impl Fleet {
     fn queue_line(&mut self, sentence: String) {
         if self.log_lines.len() < MAX_LOG_LINES {
             self.log_lines.push(sentence);
+        }
+    }
+
+    fn note_dropped(&mut self, lost: u64, why: &str) {
+        if lost > 0 {
+            self.dropped = self.dropped.saturating_add(lost);
+            self.queue_line(format!("{lost} batches for the fleet's server are dropped: {why}"));
         }
     }
 
@@ -138,13 +152,7 @@ impl Fleet {
 
     fn prune(&mut self, today: Date) {
         let lost = self.spool.prune(Date(today.0.saturating_sub(self.keep_days()).saturating_sub(1)));
-        if lost > 0 {
-            self.dropped = self.dropped.saturating_add(lost);
-            self.queue_line(format!(
-                "{lost} batches for the fleet's server are dropped: they waited for longer than the option keep, or \
-                 there were too many"
-            ));
-        }
+        self.note_dropped(lost, "they waited for longer than the option keep, or there were too many");
     }
 
     fn take_result(&mut self) {

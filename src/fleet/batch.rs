@@ -85,6 +85,15 @@ impl Sources {
         Sources::Hash(half(0), half(1))
     }
 
+    /// Whether a source may be sent that a batch has as this text.
+    pub fn allows(self, source: &str) -> bool {
+        match self {
+            Sources::Address => true,
+            Sources::Hash(..) => source.starts_with("100::"),
+            Sources::Registers => false,
+        }
+    }
+
     /// A source as it is sent.
     pub fn shown(self, address: Address) -> Address {
         match self {

@@ -29,6 +29,8 @@ pub const MAX_FLASH_BYTES: u64 = 64 << 10;
 const ROOM: (u64, u64) = (1 << 20, 512 << 10);
 /// Files in both; more are not looked at.
 const MAX_FILES: usize = 512;
+/// The text of a batch in which its first source is: its first line and, if it has sources, the second.
+const HEAD: u64 = 4 << 10;
 /// Text of one batch: what the server takes at most.
 const MAX_TEXT: u64 = 16 << 20;
 /// A quarter of the work of the usual level for a tenth more bytes.
@@ -244,7 +246,7 @@ impl Spool {
     }
 
     /// Deletes batches of days before `first`, and the oldest of a directory that holds too many bytes. Gives how many
-    /// were lost with that: those that waited or were refused.
+    /// were lost with that, as [`remove`].
     pub fn prune(&self, first: Date) -> u64 {
         let (mut gone, entries): (Vec<Entry>, Vec<Entry>) =
             self.entries().into_iter().partition(|entry| entry.date < first);
@@ -257,16 +259,20 @@ impl Spool {
                 gone.push(of_directory.remove(0).clone());
             }
         }
-        gone.iter().for_each(|entry| drop(fs::remove_file(&entry.path)));
-        // In both directories is what was not taken from the first before the daemon ended.
-        let mut lost: Vec<(Date, i64)> = gone
-            .iter()
-            .filter(|entry| entry.kind != Kind::Made)
-            .map(|entry| (entry.date, entry.sent))
-            .collect();
-        lost.sort_unstable();
-        lost.dedup();
-        lost.len() as u64
+        remove(gone)
+    }
+
+    /// Deletes batches to be sent and for corrections whose first source is not allowed. Gives how many were lost with
+    /// that.
+    pub fn remove_sources(&self, is_allowed: impl Fn(&str) -> bool) -> u64 {
+        let is_wrong = |entry: &Entry| {
+            let mut head = Vec::new();
+            let _ = Spool::read(entry).map(|text| text.take(HEAD).read_to_end(&mut head));
+            let head = String::from_utf8_lossy(&head);
+            let source = head.split_once(r#""source":""#);
+            entry.kind != Kind::Refused && source.is_some_and(|(_, source)| !is_allowed(source))
+        };
+        remove(self.entries().into_iter().filter(is_wrong).collect())
     }
 
     /// When the sender wrote a list of shared sources.
@@ -287,6 +293,17 @@ impl Spool {
     pub fn sender(&self) -> Option<serde_json::Value> {
         serde_json::from_slice(&read(&self.ram.join("sender.json"), 1024).ok()?).ok()
     }
+}
+
+/// Deletes these files. Gives how many batches were lost with that: those that waited or were refused.
+fn remove(mut gone: Vec<Entry>) -> u64 {
+    gone.retain(|entry| fs::remove_file(&entry.path).is_ok());
+    // In both directories is what was not taken from the first before the daemon ended.
+    let mut lost: Vec<(Date, i64)> =
+        gone.iter().filter(|entry| entry.kind != Kind::Made).map(|entry| (entry.date, entry.sent)).collect();
+    lost.sort_unstable();
+    lost.dedup();
+    lost.len() as u64
 }
 
 /// Of files with two names once.

@@ -105,3 +105,26 @@ fn a_batch_that_flash_does_not_take_is_named_and_tried_again() {
     assert!(fleet.spool.newest(yesterday()).unwrap().on_flash);
     assert_eq!(fleet.sentences(), Vec::<String>::new());
 }
+
+#[test]
+fn what_says_more_of_the_sources_than_the_options_allow_now_is_not_sent() {
+    use FleetSources::{Address, Hash, None};
+    let place = Place::new("sources");
+    for (before, now, stays) in [
+        (Address, Hash, false),
+        (Address, None, false),
+        (Hash, None, false),
+        (Hash, Hash, true),
+        (Hash, Address, true),
+        (None, Hash, true),
+        (None, None, true),
+    ] {
+        let mut fleet = place.fleet(before);
+        give(&mut fleet, yesterday(), Extent::All, &[1]);
+        fleet.set(&place.config(now), &place.0.join("run"), 7);
+        let (lost, left) = (u64::from(!stays), if stays { 2 } else { 0 });
+        assert_eq!((fleet.dropped, fleet.sentences().len() as u64), (lost, lost), "{before:?} {now:?}");
+        assert_eq!(fleet.spool.entries().len(), left, "{before:?} {now:?}");
+        fs::remove_dir_all(&fleet.spool.flash).unwrap();
+    }
+}
