@@ -20,6 +20,8 @@ use crate::stats::summary::{Cut, PairCount, Rows};
 pub const FORMAT: u32 = 1;
 /// HyperLogLog registers of a service's sources.
 pub const REGISTERS: usize = 1024;
+/// The highest 64 bits of a hashed source: the discard-only prefix 100::/64 (RFC 6666).
+pub const HASHES: u64 = 0x0100_0000_0000_0000;
 /// Pairs of a table that overflowed: its lighter rows have large errors.
 const HEAVIEST: Cut = Cut::top(2048);
 
@@ -98,8 +100,7 @@ impl Sources {
     pub fn shown(self, address: Address) -> Address {
         match self {
             Sources::Hash(high, low) => {
-                // 100::/64 is the discard-only prefix (RFC 6666).
-                Address { high: 0x0100_0000_0000_0000, low: sip_hash((high, low), &address.to_bytes()) }
+                Address { high: HASHES, low: sip_hash((high, low), &address.to_bytes()) }
             }
             Sources::Address | Sources::Registers => address,
         }

@@ -7,7 +7,7 @@ use std::io::{self, BufRead, Read};
 use serde_json::Value;
 
 use super::batch::{
-    ServiceSums, Sources, Totals, Writer, country_of, known_attempts, pair_count, slots_of, totals_of,
+    HASHES, ServiceSums, Sources, Totals, Writer, country_of, known_attempts, pair_count, slots_of, totals_of,
 };
 use crate::event::{Address, Class, Service};
 use crate::stats::countries::{Country, CountryLookup};
@@ -147,15 +147,15 @@ pub fn merge(
     let of = |class| Additions::of(day, class, shown, &mut lookup);
     let mut more: Vec<Option<Additions>> = Class::ALL.into_iter().map(of).collect();
     let mut before: [Option<Totals>; Class::COUNT] = Default::default();
+    let (mut hashes, mut addresses) = (0u64, 0u64);
     lines(earlier, &mut |kind, class, row| {
         let more = &mut more[class as usize];
         match kind {
             "day" => before[class as usize] = Some(totals(class, row)?),
             "pair" if shown != Sources::Registers => {
                 let (service, source) = (service(row)?, source(row)?);
-                if (source.high == 0x0100_0000_0000_0000) != matches!(shown, Sources::Hash(..)) {
-                    return Err(invalid("has other sources"));
-                }
+                let count = if source.high == HASHES { &mut hashes } else { &mut addresses };
+                *count += 1;
                 let mut attempts = number(row, "attempts")?;
                 if let Some(more) = more {
                     if let Ok(at) = more.sources.binary_search_by_key(&source, |(source, _)| *source) {
@@ -188,6 +188,15 @@ pub fn merge(
         }
         Ok(())
     })?;
+    // Among addresses there can be some of the prefix: who sends a packet chooses its source.
+    let is_other = match shown {
+        Sources::Address => addresses == 0 && hashes > 0,
+        Sources::Hash(..) => addresses > 0,
+        Sources::Registers => false,
+    };
+    if is_other {
+        return Err(invalid("has other sources"));
+    }
     let lost = before.iter().flatten().map(|totals| totals.lost).max().unwrap_or(0).saturating_add(day.lost);
     for (before, more) in before.into_iter().zip(more) {
         let new_sources = more.as_ref().map_or(0, Additions::new_sources);
@@ -271,6 +280,16 @@ mod tests {
             let merged = merged(sources, &text(sources, &first), &second).unwrap();
             assert_eq!(sorted(&merged), sorted(&text(sources, &both)), "{sources:?}");
         }
+    }
+
+    #[test]
+    fn a_source_of_the_prefix_of_hashes_is_an_address_among_others() {
+        let (mut first, second, mut both) = days();
+        for day in [&mut first, &mut both] {
+            day.add(&event(Class::Attempt, 6, 23, "100::5", 1), 3);
+        }
+        let merged = merged(Sources::Address, &text(Sources::Address, &first), &second).unwrap();
+        assert_eq!(sorted(&merged), sorted(&text(Sources::Address, &both)));
     }
 
     #[test]
