@@ -3,7 +3,8 @@
 //! Rules that accept only some sources (`src_ip`, `ipset`) open nothing to everybody; what other programs write into the
 //! firewall (UPnP, includes) is not seen.
 
-use crate::config::uci::{self, Section};
+use super::uci::{self, Section};
+use super::values::{flag, is_word};
 use crate::event::calendar::Date;
 use crate::event::services;
 use crate::event::{Service, protocol};
@@ -27,14 +28,17 @@ pub struct Open {
 /// What the rules, redirects and policies of these zones open, in the file's order.
 pub fn opened(text: &str, zones: &[String]) -> Vec<Open> {
     let (sections, _) = uci::parse(text);
+    // Zones without a policy have that of the first section of defaults.
+    let defaults = sections.iter().find(|section| section.kind == "defaults");
+    let default = defaults.and_then(|section| section.value("input"));
+    let accepts = |word: Option<&str>| word.is_some_and(|word| is_word("accept", word));
+    let is_on = |section: &&Section| section.value("enabled").and_then(flag) != Some(false);
     let mut found = Vec::new();
-    for section in sections.iter().filter(|section| section.value("enabled") != Some("0")) {
-        let accepts =
-            |name: &str| section.value(name).is_some_and(|word| word.eq_ignore_ascii_case("ACCEPT"));
+    for section in sections.iter().filter(is_on) {
         match section.kind.as_str() {
             "zone" => {
                 let name = section.value("name").unwrap_or_default();
-                if accepts("input") && zones.iter().any(|zone| zone == name) {
+                if accepts(section.value("input").or(default)) && zones.iter().any(|zone| zone == name) {
                     let all = |protocol| Open {
                         protocol,
                         first: 1,
@@ -44,7 +48,7 @@ pub fn opened(text: &str, zones: &[String]) -> Vec<Open> {
                     found.extend([protocol::TCP, protocol::UDP].map(all));
                 }
             }
-            "rule" if accepts("target") && is_from(section, zones) => {
+            "rule" if accepts(section.value("target")) && is_from(section, zones) => {
                 add(section, "rule", "dest_port", &mut found);
             }
             "redirect" if is_redirect(section) && is_from(section, zones) => {
@@ -59,13 +63,14 @@ pub fn opened(text: &str, zones: &[String]) -> Vec<Open> {
 
 fn is_from(section: &Section, zones: &[String]) -> bool {
     let source = section.value("src").unwrap_or_default();
-    let narrowed =
-        ["src_ip", "src_mac", "ipset", "src_port"].iter().any(|name| section.value(name).is_some());
+    let narrows = |name: &&str| section.value(name).is_some_and(|value| !value.starts_with('!'));
+    let narrowed = ["src_ip", "src_mac", "ipset", "src_port"].iter().any(narrows);
     !narrowed && (source == "*" || zones.iter().any(|zone| zone == source))
 }
 
+/// fw4 takes every other target for the default, DNAT.
 fn is_redirect(section: &Section) -> bool {
-    section.value("target").is_none_or(|target| target.eq_ignore_ascii_case("DNAT"))
+    section.value("target").is_none_or(|target| !is_word("snat", target))
 }
 
 fn add(section: &Section, kind: &str, ports: &str, found: &mut Vec<Open>) {
@@ -82,9 +87,11 @@ fn add(section: &Section, kind: &str, ports: &str, found: &mut Vec<Open>) {
                 .extend(services::protocol_number(word).filter(|protocol| Service::has_ports(*protocol))),
         }
     }
-    let named = section.words(ports);
-    let mut ranges: Vec<(u16, u16)> = named.iter().filter_map(|word| range(word)).collect();
-    if named.is_empty() {
+    // Negated ports are left out of the others: of all, if there are none.
+    let words = section.words(ports).into_iter().filter(|word| !word.starts_with('!'));
+    // fw4 ignores a section with a port that is none.
+    let Some(mut ranges) = words.map(range).collect::<Option<Vec<_>>>() else { return };
+    if ranges.is_empty() {
         ranges.push((1, u16::MAX));
     }
     for protocol in protocols {
@@ -92,7 +99,7 @@ fn add(section: &Section, kind: &str, ports: &str, found: &mut Vec<Open>) {
     }
 }
 
-/// `22`, `8000-8080` or `8000:8080`. A negated range is left out: it opens nearly everything.
+/// `22`, `8000-8080` or `8000:8080`.
 fn range(word: &str) -> Option<(u16, u16)> {
     let (first, last) = word.split_once(['-', ':']).unwrap_or((word, word));
     let (first, last) = (first.parse().ok()?, last.parse().ok()?);
@@ -235,6 +242,26 @@ config redirect
         assert_eq!(shown(accepts), ["6 1-65535 the zone's policy", "17 1-65535 the zone's policy"]);
         let odd = "config rule\n\toption src '*'\n\toption target 'accept'\n\toption proto 'gre tcp'\n\toption dest_port '!22 x 9-1 70000'\n";
         assert_eq!(shown(odd), Vec::<String>::new());
+    }
+
+    #[test]
+    fn words_are_read_as_fw4_reads_them() {
+        let defaults = |first: &str, second: &str| {
+            shown(&format!(
+                "config defaults\n\toption input '{first}'\nconfig zone\n\toption name 'wan'\n\
+                 config defaults\n\toption input '{second}'\n"
+            ))
+        };
+        assert_eq!(defaults("acc", "DROP"), ["6 1-65535 the zone's policy", "17 1-65535 the zone's policy"]);
+        assert_eq!(defaults("DROP", "ACCEPT"), Vec::<String>::new());
+        let rule = "config rule\n\toption src 'wan'\n\toption proto 'tcp'\n\toption target 'a'\n";
+        let with = |option: &str| shown(&format!("{rule}\toption {option}\n"));
+        assert_eq!(with("dest_port '!22'"), ["6 1-65535 rule on line 1"]);
+        assert_eq!(with("dest_port '80 !443'"), ["6 80-80 rule on line 1"]);
+        assert_eq!(with("src_ip '!198.51.100.7'"), ["6 1-65535 rule on line 1"]);
+        for off in ["no", "off", "false"] {
+            assert_eq!(with(&format!("enabled '{off}'")), Vec::<String>::new());
+        }
     }
 
     #[test]

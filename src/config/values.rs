@@ -22,6 +22,11 @@ pub(super) fn flag(text: &str) -> Option<bool> {
     }
 }
 
+/// Whether fw4 takes `text` for this word of its own: for any beginning of it, in any case.
+pub(super) fn is_word(word: &str, text: &str) -> bool {
+    !text.is_empty() && word.get(..text.len()).is_some_and(|start| start.eq_ignore_ascii_case(text))
+}
+
 /// The index of the word that `text` is.
 pub(super) fn choice(words: &[&str], text: &str) -> Option<usize> {
     let place = |word: &str| words.iter().position(|known| *known == word);

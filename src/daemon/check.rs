@@ -290,7 +290,7 @@ mod tests {
 
     use super::rules::*;
     use super::*;
-    use crate::config::Inputs;
+    use crate::config::{Inputs, exposure};
     use crate::daemon::ruleset::Place;
     use crate::event::small_map::SmallMap;
     use crate::input::nflog::NflogError;
@@ -385,6 +385,28 @@ firewall.@zone[1].log=1; uci commit firewall; /etc/init.d/firewall reload; or ad
 ok     zone wan logs its refused packets
 note   zone wan logs at most 10/minute: the log input counts less than there is; uci delete \
 firewall.@zone[1].log_limit
+";
+        assert_eq!(printed(&findings), expected);
+    }
+
+    #[test]
+    fn every_open_port_is_told_with_and_without_the_daemon() {
+        let text = "config rule\n\toption name 'Web'\n\toption src 'wan'\n\toption proto 'tcp'\n\
+                    \toption dest_port '22 8000-8010'\n\toption target 'ACCEPT'\n";
+        let open = exposure::opened(text, &["wan".to_string()]);
+        let rows = exposure::attacked(&open[..1], &[]);
+        let mut findings = Findings::default();
+        open_ports(&open, Some(&rows), &mut findings);
+        // The daemon has not read the firewall's new options yet.
+        open_ports(&open[..1], Some(&[]), &mut findings);
+        open_ports(&open[1..], None, &mut findings);
+        open_ports(&[], None, &mut findings);
+        let expected = "\
+note   TCP 22 (SSH) is open to the Internet (rule 'Web') and was not tried this month, as far as refused packets tell
+note   TCP 8000-8010 is open to the Internet (rule 'Web')
+note   TCP 22 is open to the Internet (rule 'Web')
+note   TCP 8000-8010 is open to the Internet (rule 'Web'); without the daemon it is unknown how often it was tried
+ok     the firewall's configuration opens no port to everybody outside but those of OpenWrt's own rules
 ";
         assert_eq!(printed(&findings), expected);
     }

@@ -51,7 +51,7 @@ const OTHERS = {
 	'the fleet\'s batches are sent by curl, which is missing: install the package curl': [], 'the fleet\'s token_file 7 cannot be read: 7': [],
 	'the fleet\'s token_file 7 holds no token': [], 'the fleet\'s token_file 7 can be read by others: chmod 600 7': [], 'the fleet\'s token is there': [],
 	'cannot ask the kernel for the guard\'s table: 7': [], 'cannot list the firewall\'s rules: is nft installed, and are you root?': [],
-	'7 7 is open to the Internet (7); without the daemon it is unknown how often it was tried': [],
+	'7 7 is open to the Internet (7)7': [], '; without the daemon it is unknown how often it was tried': [],
 	// The page does not ask that.
 	'daily: not together with a source': [], 'daily: give from and to, at most 7 days apart': [],
 	'hours are stored by service and by source, not by both: ask with one of them': [], 'source: give the address that you ask about': [],

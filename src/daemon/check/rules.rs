@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::{CALL_TIMEOUT, Findings, SUMMARY_TIMEOUT};
 use crate::config::Config;
-use crate::config::exposure;
+use crate::config::exposure::{self, Open};
 use crate::config::uci::{self, Section};
 use crate::config::zones;
 use crate::daemon::nft;
@@ -238,24 +238,32 @@ pub(super) fn exposure(config: &Config, firewall: &str, ubus: &Path, findings: &
     let answer = asked.ok().and_then(|answer| {
         answer["exposure"]["ports"].as_array()?.iter().map(exposure_row).collect::<Option<Vec<_>>>()
     });
+    open_ports(&open, answer.as_deref(), findings);
+}
+
+/// `rows`: the daemon's, with the attempts at single ports; `None` if it does not answer.
+pub(super) fn open_ports(open: &[Open], rows: Option<&[ExposureRow]>, findings: &mut Findings) {
     if open.is_empty() {
-        findings.fine(
+        return findings.fine(
             "the firewall's configuration opens no port to everybody outside but those of OpenWrt's own rules",
         );
-    } else if let Some(rows) = answer {
-        let protocol =
-            |row: &ExposureRow| crate::event::services::protocol_number(&row.protocol).unwrap_or_default();
-        let unusual = rows.iter().filter(|row| !is_usual(protocol(row), row.port, &row.by));
-        unusual.for_each(|row| findings.note(exposure_sentence(row)));
-    } else {
-        for open in &open {
-            let ports = if open.first == open.last {
-                open.first.to_string()
-            } else {
-                format!("{}-{}", open.first, open.last)
-            };
-            let protocol = crate::event::services::protocol_name(open.protocol).to_ascii_uppercase();
-            findings.note(format!("{protocol} {ports} is open to the Internet ({}); without the daemon it is unknown how often it was tried", open.by));
+    }
+    let protocol =
+        |row: &ExposureRow| crate::event::services::protocol_number(&row.protocol).unwrap_or_default();
+    let of_daemon = rows.unwrap_or_default();
+    let unusual = of_daemon.iter().filter(|row| !is_usual(protocol(row), row.port, &row.by));
+    unusual.for_each(|row| findings.note(exposure_sentence(row)));
+    for Open { protocol: number, first, last, by } in open {
+        let is_row = |row: &ExposureRow| protocol(row) == *number && row.port == *first && first == last;
+        if of_daemon.iter().any(is_row) {
+            continue;
         }
+        let ports = if first == last { first.to_string() } else { format!("{first}-{last}") };
+        let name = crate::event::services::protocol_name(*number).to_ascii_uppercase();
+        let unknown = match rows {
+            Some(_) => "",
+            None => "; without the daemon it is unknown how often it was tried",
+        };
+        findings.note(format!("{name} {ports} is open to the Internet ({by}){unknown}"));
     }
 }
