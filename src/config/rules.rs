@@ -2,10 +2,11 @@
 //!
 //! Takes the text, gives named rules. Opens no file.
 //!
-//! fw4 logs the packets of a rule as `NAME: `, of one without a name as `@rule[N]: `, or with the text of its option
-//! `log`; those of a redirect, which are accepted, in the same way.
+//! fw4 logs the packets of a rule as `NAME: `, with its option `name` or else its section's name, of one without both as
+//! `@rule[N]: `, or with the text of its option `log`; those of a redirect, which are accepted, in the same way.
 
 use super::uci;
+use super::values::is_word;
 use crate::event::Verdict;
 use crate::parse::interfaces::NamedRule;
 
@@ -15,23 +16,29 @@ const MAX_RULES: usize = 1024;
 /// The named rules and redirects that log. Bounded by [`MAX_RULES`].
 pub fn parse(text: &str) -> Vec<NamedRule> {
     let (sections, _) = uci::parse(text);
-    let (mut rules, mut number) = (Vec::new(), 0);
+    let (mut rules, mut numbers) = (Vec::new(), [0, 0]);
     for section in &sections {
         let value = |name: &str| section.value(name).map(str::trim);
-        let refuses = match (section.kind.as_str(), value("target").map(str::to_ascii_uppercase).as_deref()) {
-            ("rule", Some("ACCEPT")) => Some(None),
-            ("rule", Some("DROP")) => Some(Some(Verdict::Drop)),
-            ("rule", Some("REJECT")) => Some(Some(Verdict::Reject)),
-            ("redirect", _) => Some(None),
-            // Marks and the like: another rule decides about the packet.
-            _ => None,
+        let number = match section.kind.as_str() {
+            "rule" => &mut numbers[0],
+            "redirect" => &mut numbers[1],
+            _ => continue,
         };
-        let unnamed = format!("@{}[{number}]", section.kind);
-        number += usize::from(section.kind == "rule");
-        let Some(refuses) = refuses else { continue };
+        let unnamed = section.name.clone().unwrap_or_else(|| format!("@{}[{number}]", section.kind));
+        *number += 1;
+        let is = |word| is_word(word, value("target").unwrap_or_default());
+        let refuses = match section.kind.as_str() {
+            "redirect" => None,
+            _ if is("accept") => None,
+            _ if is("reject") => Some(Verdict::Reject),
+            _ if is("drop") => Some(Verdict::Drop),
+            // Marks and the like: another rule decides about the packet.
+            _ => continue,
+        };
         let name = value("name").unwrap_or(&unnamed);
-        let own =
-            value("log").filter(|log| !matches!(*log, "" | "0" | "1" | "true" | "false" | "yes" | "no"));
+        let is_flag =
+            |log: &&str| matches!(*log, "" | "0" | "1" | "true" | "false" | "yes" | "no" | "on" | "off");
+        let own = value("log").filter(|log| !is_flag(log));
         let prefix = own.map_or_else(|| format!("{name}:"), str::to_string);
         if rules.len() < MAX_RULES && !rules.iter().any(|rule: &NamedRule| rule.prefix == prefix) {
             rules.push(NamedRule { prefix, refuses });
@@ -52,7 +59,9 @@ mod tests {
                     config rule\n\toption target 'REJECT'\n\
                     config rule\n\toption target 'ACCEPT'\n\toption log 'ssh in: '\n\
                     config rule\n\toption name 'Mark'\n\toption target 'MARK'\n\
-                    config redirect\n\toption name 'To-NAS'\n\toption target 'DNAT'\n";
+                    config redirect\n\toption name 'To-NAS'\n\toption target 'DNAT'\n\
+                    config rule 'vpn'\n\toption target 'accept'\n\toption log 'on'\n\
+                    config redirect\n\toption log 'off'\n";
         let read = parse(text);
         let rule = |prefix: &str, refuses| NamedRule { prefix: prefix.to_string(), refuses };
         assert_eq!(
@@ -63,6 +72,8 @@ mod tests {
                 rule("@rule[2]:", Some(Verdict::Reject)),
                 rule("ssh in:", None),
                 rule("To-NAS:", None),
+                rule("vpn:", None),
+                rule("@redirect[1]:", None),
             ]
         );
     }
