@@ -70,7 +70,7 @@ static URL: Syntax =
 /// Printable characters, or nothing.
 static PRINTABLE: Syntax = Syntax {
     name: "text",
-    is_valid: |text| text.len() <= 128 && !text.contains(char::is_control),
+    is_valid: |text| text.chars().count() <= 128 && !text.contains(char::is_control),
     expected: "at most 128 printable characters",
 };
 static PATH: Syntax = Syntax {

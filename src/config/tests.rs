@@ -124,6 +124,10 @@ fn what_becomes_an_argument_of_the_sender_is_plain() {
     {
         assert_eq!(problems(&format!("config fleet\n\t{text}\n")).lines().count(), 1, "{text}");
     }
+    assert_eq!(
+        parsed(&format!("config fleet\n\toption hash_key '{}'\n", "é".repeat(128))).fleet.hash_key.len(),
+        256
+    );
     let config = parsed("config fwstat\n\toption mask_sources 1\nconfig fleet\n\toption enabled 1\n");
     assert_eq!((config.fleet.sources, config.fleet_sources()), (FleetSources::Address, FleetSources::Hash));
     assert_eq!(parsed("config fleet\n\toption sources none\n").fleet_sources(), FleetSources::None);

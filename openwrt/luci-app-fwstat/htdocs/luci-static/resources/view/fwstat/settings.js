@@ -51,7 +51,7 @@ const CHECKS = {
 		return match != null && within(+match[1], 1, row.most) && within(seconds(/^[smhd]$/.test(match[2]) ? '1' + match[2] : match[2]), ...row.window);
 	}, _('A number from 1 to %s, a slash and a time from %s to %s, such as 200/1m').format(row.most, ...row.window.map(inUnits)) ],
 	url: () => [ (value) => value.length <= 512 && /^https:\/\/[A-Za-z0-9[][A-Za-z0-9\-._~:\/?#[\]@!$&()*+,;=%]*$/.test(value), _('An address that begins with https://') ],
-	text: () => [ (value) => /^[^\x00-\x1f\x7f]{0,128}$/.test(value), _('At most 128 characters') ],
+	text: () => [ (value) => /^[^\x00-\x1f\x7f-\x9f]{0,128}$/u.test(value), _('At most 128 characters') ],
 	path: () => [ (value) => /^\/[A-Za-z0-9_.\/-]{0,254}$/.test(value) && !value.split('/').includes('..'), _('A path of letters, digits, . _ - and / that begins with / and has no ".." in it') ]
 };
 const LISTS = {
