@@ -293,11 +293,7 @@ export const tests = {
 		assert.match(await text('.fw-body'), /すべてのオプションが有効/);
 		for (const row of await page.locator('.fw-body td:last-child').allInnerTexts()) assert.match(row, /[ぁ-ん]/, 'in Japanese');
 		await open('settings');
-		// What the daemon refuses the form refuses, too.
-		for (const [ name, value, sentence ] of [ [ 'commit_interval', 'soon', /A time from 1m to 7d/ ], [ 'commit_interval', '30s', /A time from 1m to 7d/ ], [ 'flood', '0/1m', /A number from 1 to 1000000/ ],
-			[ 'block_for', '999d', /A time from 10s to 30d/ ], [ 'evidence', '5000', /A whole number from 0 to 2000/ ], [ 'max_blocks', '99999', /A whole number from 1 to 16384/ ],
-			[ 'database', '/tmp/../etc', /A path of letters/ ], [ 'url', 'http://fleet.example.net/', /An address that begins with https/ ], [ 'keep', '1h', /A time from 1d to 60d/ ],
-			[ 'most', '1000/1440m', /A number, a slash and a time, such as 6\/1h, in at most 9 characters/ ], [ 'most', '0/1h', /A number, a slash and a time/ ] ]) {
+		const refused = async (name, value, sentence) => {
 			const field = page.locator(`[name=${name}]`), good = await field.inputValue();
 			await field.fill(value);
 			await page.locator('.cbi-button-apply').click();
@@ -305,7 +301,17 @@ export const tests = {
 			assert.match(await page.locator('.alert-message.error').innerText(), sentence);
 			await page.locator('.alert-message.error').evaluate((node) => node.remove());
 			await field.fill(good);
-		}
+		};
+		// What the daemon refuses the form refuses, too.
+		for (const [ name, value, sentence ] of [ [ 'commit_interval', 'soon', /A time from 1m to 7d/ ], [ 'commit_interval', '30s', /A time from 1m to 7d/ ], [ 'flood', '0/1m', /A number from 1 to 1000000/ ],
+			[ 'block_for', '999d', /A time from 10s to 30d/ ], [ 'evidence', '5000', /A whole number from 0 to 2000/ ], [ 'max_blocks', '99999', /A whole number from 1 to 16384/ ],
+			[ 'database', '/tmp/../etc', /A path of letters/ ], [ 'url', 'http://fleet.example.net/', /An address that begins with https/ ], [ 'keep', '1h', /A time from 1d to 60d/ ],
+			[ 'most', '1000/1440m', /A number, a slash and a time, such as 6\/1h, in at most 9 characters/ ], [ 'most', '0/1h', /A number, a slash and a time/ ],
+			// Addresses that leave the guard off, and a control character.
+			[ 'allow', '01.2.3.4', /"01\.2\.3\.4" is no IPv4 or IPv6 address/ ], [ 'allow', '::ffff:192.0.2.1/64', /is no IPv4 or IPv6 address/ ], [ 'hash_key', '\u0085', /At most 128 characters/ ],
+			[ 'allow', Array.from({ length: 1025 }, (_, index) => `198.18.${index >> 8}.${index & 255}`).join(' '), /At most 1024 addresses and prefixes/ ] ])
+			await refused(name, value, sentence);
+		await page.locator('[name=hash_key]').fill('\u{1f511}'.repeat(128));
 		await page.locator('[name=commit_interval]').fill('2h');
 		await page.locator('.cbi-button-apply').click();
 		await page.waitForSelector('.alert-message.info');

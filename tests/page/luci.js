@@ -129,21 +129,28 @@ const poll = {
 
 /* Forms: a map of sections of options, each an input; enough to set and save. */
 class Option {
-	constructor(name, title, description) { Object.assign(this, { name, title, description, values: [] }); }
+	constructor(option, title, description) { Object.assign(this, { option, title, description, values: [] }); }
 	value(value, label) { this.values.push([ value, label || value ]); }
-	current(values) { return values[this.name] != null ? values[this.name] : this.default != null ? this.default : ''; }
-	node(values) { return E('input', { 'class': 'cbi-input-text', name: this.name, value: [ this.current(values) ].flat().join(' '), placeholder: this.placeholder || '' }); }
+	load(section) { return uci.get('fwstat', section, this.option); }
+	current(section) { return this.load(section) ?? this.default ?? ''; }
+	node(section) { return E('input', { 'class': 'cbi-input-text', name: this.option, value: [ this.current(section) ].flat().join(' '), placeholder: this.placeholder || '' }); }
 	read(node) { return node.value; }
+	formvalue() { return this.element && this.read(this.element); }
+	check(section) { return this.validate ? this.validate(section, this.formvalue()) : true; }
 }
 class Flag extends Option {
-	node(values) { return E('input', Object.assign({ type: 'checkbox', name: this.name }, this.current(values) == '1' ? { checked: '' } : {})); }
+	node(section) { return E('input', Object.assign({ type: 'checkbox', name: this.option }, this.current(section) == '1' ? { checked: '' } : {})); }
 	read(node) { return node.checked ? '1' : '0'; }
 }
 class ListValue extends Option {
-	node(values) { return E('select', { name: this.name }, this.values.map(([ value, label ]) => E('option', Object.assign({ value }, value == this.current(values) ? { selected: '' } : {}), [ label ]))); }
+	node(section) { return E('select', { name: this.option }, this.values.map(([ value, label ]) => E('option', Object.assign({ value }, value == this.current(section) ? { selected: '' } : {}), [ label ]))); }
 }
 class List extends Option {
 	read(node) { return node.value.split(/\s+/).filter(Boolean); }
+}
+/* Only what is typed into the field for another entry is checked, by itself. */
+class DynamicList extends List {
+	check(section) { return this.formvalue().map((value) => this.validate ? this.validate(section, value) : true).find((verdict) => verdict !== true) ?? true; }
 }
 class Map_ {
 	constructor(config) { Object.assign(this, { config, sections: [] }); }
@@ -156,18 +163,18 @@ class Map_ {
 		return Promise.resolve(E('div', { 'class': 'cbi-map' }, this.sections.map((section) => E('div', { 'class': 'cbi-section', 'data-section': section.name }, [
 			E('h3', {}, [ section.title ]), E('p', {}, [ section.description || '' ]),
 			...section.options.map((option) => {
-				option.element = option.node(uciValues[section.name] || {});
+				option.element = option.node(section.name);
 				return E('div', { 'class': 'cbi-value' }, [ E('label', {}, [ option.title ]), E('div', {}, [ option.element, E('div', { 'class': 'cbi-value-description' }, [ option.description || '' ]) ]) ]);
 			})
 		])).concat(L.hasViewPermission() ? [ E('button', { 'class': 'btn cbi-button-apply', click: () => this.save() }, [ _('Save & Apply') ]) ] : [])));
 	}
 	save() {
 		for (const section of this.sections) for (const option of section.options) {
-			const verdict = option.validate ? option.validate(section.name, option.read(option.element)) : true;
+			const verdict = option.check(section.name);
 			if (verdict !== true) return notify(null, E('p', {}, [ option.title + ': ' + verdict ]), 'error');
 		}
 		return this.sections.reduce((before, section) => before.then(() => post('uci', 'set', { config: this.config, section: section.name,
-			values: Object.fromEntries(section.options.map((option) => [ option.name, option.read(option.element) ])) })), Promise.resolve())
+			values: Object.fromEntries(section.options.map((option) => [ option.option, option.formvalue() ])) })), Promise.resolve())
 			.then(() => post('uci', 'apply', { timeout: 10, rollback: true })).then(() => post('uci', 'confirm', {})).then(() => notify(null, E('p', {}, [ 'saved' ]), 'info'));
 	}
 }
@@ -187,7 +194,7 @@ const uci = {
 };
 
 const known = {
-	baseclass: { extend }, view: { extend }, form: { Map: Map_, NamedSection: 'named', Value: Option, Flag, ListValue, MultiValue: List, DynamicList: List },
+	baseclass: { extend }, view: { extend }, form: { Map: Map_, NamedSection: 'named', Value: Option, Flag, ListValue, MultiValue: List, DynamicList },
 	'tools.widgets': { ZoneSelect: List },
 	rpc: { declare: (spec) => (...args) => post(spec.object, spec.method, Object.fromEntries((spec.params || []).map((name, index) => [ name, args[index] ])))
 		.then((answer) => spec.reject ? checked(answer) : answer) },

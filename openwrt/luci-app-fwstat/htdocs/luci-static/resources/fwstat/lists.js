@@ -75,6 +75,7 @@ const file = (name, lines) => table.save(name + '.txt', lines.map((line) => line
 const fail = (error) => tell(words.of(String(error && error.message || error)), 'error');
 
 return baseclass.extend({
+	isNetwork: isNetwork,
 	tools: (tab) => [
 		el('p', { 'class': 'fw-soft' }, _('Text files with one address or network a line, such as banIP\'s local lists. What is imported stays blocked until it is unblocked.')),
 		el('div', { 'class': 'fw-tools' }, [

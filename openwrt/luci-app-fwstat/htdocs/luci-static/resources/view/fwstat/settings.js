@@ -8,6 +8,7 @@
 'require fwstat.page as page';
 'require fwstat.data as data';
 'require fwstat.findings as known';
+'require fwstat.lists as lists';
 'require fwstat.upkeep as upkeep';
 'require fwstat.words as words';
 
@@ -135,7 +136,9 @@ function guard(map) {
 	add.value('budget', _('Blocks per time'), _('More than these are reported and not blocked.'));
 	add.value('max_blocks', _('Most blocks'), _('For floods and scans; failed logins have 1024, blocks by hand 256 of their own.'));
 	const allow = add.other(form.DynamicList, 'allow', _('Never block'), _('Addresses and prefixes, such as those from which you manage the router from outside.'));
-	allow.datatype = 'or(cidr4,cidr6,ipaddr("nomask"))';
+	const few = allow.validate;
+	/* LuCI checks one entry when it is added, and its own types take addresses with which the daemon leaves the guard off. */
+	allow.validate = (section, value) => value && !lists.isNetwork(value) ? _('"%s" is no IPv4 or IPv6 address or prefix').format(value) : few(section, allow.formvalue(section));
 }
 
 function fleet(map) {
