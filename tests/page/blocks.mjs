@@ -5,6 +5,8 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { place, base, pictures, MOST_BYTES, number, ask, answer, log, packet, inKernel, config, until, configure, page, open, drawn, text, cells, outside } from './harness.mjs';
 
+const uci = async (method, args) => (await (await fetch(base + '/ubus', { method: 'POST', body: JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'call', params: [ 'writer', 'uci', method, args ] }) })).json()).result;
+
 export const tests = {
 	async 'an address is blocked and unblocked by hand, in the kernel too'() {
 		const address = '203.0.113.66';
@@ -124,7 +126,6 @@ export const tests = {
 
 	async 'addresses are allowed at once, one after the other, and with other changes that wait'() {
 		const addresses = [ 1, 2, 3 ].map((last) => `203.0.113.${210 + last}`), before = fs.readFileSync(config, 'utf8');
-		const uci = async (method, args) => (await (await fetch(base + '/ubus', { method: 'POST', body: JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'call', params: [ 'writer', 'uci', method, args ] }) })).json()).result;
 		const allowed = () => [ ...fs.readFileSync(config, 'utf8').matchAll(/list allow '(.*)'/g) ].map(([ , address ]) => address);
 		for (const address of addresses) await ask('block', { address });
 		await open('blocks');
@@ -316,6 +317,17 @@ export const tests = {
 		await page.locator('.cbi-button-apply').click();
 		await page.waitForSelector('.alert-message.info');
 		assert.match(fs.readFileSync(path.join(place, 'config/fwstat'), 'utf8'), /option commit_interval '2h'/);
+		assert.ok(!(await answer('status')).findings.some((finding) => /option hash_key '/.test(finding.text)), 'the daemon takes 128 characters, too');
+		// What is on or off by another word stays so.
+		const before = fs.readFileSync(config, 'utf8'), set = (text, section, values) => text.replace(new RegExp(`config ${section} .*`), `$&\n${values.map((one) => `\toption ${one}\n`).join('')}`);
+		const plain = before.replace(/\toption (enabled|watch_egress|abuseipdb) .*\n/g, '');
+		fs.writeFileSync(config, [ [ 'fwstat', [ "enabled 'yes'", "watch_egress 'off'" ] ], [ 'guard', [ "enabled 'on'" ] ], [ 'notify', [ "abuseipdb 'true'" ] ] ].reduce((text, [ section, values ]) => set(text, section, values), plain));
+		await open('settings');
+		await page.locator('.cbi-button-apply').click();
+		await page.waitForSelector('.alert-message.info');
+		const { main, guard, notify } = (await uci('get', { config: 'fwstat' }))[1].values;
+		assert.deepEqual([ main.enabled, main.watch_egress, guard.enabled, notify.abuseipdb ], [ '1', '0', '1', '1' ]);
+		await configure(before, async () => (await answer('status')).guard.state == 'on');
 	},
 
 	async 'statistics are backed up, deleted and restored'() {

@@ -60,6 +60,17 @@ const LISTS = {
 	prefixes: _('At most %s addresses and prefixes')
 };
 
+/* The daemon takes any of OpenWrt's words for on and off, LuCI's fields know these two: a field would write another as 0. */
+const SWITCHES = { on: '1', 'true': '1', yes: '1', enabled: '1', off: '0', 'false': '0', no: '0', disabled: '0' };
+
+function switched(field) {
+	field.load = (section) => {
+		const value = uci.get('fwstat', section, field.option);
+		return SWITCHES[value] || value;
+	};
+	return field;
+}
+
 function checked(option, row) {
 	if (CHECKS[row.kind]) {
 		const [ good, sentence ] = CHECKS[row.kind](row);
@@ -83,12 +94,12 @@ function rows(map, name, type, title, description) {
 			return field;
 		},
 		flag: (option, title, description) => {
-			const field = add(form.Flag, option, title, description);
+			const field = switched(add(form.Flag, option, title, description));
 			field['default'] = known[option]['default'];
 			field.rmempty = false;
 		},
 		choice: (option, title, description, labels) => {
-			const field = add(form.ListValue, option, title, description);
+			const field = switched(add(form.ListValue, option, title, description));
 			known[option].words.forEach((word) => field.value(word, labels[word] || word));
 			field['default'] = known[option]['default'];
 		},
@@ -173,7 +184,7 @@ function messages(map) {
 	add('telegram', 'Telegram', _('The id of a chat; secret telegram_token.'), '123456', /^-?\d+$|^@\w+$/, _('A number, or a name with @'));
 	add('mqtt', 'MQTT', _('The host of a broker, with Home Assistant\'s discovery; secrets mqtt_user and mqtt_password.'), '192.168.1.5', /^[A-Za-z0-9.:_-]+$/, _('A host name or an address'));
 	add('dshield', 'DShield', _('Your user id: the evidence of blocks is mailed there.'), '12345', /^\d{1,9}$/, _('A whole number'));
-	const abuseipdb = section.option(form.Flag, 'abuseipdb', 'AbuseIPDB', _('Reports blocks there: others then see whom you blocked and why; secret abuseipdb_key.'));
+	const abuseipdb = switched(section.option(form.Flag, 'abuseipdb', 'AbuseIPDB', _('Reports blocks there: others then see whom you blocked and why; secret abuseipdb_key.')));
 	abuseipdb.rmempty = true;
 	const report = section.option(form.ListValue, 'report', _('Report'), _('Of the past week or month, on the first day of the next; by mail the monthly report is HTML.'));
 	report.value('off', _('Off'));
