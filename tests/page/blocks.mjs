@@ -340,6 +340,12 @@ export const tests = {
 		assert.match(download.suggestedFilename(), /^fwstat-\d{4}-\d\d-\d\d\.tar\.gz$/);
 		const backup = fs.readFileSync(await download.path());
 		await until(async () => /The backup is/.test(await text('.fw-output')), 'the backup is told');
+		await until(() => !fs.existsSync('/tmp/fwstat-backup'), 'the router has no copy');
+		// One that cannot be written is none.
+		fs.mkdirSync('/tmp/fwstat-backup');
+		await page.locator('[name=backup]').click();
+		await until(async () => /cannot write \/tmp\/fwstat-backup/.test(await text('.fw-output .fw-wrong')), 'the failure is told');
+		fs.rmSync('/tmp/fwstat-backup', { recursive: true, force: true });
 		await ask('unblock', { address: '203.0.113.128/25' });
 		// Declined, nothing happens.
 		const days = (await answer('days', { from: '2001-01-01', to: '2099-12-31', limit: 1000 })).days;
@@ -368,6 +374,12 @@ export const tests = {
 		await ask('unblock', { address: '203.0.113.128/25' });
 		await until(async () => await of2020() == before, 'all days are back');
 		assert.ok((await answer('summary')).attempts >= today, 'today\'s counts stay');
+		for (const said of [ /^The log is imported\.$/, /^Nothing was added\.\s+This log was imported before/ ]) {
+			await choose(Buffer.from('2020-03-02T08:00:00+09:00 router kernel: ' + packet('reject wan in: ', '203.0.113.81', 23, 1) + '\n'));
+			page.once('dialog', (dialog) => dialog.accept());
+			await page.locator('[name=import]').click();
+			await until(async () => said.test((await text('.fw-output')).trim()), String(said));
+		}
 		await page.locator('[name=forget-source]').fill('nonsense');
 		page.once('dialog', (dialog) => dialog.accept());
 		await page.locator('[name=delete-source]').click();
@@ -379,7 +391,8 @@ export const tests = {
 		for (const params of [
 			[ 'forget', '--json', '--source', '203.0.113.66' ], [ 'forget', '--json', '--source', '203.0.113.66', '--db', elsewhere ],
 			[ 'forget', '--json', '--before', '2000-01-01', '--db', elsewhere ], [ 'forget', '--json', '--before', '2000--a-bc' ],
-			[ 'backup', '-', '--db', elsewhere ], [ 'backup', elsewhere ], [ 'import', '/tmp/fwstat-upload', '--db', elsewhere ],
+			[ 'backup', '-', '--db', elsewhere ], [ 'backup', elsewhere ], [ 'backup', '-' ], [ 'backup', '--json', elsewhere ], [ 'backup', '--json', '/tmp/fwstat-backup', '--db', elsewhere ],
+			 [ 'import', '/tmp/fwstat-upload', '--db', elsewhere ],
 			[ 'import', '/tmp/fwstat-upload', '/etc/shadow' ], [ 'restore', '--json', '/tmp/fwstat-upload', '--db', elsewhere ],
 			[ 'block', '203.0.113.66' ], [ 'daemon' ], []
 		]) assert.deepEqual(await exec(...params), [ 6 ], params.join(' '));
@@ -399,7 +412,7 @@ export const tests = {
 		// Who may only read has no button, and no right.
 		await open('settings', { query: 'user=reader' });
 		assert.equal(await page.locator('[name=backup], [name=delete-source]').count(), 0);
-		const refused = await fetch(base + '/cgi-bin/cgi-exec', { method: 'POST', body: JSON.stringify({ sessionid: 'reader', command: '/usr/bin/fwstat backup -' }) + '\n' });
+		const refused = await fetch(base + '/cgi-bin/cgi-download', { method: 'POST', body: JSON.stringify({ sessionid: 'reader', path: '/tmp/fwstat-backup' }) + '\n' });
 		assert.equal(refused.status, 403);
 	},
 

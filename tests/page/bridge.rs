@@ -3,7 +3,7 @@
 //! Serves the files of the trees, and `/ubus` with JSON-RPC as uhttpd-mod-ubus does (`call`, batches, the caller's session
 //! added to the arguments), for two sessions: `writer` and `reader`, each with the rights of the tree's acl.d file.
 //! `uci` is rpcd's, over one file: what a session sets waits until it applies it, and without `confirm` it is rolled back.
-//! cgi-io's `cgi-exec` and `cgi-upload` and rpcd's `file` run the built fwstat for the
+//! cgi-io's `cgi-download` and `cgi-upload` and rpcd's `file` work on files and run the built fwstat for the
 //! page, as the rights say. On loopback only.
 
 // fnmatch(3).
@@ -121,20 +121,19 @@ impl Bridge {
         stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(&content)).ok()
     }
 
-    /// `cgi-exec` gives a command's output, `cgi-upload` writes a file. The session stands in the body, as with cgi-io.
+    /// `cgi-download` reads a file, `cgi-upload` writes one. The session stands in the body, as with cgi-io.
     fn cgi(&self, name: &str, body: &[u8]) -> (u16, &'static str, Vec<u8>) {
         let denied = (403, "text/plain", b"Forbidden".to_vec());
         let Some(at) = body.iter().position(|byte| *byte == b'\n') else { return denied };
         let head: Value = serde_json::from_slice(&body[..at]).unwrap_or_default();
         let text = |key: &str| head[key].as_str().unwrap_or_default();
         match name {
-            "exec"
-                if self.may_cgi("exec", "read")
-                    && self.may_file(text("sessionid"), "exec", text("command")) =>
+            "download"
+                if self.may_cgi("download", "read")
+                    && self.may_file(text("sessionid"), "read", text("path")) =>
             {
-                // cgi-io itself takes the line apart.
-                let words: Vec<&str> = text("command").split(' ').collect();
-                (200, "application/octet-stream", self.run(&words).stdout)
+                let read = fs::read(text("path"));
+                (if read.is_ok() { 200 } else { 404 }, "application/octet-stream", read.unwrap_or_default())
             }
             "upload"
                 if self.may_cgi("upload", "write")
@@ -223,7 +222,17 @@ impl Bridge {
                         json!([6])
                     }
                 }
-                _ => json!([0]),
+                _ => {
+                    let path = arguments["path"].as_str().unwrap_or_default();
+                    match self.may_file(session, "write", path) {
+                        true => json!([if fs::remove_file(path).or_else(|_| fs::remove_dir(path)).is_ok() {
+                            0
+                        } else {
+                            4
+                        }]),
+                        false => json!([6]),
+                    }
+                }
             };
             return json!({"jsonrpc": "2.0", "id": id, "result": result});
         }

@@ -205,9 +205,9 @@ const known = {
 			.then((answer) => answer.ok ? { name: path } : Promise.reject(new Error('Upload request failed'))) },
 	fs: {
 		exec: (command, params) => post('file', 'exec', { command, params }).then((answer) => typeof(answer) == 'number' && answer ? Promise.reject(new Error('Permission denied')) : answer),
-		exec_direct: (command, params, type) => fetch('/cgi-bin/cgi-exec', { method: 'POST', body: JSON.stringify({ sessionid: user, command: [ command ].concat(params).join(' ') }) + '\n' })
+		read_direct: (path, type) => fetch('/cgi-bin/cgi-download', { method: 'POST', body: JSON.stringify({ sessionid: user, path: path }) + '\n' })
 			.then((answer) => answer.ok ? answer[type]() : Promise.reject(new Error('Permission denied'))),
-		remove: (path) => post('file', 'remove', { path })
+		remove: (path) => post('file', 'remove', { path }).then(checked)
 	},
 	uci: uci
 };

@@ -61,6 +61,7 @@ const OTHERS = {
 const MADE = [
 	"/etc/config/fwstat:7: option flood '7': expected a rate such as 200/1m: 1 to 7 in 1s to 1d; the guard stays off",
 	"/etc/config/fwstat:7: option 7 '7': unknown option in section '7'; it is ignored", "nflog: NFLOG group 7 is taken by another program (7)", "input nflog: no permission to listen to NFLOG: 7",
+	'2020-01.fws is damaged: 7; it is not in the backup', '/tmp/fwstat-upload was read before: it is not counted again', '/tmp/fwstat-upload is empty',
 	'ubus refuses to subscribe to logd: 7', 'address: \'7\': the prefix length must be a number from 0 to 7', 'to: must be a date, YYYY-MM-DD', 'the limit of blocks by hand (7) is reached',
 	"the fleet's server refused 7 batches: they are kept as .bad", "no batch is sent to the fleet's server (HTTP 7): logread 7"
 ];

@@ -11,33 +11,37 @@
    patterns of acl.d, whose * is anything: only behind -- can no option be added. */
 
 const el = page.el;
-const PROGRAM = '/usr/bin/fwstat', UPLOADED = '/tmp/fwstat-upload';
+const PROGRAM = '/usr/bin/fwstat', UPLOADED = '/tmp/fwstat-upload', PACKED = '/tmp/fwstat-backup';
 
-/* What a command answers as JSON; what it complains of becomes an error. */
+/* What a command answers, and its notes; what it complains of becomes an error. */
 function run(args) {
 	return fs.exec(PROGRAM, args).then((ran) => {
-		if (ran.code) throw new Error((ran.stderr || '').trim().replace(/^fwstat: /, '') || _('The command failed (%s).').format(ran.code));
-		return ran.stdout || '';
+		const said = (ran.stderr || '').split(/^fwstat: |\n/m).filter(Boolean);
+		if (ran.code) throw new Error(said.join('\n') || _('The command failed (%s).').format(ran.code));
+		return [ ran.stdout || '', said ];
 	});
 }
 
-/* Shows what is done, and what came of it. */
+const translated = (sentences) => sentences.map(words.of);
+
+/* Shows what is done, and what came of it: a sentence and the command's notes. */
 function act(output, action) {
-	output.replaceChildren(el('em', { 'class': 'spinning' }, _('Working…')));
-	return action().then((sentence) => output.replaceChildren(...[ sentence && page.notice('good', sentence) ].filter(Boolean)))
-		.catch((error) => output.replaceChildren(page.notice('wrong', words.of(error.message))));
+	const show = (...notices) => output.replaceChildren(...notices.filter(Boolean));
+	show(el('em', { 'class': 'spinning' }, _('Working…')));
+	return action().then(([ done, notes ]) => show(page.notice('good', done), page.notice('note', translated(notes || []))))
+		.catch((error) => show(page.notice('wrong', translated(error.message.split('\n')))));
 }
 
+/* By way of a file: of a command whose output goes to the browser nobody would know how it ended. */
 function backup() {
-	return fs.exec_direct(PROGRAM, [ 'backup', '-' ], 'blob').then((blob) => {
-		if (!blob || !blob.size) throw new Error(_('There is nothing to back up.'));
+	return run([ 'backup', '--json', PACKED ]).then(([ , notes ]) => fs.read_direct(PACKED, 'blob').then((blob) => {
 		const address = URL.createObjectURL(blob), link = el('a', { href: address, download: 'fwstat-%s.tar.gz'.format(new Date().toISOString().slice(0, 10)) });
 		document.body.append(link);
 		link.click();
 		link.remove();
 		setTimeout(() => URL.revokeObjectURL(address), 60000);
-		return _('The backup is %s bytes long.').format(text.number(blob.size));
-	});
+		return [ _('The backup is %s bytes long.').format(text.number(blob.size)), notes ];
+	})).finally(() => fs.remove(PACKED).catch(() => null));
 }
 
 /* A file of the browser's. */
@@ -47,34 +51,35 @@ function uploaded(use) {
 
 function restore() {
 	return uploaded(() => {
-		if (!window.confirm(_('Restore this backup? What the router has counted since stays.'))) return Promise.resolve('');
-		return run([ 'restore', '--json', UPLOADED ]).then((answer) => {
+		if (!window.confirm(_('Restore this backup? What the router has counted since stays.'))) return Promise.resolve([]);
+		return run([ 'restore', '--json', UPLOADED ]).then(([ answer, notes ]) => {
 			const restored = JSON.parse(answer);
-			return [
+			return [ [
 				restored.days ? _('%s days from %s to %s are restored.').format(text.number(restored.days), restored.first, restored.last) : '',
 				restored.networks ? N_(restored.networks, '%s block of a network or country is restored.', '%s blocks of networks and countries are restored.').format(text.number(restored.networks)) : ''
-			].filter(Boolean).join(' ') || _('Nothing is missing: all that the backup holds is here.');
+			].filter(Boolean).join(' ') || _('Nothing is missing: all that the backup holds is here.'), notes ];
 		});
 	});
 }
 
 function importLog() {
 	return uploaded(() => {
-		if (!window.confirm(_('Count the packets of this log, too? A file that was imported before is not counted again.'))) return Promise.resolve('');
-		return run([ 'import', UPLOADED ]).then(() => _('The log is imported.'));
+		if (!window.confirm(_('Count the packets of this log, too? A file that was imported before is not counted again.'))) return Promise.resolve([]);
+		/* "lines 7, events 7, …" */
+		return run([ 'import', UPLOADED ]).then(([ answer, notes ]) => [ /, events 0,/.test(answer) ? _('Nothing was added.') : _('The log is imported.'), notes ]);
 	});
 }
 
 function forgetBefore(output, field) {
 	const first = field.value;
 	if (!first || !window.confirm(_('Delete all statistics before %s? They cannot be restored without a backup.').format(first))) return;
-	return act(output, () => run([ 'forget', '--json', '--before', first ]).then((answer) => _('%s days are deleted.').format(text.number(JSON.parse(answer).days))));
+	return act(output, () => run([ 'forget', '--json', '--before', first ]).then(([ answer ]) => [ _('%s days are deleted.').format(text.number(JSON.parse(answer).days)) ]));
 }
 
 function forgetSource(output, field) {
 	const source = field.value.trim();
 	if (!source || !window.confirm(_('Delete everything about %s? Totals stay, as they do not identify anybody.').format(source))) return;
-	return act(output, () => run([ 'forget', '--json', '--', source ]).then((answer) => _('%s rows are deleted.').format(text.number(JSON.parse(answer).rows))));
+	return act(output, () => run([ 'forget', '--json', '--', source ]).then(([ answer ]) => [ _('%s rows are deleted.').format(text.number(JSON.parse(answer).rows)) ]));
 }
 
 function deleted(status) {
