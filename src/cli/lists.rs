@@ -15,7 +15,7 @@ use super::client::call;
 use super::shell::{Outcome, ShellError};
 use super::upkeep::replace;
 use crate::config::Config;
-use crate::config::options::MAX_PREFIXES;
+use crate::config::options::{GUARD, MAX_PREFIXES};
 use crate::output::blobmsg::FOREVER;
 use crate::output::cells::plain;
 use crate::query::question::{MAX_LIMIT, Prefix};
@@ -178,8 +178,7 @@ pub fn block_list(
 
 /// The option `allow` of the configuration.
 pub fn allow_list(action: &Action, config: &Path, out: &mut dyn Write) -> Result<Outcome> {
-    let (known, _) = Config::parse(&config.display().to_string(), &read_file(config)?);
-    let allow = known.guard.allow;
+    let allow = allowed(config)?;
     let entries: Vec<String> = allow.iter().map(Prefix::to_string).collect();
     match action {
         Action::Print => print(&entries, out),
@@ -209,6 +208,10 @@ pub fn allow_list(action: &Action, config: &Path, out: &mut dyn Write) -> Result
     }
 }
 
+fn allowed(config: &Path) -> Result<Vec<Prefix>> {
+    Ok(Config::parse(&config.display().to_string(), &read_file(config)?).0.guard.allow)
+}
+
 /// With `uci`; then reloads the service.
 fn add_to_config(config: &Path, prefixes: &[Prefix]) -> Result<()> {
     let uci = |error: io::Error| format!("cannot run uci, which changes the configuration: {error}");
@@ -223,15 +226,20 @@ fn add_to_config(config: &Path, prefixes: &[Prefix]) -> Result<()> {
         .map_err(uci)?;
     let mut script = String::new();
     for prefix in prefixes {
-        script.push_str(&format!("add_list {package}.guard.allow='{prefix}'\n"));
+        // A section without a name, too.
+        script.push_str(&format!("add_list {package}.@{GUARD}[0].allow='{prefix}'\n"));
     }
     script.push_str(&format!("commit {package}\n"));
     if let Some(mut input) = child.stdin.take() {
         input.write_all(script.as_bytes()).map_err(uci)?;
     }
-    let status = child.wait().map_err(uci)?;
-    if !status.success() {
-        return Err(format!("uci ended with {status}: the allow list is not changed").into());
+    child.wait().map_err(uci)?;
+    // It ends with 0 after errors, too.
+    let allow = allowed(config)?;
+    if !prefixes.iter().all(|prefix| allow.contains(prefix)) {
+        return Err(
+            format!("uci did not add them to {}: the allow list is not changed", config.display()).into()
+        );
     }
     if Path::new(RELOAD).exists() {
         Command::new(RELOAD)
