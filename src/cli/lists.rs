@@ -153,11 +153,19 @@ pub fn block_list(
         }
         Action::Import(path) => {
             let (targets, wrong) = read_list(&read_file(path)?, Target::parse);
-            let (mut count, mut notes) = (0, wrong);
+            let (mut count, mut notes, mut failures) = (0, wrong, Vec::new());
             for some in targets.chunks(ENTRIES_PER_CALL) {
                 let list: Vec<String> = some.iter().map(Target::to_string).collect();
                 let arguments = json!({"list": list.join("\n"), "for": length.unwrap_or(FOREVER)});
-                let answer = call(socket, "block-list", &arguments, LIMIT)?;
+                let answer = match call(socket, "block-list", &arguments, LIMIT) {
+                    Ok(answer) => answer,
+                    // Those before are blocked.
+                    Err(ShellError::Failure(why)) if count > 0 => {
+                        failures.push(why);
+                        break;
+                    }
+                    Err(error) => return Err(error),
+                };
                 count += answer["blocked"].as_u64().unwrap_or(0);
                 let refusals = answer["refusals"].as_array().cloned().unwrap_or_default();
                 let text = |value: &Value| plain(value.as_str().unwrap_or_default());
@@ -171,7 +179,7 @@ pub fn block_list(
                 }
             }
             writeln!(out, "{count} addresses and networks are blocked")?;
-            Ok(Outcome::with_notes(named(notes)))
+            Ok(Outcome { failures, notes: named(notes) })
         }
     }
 }

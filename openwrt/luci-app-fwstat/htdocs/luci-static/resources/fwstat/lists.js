@@ -15,6 +15,7 @@ const el = page.el;
 const MOST_BYTES = 65536;
 
 const tell = (sentence, kind) => ui.addNotification(null, el('p', {}, sentence), kind);
+const fail = (error) => tell(words.of(String(error && error.message || error)), 'error');
 
 /* As the daemon reads it: a value of the allow list that it refuses leaves the guard off at the next start. */
 function isNetwork(word) {
@@ -43,7 +44,7 @@ function choose(name, label, take) {
 		const file = event.target.files[0];
 		if (!file) return;
 		if (file.size > MOST_BYTES) tell(_('The file is too large for a list.'), 'error');
-		else file.text().then((content) => take(read(content))).catch((error) => tell(words.of(String(error && error.message || error)), 'error'));
+		else file.text().then((content) => take(read(content))).catch(fail);
 		event.target.value = '';
 	} }) ]);
 }
@@ -56,11 +57,10 @@ function importBlocked(tab, { lines, skipped: count }) {
 		sum.blocked += answer.blocked;
 		sum.refused += answer.refused;
 		sum.refusals = sum.refusals.concat(answer.refusals).slice(0, 20);
-	}), Promise.resolve()).then(() => {
-		const answer = sum;
-		tell(N_(answer.blocked, '%s address or network is blocked.', '%s addresses and networks are blocked.').format(text.number(answer.blocked)) + skipped(count), 'info');
-		answer.refusals.forEach((row) => tell(words.of('%s is not blocked: %s'.format(row.address, row.because)), 'error'));
-		if (answer.refused > answer.refusals.length) tell(_('%s more are not blocked.').format(text.number(answer.refused - answer.refusals.length)), 'error');
+	}), Promise.resolve()).catch(fail).then(() => {
+		tell(N_(sum.blocked, '%s address or network is blocked.', '%s addresses and networks are blocked.').format(text.number(sum.blocked)) + skipped(count), 'info');
+		sum.refusals.forEach((row) => tell(words.of('%s is not blocked: %s'.format(row.address, row.because)), 'error'));
+		if (sum.refused > sum.refusals.length) tell(_('%s more are not blocked.').format(text.number(sum.refused - sum.refusals.length)), 'error');
 		return tab.refresh();
 	});
 }
@@ -72,7 +72,6 @@ function importAllowed({ lines, skipped: count }) {
 const allowed = () => uci.load('fwstat').then(() => [ uci.get('fwstat', 'guard', 'allow') ].flat().filter(Boolean).flatMap((value) => value.split(/\s+/)));
 
 const file = (name, lines) => table.save(name + '.txt', lines.map((line) => line + '\n').join(''), 'text/plain;charset=utf-8');
-const fail = (error) => tell(words.of(String(error && error.message || error)), 'error');
 
 return baseclass.extend({
 	isNetwork: isNetwork,
