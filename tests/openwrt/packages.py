@@ -882,11 +882,32 @@ class Installed(unittest.TestCase):
         program = self.router.place / "usr/bin/fwstat"
         program.write_text("#!/bin/sh\necho \"$*\" >> /tmp/asked\nexit 1\n")
         script = "sysupgrade_init_conffiles=list_them; list_them() { echo list >> /tmp/asked; }; set -e\n"
-        script += ". /lib/upgrade/fwstat.sh; for hook in $sysupgrade_init_conffiles; do $hook /tmp/list; done"
+        script += ". /lib/functions.sh; . /lib/upgrade/fwstat.sh; for hook in $sysupgrade_init_conffiles; do $hook /tmp/list; done"
         self.router.run("/bin/sh", "-c", script)
         self.assertEqual(self.router.read("/tmp/asked"), "commit\nlist\n")
         self.assertEqual(self.router.read("/lib/upgrade/keep.d/fwstat"), "/etc/fwstat/\n/etc/fwstat.token\n")
         self.assertFalse((self.router.place / "etc/fwstat/notify.d").exists(), "an old script would replace the new one")
+
+    def test_sysupgrade_keeps_statistics_that_are_elsewhere_on_flash(self):
+        self.router.install(package("fwstat"))
+        proc, drive = self.router.place / "proc", self.router.place / "mnt/usb"
+        drive.mkdir(parents=True)
+        for kind, place in ("proc", proc), ("tmpfs", drive):
+            subprocess.run(["mount", "-t", kind, "none", place], check=True)
+            self.addCleanup(subprocess.run, ["umount", place], check=True)
+        for folder in "srv", "srv/fleet", "mnt/usb/fleet", "etc/fwstat":
+            (self.router.place / folder).mkdir(parents=True, exist_ok=True)
+            for name in "2026-10.fws", "2038-01.later", "passwords":
+                (self.router.place / folder / name).touch()
+        config = self.router.place / "etc/config/fwstat"
+        listed = {}
+        for folder in "/etc/fwstat", "/srv", "/mnt/usb", "/nowhere":
+            config.write_text(re.sub("option database .*", f"option database '{folder}'", config.read_text()))
+            script = "set -e; . /lib/functions.sh; . /lib/upgrade/fwstat.sh; : > /tmp/list; fwstat_keep /tmp/list"
+            self.router.run("/bin/sh", "-c", script)
+            listed[folder] = sorted(self.router.read("/tmp/list").split())
+        kept = ["/srv/2026-10.fws", "/srv/2038-01.later", "/srv/fleet/2026-10.fws", "/srv/fleet/2038-01.later", "/srv/fleet/passwords"]
+        self.assertEqual(listed, {"/etc/fwstat": [], "/srv": kept, "/mnt/usb": [], "/nowhere": []})
 
     def test_missing_sections_are_added_once(self):
         (self.router.place / "etc/config/fwstat").write_text("config fwstat 'main'\n\toption enabled '0'\n")
