@@ -446,8 +446,8 @@ fwstat_replace_firewall() {
 	[ -f "$FWSTAT_FIREWALL" ] || return 1
 	"$1" | cmp -s - "$FWSTAT_FIREWALL" && return 1
 	# cp -p preserves the permissions of the old file; the flash can be full.
-	if cp -p "$FWSTAT_FIREWALL" "$new" && "$1" > "$new" && "$1" | cmp -s - "$new"; then
-		sync
+	# Compared last: a change that the owner made meanwhile must not be undone.
+	if cp -p "$FWSTAT_FIREWALL" "$new" && "$1" > "$new" && sync && "$1" | cmp -s - "$new"; then
 		mv -f "$new" "$FWSTAT_FIREWALL"
 		return 0
 	fi
