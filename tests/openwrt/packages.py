@@ -756,7 +756,9 @@ class Installed(unittest.TestCase):
         (self.router.place / "srv/countries").mkdir()
         config.write_text(config.read_text().replace("/usr/share/fwstat/country", "/srv/countries/country"))
         self.service("reload")
-        self.assertIn("add_jail_mount /srv/countries", self.router.read("/tmp/instance"))
+        instance = self.router.read("/tmp/instance").splitlines()
+        self.assertIn("add_jail_mount /srv/countries", instance)
+        self.assertIn("add_jail_mount /usr/share/fwstat", instance, "advice is read from there")
         # The rules stay meanwhile.
         self.assertEqual(self.reloads(), 1)
 

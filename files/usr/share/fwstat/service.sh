@@ -109,6 +109,7 @@ fwstat_jailed() {
 # The paths that are mounted in the service's jail, one a line: ro or rw, the path, and for paths that may be on the owner's
 # drive the mounted device, since a jail does not see what is mounted after its start.
 fwstat_mounts() {
+	local folder
 	# The directory, not the socket in it: ubusd creates a new one when it restarts.
 	echo 'ro /var/run/ubus'
 	echo "ro $FWSTAT_RUN/config"
@@ -116,14 +117,10 @@ fwstat_mounts() {
 	echo 'ro /usr/sbin/nft'
 	echo "rw $FWSTAT_RUN/state"
 	echo "rw $FWSTAT_DATABASE $(fwstat_mounted "$FWSTAT_DATABASE")"
-	fwstat_mount_of "$FWSTAT_COUNTRIES"
-	fwstat_mount_of "$FWSTAT_NETWORKS"
-}
-
-# The directory of a file that is only read; the store's stays writable.
-fwstat_mount_of() {
-	local folder="${1%/*}"
-	[ ! -d "$folder" ] || [ "$folder" = "${FWSTAT_DATABASE%/}" ] || echo "ro $folder $(fwstat_mounted "$folder")"
+	# The directories of files that are only read; the store's stays writable.
+	for folder in /usr/share/fwstat "${FWSTAT_COUNTRIES%/*}" "${FWSTAT_NETWORKS%/*}"; do
+		[ ! -d "$folder" ] || [ "$folder" = "${FWSTAT_DATABASE%/}" ] || echo "ro $folder $(fwstat_mounted "$folder")"
+	done | sort -u
 }
 
 # The device of a directory and its mount point; the last match counts.
