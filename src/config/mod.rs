@@ -345,7 +345,14 @@ impl Reading<'_> {
             let consequence = match option.section {
                 options::GUARD => self.guard_stays().to_string(),
                 _ if self.before.is_some() => "the value in use stays".to_string(),
-                _ => format!("using the default {}", option.default_text()),
+                _ => match option.discloses_least() {
+                    Some(word) => {
+                        let read = option.kind.read(&mut self.config, &[word]);
+                        debug_assert!(read.is_ok(), "{} does not take {word}", option.name);
+                        format!("using {word}, so that no address is disclosed")
+                    }
+                    None => format!("using the default {}", option.default_text()),
+                },
             };
             let what = format!("expected {}", option.kind.expected());
             self.problem(line, option.name, bad, what, &consequence, false);

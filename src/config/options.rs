@@ -337,6 +337,15 @@ pub static OPTIONS: &[Row] = &[
 ];
 
 impl Row {
+    /// The value in place of an invalid one, if the default would disclose what the owner may have meant to hide.
+    pub fn discloses_least(&self) -> Option<&'static str> {
+        match (self.section, self.name) {
+            (MAIN, "mask_sources") => Some("1"),
+            (FLEET, "sources") => Some("none"),
+            _ => None,
+        }
+    }
+
     /// The default in messages and in docs/CONFIGURATION.md.
     pub fn default_text(&self) -> String {
         if self.default.is_empty() { "(none)".to_string() } else { self.default.join(" ") }

@@ -134,6 +134,20 @@ fn what_becomes_an_argument_of_the_sender_is_plain() {
 }
 
 #[test]
+fn a_mistake_discloses_no_address() {
+    let text = "config fwstat\n\toption mask_sources 'ture'\nconfig fleet\n\toption sources 'hashed'\n";
+    let (config, problems) = Config::parse("fwstat", text);
+    assert_eq!((config.mask_sources, config.fleet.sources), (true, FleetSources::None));
+    let consequences: Vec<&str> = problems.iter().map(|problem| &*problem.consequence).collect();
+    let none = "using none, so that no address is disclosed";
+    assert_eq!(consequences, ["using 1, so that no address is disclosed", none]);
+    // At a reload the values in use stay.
+    let (again, problems) = Config::parse_again("fwstat", text, &Config::default());
+    assert_eq!((again.mask_sources, again.fleet.sources), (false, FleetSources::Address));
+    assert!(problems.iter().all(|problem| problem.consequence == "the value in use stays"));
+}
+
+#[test]
 fn a_bad_value_is_named_with_its_line_and_what_follows() {
     let text = "config fwstat 'main'
         option enabled 'maybe'

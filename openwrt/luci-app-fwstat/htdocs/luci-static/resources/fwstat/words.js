@@ -200,6 +200,7 @@ const sentences = [
 	[ /^the line is ignored and (.+)$/, _('the line is ignored and %s') ],
 	[ /^its options are added to the first one's$/, _('its options are added to the first one\'s') ],
 	[ /^the value in use stays$/, _('the value in use stays') ],
+	[ /^using (\w+), so that .*$/, _('using %s, so that no address is disclosed') ],
 	[ /^using the default (.+)$/, _('using the default %s') ],
 	[ /^the guard stays off$/, _('the guard stays off') ],
 	[ /^the guard stays as it was$/, _('the guard stays as it was') ],
