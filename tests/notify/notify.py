@@ -490,7 +490,8 @@ class Service(Notifier):
     def test_nothing_runs_unless_something_is_configured(self):
         self.ship(*(path.name for path in SHIPPED.iterdir()))
         self.assertEqual(self.instance("config fwstat 'main'\n\toption enabled '1'\n"), "")
-        self.assertEqual(self.instance("config notify 'notify'\n\toption abuseipdb '0'\n"), "")
+        for word in "0", "off", "no", "false", "disabled":
+            self.assertEqual(self.instance(f"config notify 'notify'\n\toption abuseipdb '{word}'\n"), "")
         shipped = (FILES / "etc/config/fwstat").read_text()
         self.assertEqual(self.instance(shipped), "", "the shipped configuration")
         self.assertFalse((self.place / "run").exists())

@@ -52,7 +52,7 @@ notify_value() {
 	eval "echo \"\${NOTIFY_$(notify_upper "$1"):-}\""
 }
 
-# Whether the script's option is set (0 is off); one without an option always runs.
+# Whether the script's option is set, and not to a word for off; one without an option always runs.
 notify_is_configured() {
 	local option
 	option=$(notify_head "$1" option)
@@ -61,7 +61,7 @@ notify_is_configured() {
 		*[!a-z_]*) return 1 ;;
 	esac
 	case "$(notify_value "$option")" in
-		'' | 0) return 1 ;;
+		'' | 0 | off | false | no | disabled) return 1 ;;
 	esac
 }
 
