@@ -17,7 +17,7 @@ use crate::live::Now;
 
 /// Back-off after failures.
 const RETRY_MS: [u64; 6] = [500, 1_000, 2_000, 5_000, 15_000, 60_000];
-/// Minimum time between two rebuilds of the table after changes by other programs.
+/// Minimum time between two rebuilds of a table that other programs change.
 const REBUILD_MS: u64 = 250;
 /// How often the kernel is asked whether the table exists, in case a notification was lost.
 const CHECK_MS: u64 = 30_000;
@@ -97,9 +97,10 @@ impl NftSync {
         if self.nft.is_running() {
             return self.nft.deadline();
         }
-        let work = (self.rebuild || self.can_change()).then_some(self.not_before);
+        let change = self.can_change().then_some(0);
+        let build = self.rebuild.then_some(self.not_before);
         let check = self.built.is_some().then_some(self.check_at);
-        [work, check].into_iter().flatten().min()
+        [change, build, check].into_iter().flatten().min()
     }
 
     fn can_change(&self) -> bool {
@@ -287,7 +288,7 @@ impl NftSync {
     }
 
     fn listen(&mut self, now: Now) {
-        if self.notifications.is_none() && self.built.is_some() {
+        if self.notifications.is_none() && self.built.is_some() && self.building.is_none() {
             // Without notifications the kernel is asked for the table from time to time.
             self.notifications = Notifications::open().ok();
         }
@@ -318,10 +319,9 @@ impl NftSync {
         if self.want.is_empty() {
             return self.delete(now);
         }
-        if self.notifications.is_none() {
-            // Opened before the table is created, so that no change of it is missed.
-            self.notifications = Notifications::open().ok();
-        }
+        // Nobody listens while the table is created and its peers are copied: the kernel would hold a notification of each
+        // element, and more than the socket takes would count as damage. Afterwards the kernel is asked for the table.
+        self.notifications = None;
         if !std::mem::replace(&mut self.reconciled, true)
             && let Some(elements) = self.elements()
         {
@@ -388,7 +388,7 @@ impl NftSync {
         if !matches!(self.elements().map(|elements| elements.change(&remove, &add)), Some(Ok(()))) {
             // The kernel's state is not the expected one: the whole table is created again, and only its failure is an
             // error.
-            (self.damaged, self.rebuild, self.not_before) = (true, true, 0);
+            self.note_damage(now);
         }
     }
 
@@ -396,12 +396,9 @@ impl NftSync {
         let Some((spec, _)) = self.building.take() else { return };
         match outcome {
             Ok((status, _)) if status.success() => {
-                (self.failures, self.why) = (0, None);
-                self.check_at = now.boot_ms.saturating_add(CHECK_MS);
-                // Changed by another program while it was created: created again, after a pause. Pending changes need
-                // no pause.
-                self.damaged = self.rebuild && spec == self.want;
-                self.not_before = if self.damaged { now.boot_ms.saturating_add(REBUILD_MS) } else { 0 };
+                (self.failures, self.why, self.damaged) = (0, None, false);
+                self.check_at = now.boot_ms;
+                self.not_before = now.boot_ms.saturating_add(REBUILD_MS);
                 self.built = Some(spec);
                 self.builds += 1;
                 self.pending = std::mem::take(&mut self.late);

@@ -21,6 +21,15 @@ fn turn(sync: &mut NftSync, guard: &mut Guard, boot_ms: u64) {
     sync.turn(Now { boot_ms, wall: 0 }, None, guard);
 }
 
+/// Turns, on the clock that begins at `began`, until something is so.
+fn until(began: Instant, sync: &mut NftSync, guard: &mut Guard, is_done: &dyn Fn(&NftSync) -> bool) {
+    while !is_done(sync) {
+        assert!(began.elapsed() < Duration::from_secs(60));
+        turn(sync, guard, began.elapsed().as_millis() as u64);
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
 /// A guard that blocks.
 fn on() -> Guard {
     let mut guard = Guard::default();
@@ -57,18 +66,11 @@ fn the_table_that_is_there_takes_blocks_while_nft_cannot_make_another() {
     }
     let (mut sync, mut guard) = (NftSync::new(), on());
     let began = Instant::now();
-    let until = |sync: &mut NftSync, guard: &mut Guard, is_done: &dyn Fn(&NftSync) -> bool| {
-        while !is_done(sync) {
-            assert!(began.elapsed() < Duration::from_secs(60));
-            turn(sync, guard, began.elapsed().as_millis() as u64);
-            std::thread::sleep(Duration::from_millis(5));
-        }
-    };
     sync.set(Spec { guard: Some(spec("wan")), ..Spec::default() });
-    until(&mut sync, &mut guard, &NftSync::is_up);
+    until(began, &mut sync, &mut guard, &NftSync::is_up);
     // Longer than the kernel's names.
     sync.set(Spec { guard: Some(spec("a-very-long-name-of-wan")), ..Spec::default() });
-    until(&mut sync, &mut guard, &|sync| sync.why.is_some());
+    until(began, &mut sync, &mut guard, &|sync| sync.why.is_some());
     let source = request().source;
     guard.block(0, None, None, request()).unwrap();
     guard.changes().iter().for_each(|change| sync.note(change));
@@ -83,19 +85,12 @@ fn another_table_counts_on_what_blocks_drop() {
     if !enter_netns() {
         return;
     }
-    let began = Instant::now();
     let (mut sync, mut guard) = (NftSync::new(), on());
-    let until = |sync: &mut NftSync, guard: &mut Guard, builds: u64| {
-        while sync.builds < builds {
-            assert!(began.elapsed() < Duration::from_secs(60));
-            turn(sync, guard, began.elapsed().as_millis() as u64);
-            std::thread::sleep(Duration::from_millis(5));
-        }
-    };
+    let began = Instant::now();
     let source = request().source;
     guard.block(0, None, None, request()).unwrap();
     sync.set(Spec { guard: Some(spec("wan")), ..Spec::default() });
-    until(&mut sync, &mut guard, 1);
+    until(began, &mut sync, &mut guard, &|sync| sync.builds == 1);
     let words = "add element inet fwstat blocked4 { 198.51.100.7 counter packets 40 bytes 40 timeout 60s }";
     for words in ["flush set inet fwstat blocked4", words] {
         assert!(command().unwrap().args(words.split(' ')).status().unwrap().success());
@@ -103,6 +98,35 @@ fn another_table_counts_on_what_blocks_drop() {
     assert_eq!(sync.dropped(source), Some(40));
     // Another interface leads outside.
     sync.set(Spec { guard: Some(spec("wan2")), ..Spec::default() });
-    until(&mut sync, &mut guard, 2);
+    until(began, &mut sync, &mut guard, &|sync| sync.builds == 2);
     assert_eq!(sync.dropped(source), Some(40));
+}
+
+#[test]
+fn a_table_with_many_peers_is_made_once_and_has_the_peers() {
+    if !enter_netns() {
+        return;
+    }
+    let (mut sync, mut guard) = (NftSync::new(), on());
+    let began = Instant::now();
+    sync.set(Spec { guard: Some(spec("wan")), ..Spec::default() });
+    until(began, &mut sync, &mut guard, &|sync| sync.builds == 1 && sync.is_up());
+    // More notifications than a socket takes.
+    for third in 0..32 {
+        let peers: Vec<String> = (0..250).map(|last| format!("198.18.{third}.{last}")).collect();
+        let words = format!("add element inet fwstat peers4 {{ {} }}", peers.join(", "));
+        assert!(command().unwrap().arg(words).status().unwrap().success());
+        let ended = Instant::now() + Duration::from_millis(20);
+        until(began, &mut sync, &mut guard, &|_| Instant::now() > ended);
+    }
+    sync.set(Spec { guard: Some(spec("wan2")), ..Spec::default() });
+    until(began, &mut sync, &mut guard, &|sync| sync.builds == 2);
+    let ended = Instant::now() + Duration::from_secs(1);
+    until(began, &mut sync, &mut guard, &|_| Instant::now() > ended);
+    assert_eq!((sync.builds, sync.is_up(), sync.peer_use(0).unwrap().used), (2, true, 8000));
+    // What another program does is noticed again.
+    assert!(
+        command().unwrap().args(["flush", "chain", "inet", "fwstat", "input"]).status().unwrap().success()
+    );
+    until(began, &mut sync, &mut guard, &|sync| sync.builds == 3 && sync.is_up());
 }
