@@ -343,9 +343,12 @@ impl NftSync {
         let blocks = guard.ledger.blocks().filter(|block| !block.dry);
         let blocks: Vec<Blocked> = blocks.map(blocked).filter(|block| block.left_ms > 0).collect();
         let script = script::build(&self.want, &blocks);
+        // Read before nft can replace the table.
+        let remembered = self.elements().map(Elements::remembered).unwrap_or_default();
         match self.nft.load(now.boot_ms, &script) {
             Ok(()) => {
                 self.building = Some((self.want.clone(), now.boot_ms));
+                self.remembered = remembered;
                 self.rebuild = false;
                 self.late.clear();
             }
@@ -354,10 +357,6 @@ impl NftSync {
             }
             Err(error) => self.failed(now, format!("cannot run nft: {error}")),
         }
-        self.remembered = match self.building {
-            Some(_) => self.elements().map(Elements::remembered).unwrap_or_default(),
-            None => Vec::new(),
-        };
     }
 
     /// Deletes the table, which is not wanted any more.
