@@ -162,7 +162,10 @@ impl NftSync {
         if self.building.is_some() {
             *self.late.or_default(source) |= had;
         }
-        *self.pending.or_default(source) |= had;
+        // A table that is not up yet is written from the ledger.
+        if self.is_up() {
+            *self.pending.or_default(source) |= had;
+        }
     }
 
     /// For each source: its protection if the inside has, or recently had, a connection to it. The flag: the evidence

@@ -60,6 +60,14 @@ fn a_table_that_a_killed_daemon_left_is_taken_away_where_nothing_is_guarded() {
 }
 
 #[test]
+fn without_a_table_no_changes_are_queued() {
+    let (mut sync, mut guard) = (NftSync::new(), on());
+    guard.block(0, None, None, request()).unwrap();
+    guard.changes().iter().for_each(|change| sync.note(change));
+    assert!(sync.pending.is_empty() && sync.is_pending(request().source));
+}
+
+#[test]
 fn the_table_that_is_there_takes_blocks_while_nft_cannot_make_another() {
     if !enter_netns() {
         return;
