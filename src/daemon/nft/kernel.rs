@@ -20,7 +20,8 @@ use crate::sys::netlink::Netlink;
 const RECEIVE_BUFFER: usize = 256 << 10;
 /// Datagrams read in one iteration of the loop.
 const DATAGRAMS_PER_TURN: usize = 256;
-/// Elements in one message: its attributes have lengths of 16 bits.
+/// Elements in one message: its attributes have lengths of 16 bits, and the answer to a message that fails contains it,
+/// within [`DATAGRAM`].
 const ELEMENTS_PER_MESSAGE: usize = 256;
 /// Most ranges that one transaction changes; a group of overlapping ranges, which must change together, may be larger.
 /// While a process listens to nftables notifications, some kernels hold a 4 KiB buffer for each element until the
@@ -234,10 +235,10 @@ impl Elements {
                     };
                     let removed: Vec<_> = removed.clone().filter_map(of_family).collect();
                     removed
-                        .chunks(ELEMENTS_PER_MESSAGE)
+                        .chunks(ELEMENTS_PER_MESSAGE / 2)
                         .for_each(|some| transaction.delete_ranges(set, some));
                     let added: Vec<_> = added.clone().filter_map(of_family).collect();
-                    added.chunks(ELEMENTS_PER_MESSAGE).for_each(|some| transaction.add_ranges(set, some));
+                    added.chunks(ELEMENTS_PER_MESSAGE / 2).for_each(|some| transaction.add_ranges(set, some));
                 }
             })?;
             rest = later;

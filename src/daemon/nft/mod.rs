@@ -35,10 +35,13 @@ fn receive_answer(
             }
             continue;
         };
-        let length = datagram.length.min(buffer.len());
-        if datagram.from_kernel
-            && let Some(errno) = read(&buffer[..length])
-        {
+        if !datagram.from_kernel {
+            continue;
+        }
+        if datagram.cut {
+            return Err(io::Error::from_raw_os_error(libc::EMSGSIZE));
+        }
+        if let Some(errno) = read(&buffer[..datagram.length]) {
             return Ok(errno);
         }
     }

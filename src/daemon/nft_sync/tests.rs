@@ -138,3 +138,21 @@ fn a_table_with_many_peers_is_made_once_and_has_the_peers() {
     );
     until(began, &mut sync, &mut guard, &|sync| sync.builds == 3 && sync.is_up());
 }
+
+#[test]
+fn a_transaction_that_fails_is_an_error_however_long_it_is() {
+    if !enter_netns() {
+        return;
+    }
+    for words in [
+        "add table inet fwstat",
+        "add set inet fwstat networks4 { type ipv4_addr; flags interval,timeout; }",
+        "add set inet fwstat networks6 { type ipv6_addr; size 9; flags interval,timeout; }",
+    ] {
+        assert!(command().unwrap().arg(words).status().unwrap().success());
+    }
+    let range = |number: u128| ((number << 64, (number << 64) + 7), Some(60_000));
+    let wanted: Vec<_> = (0x2a00_0000_0000_0000..0x2a00_0000_0000_0100).map(range).collect();
+    let error = Elements::open().unwrap().set_networks(&wanted).unwrap_err();
+    assert_eq!(error.raw_os_error(), Some(libc::ENFILE));
+}
