@@ -35,7 +35,7 @@ pub(super) struct LedgerFile {
     /// The time of the first change that is not on flash.
     first_change: Option<u64>,
     /// Before this time nothing is written to flash, because of [`BYTES_A_DAY`].
-    rested_at: i64,
+    flash_allowed_at: i64,
     /// Why it is not stored.
     pub problem: Option<String>,
 }
@@ -66,13 +66,13 @@ impl LedgerFile {
         Some(stored.at(&self.moment(now, wall)))
     }
 
-    fn rested(&self) -> u64 {
-        u64::try_from(self.rested_at).unwrap_or(0)
+    fn flash_allowed_ms(&self) -> u64 {
+        u64::try_from(self.flash_allowed_at).unwrap_or(0)
     }
 
     /// When [`LedgerFile::on_time`] has something to write, in milliseconds since boot.
     pub(super) fn deadline(&self) -> Option<u64> {
-        let flash = self.flash_at.map(|at| at.max(self.rested()));
+        let flash = self.flash_at.map(|at| at.max(self.flash_allowed_ms()));
         [self.copy_at, flash].into_iter().flatten().min()
     }
 
@@ -87,7 +87,7 @@ impl LedgerFile {
         if self.copy_at.is_some_and(|at| now.boot_ms >= at) {
             self.write(now, wall, guard, None);
         }
-        if self.flash_at.is_some_and(|at| now.boot_ms >= at.max(self.rested())) {
+        if self.flash_at.is_some_and(|at| now.boot_ms >= at.max(self.flash_allowed_ms())) {
             self.write(now, wall, guard, Some(storage));
         }
     }
@@ -113,7 +113,7 @@ impl LedgerFile {
             let rest = (bytes.len() as u64).saturating_mul(DAY_MS) / BYTES_A_DAY;
             // A quarter of a day's bytes may be written in a burst.
             let earliest = now.boot_ms.cast_signed().saturating_sub_unsigned(DAY_MS / 4);
-            self.rested_at = self.rested_at.max(earliest).saturating_add_unsigned(rest);
+            self.flash_allowed_at = self.flash_allowed_at.max(earliest).saturating_add_unsigned(rest);
             if let Err(error) = storage.put(NAME, bytes) {
                 self.problem = Some(format!("the blocks are not on flash: {error}"));
             }
