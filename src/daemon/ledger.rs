@@ -19,6 +19,8 @@ const FLASH_MS: u64 = 2_000;
 const FLASH_AT_LEAST_MS: u64 = 60_000;
 /// Most bytes a day that are written to flash, whatever an attacker does.
 const BYTES_A_DAY: u64 = 64 << 10;
+/// What was changed by hand waits no longer for them.
+const BY_HAND_MS: i64 = 3_600_000;
 const DAY_MS: u64 = 86_400_000;
 
 /// The guard's ledger as files: a copy in RAM after each change, on flash less often.
@@ -84,6 +86,10 @@ impl LedgerFile {
             let latest = first.saturating_add(FLASH_AT_LEAST_MS);
             self.flash_at = Some(now.boot_ms.saturating_add(FLASH_MS).min(latest));
         }
+        if guard.take_by_hand() {
+            let latest = now.boot_ms.cast_signed().saturating_add(BY_HAND_MS);
+            self.flash_allowed_at = self.flash_allowed_at.min(latest);
+        }
         if self.copy_at.is_some_and(|at| now.boot_ms >= at) {
             self.write(now, wall, guard, None);
         }
@@ -127,22 +133,46 @@ mod tests {
     use crate::config::Config;
     use crate::guard::{BlockRequest, Mode, Settings, Source};
 
-    #[test]
-    fn a_stop_stores_what_is_left_of_blocks_though_none_changed() {
-        let place = std::env::temp_dir().join(format!("fwstat-ledger-{}", std::process::id()));
+    /// A directory of its own, the storage in it, and a guard with one block by hand.
+    fn started(name: &str) -> (PathBuf, Storage, Guard) {
+        let place = std::env::temp_dir().join(format!("fwstat-ledger-{}-{name}", std::process::id()));
         let run = place.join("run");
         fs::create_dir_all(&run).unwrap();
         let config = Config { database: place.join("db").display().to_string(), ..Config::default() };
-        let (mut storage, _) = Storage::open(&config, &run, "a");
+        let (storage, _) = Storage::open(&config, &run, "a");
         let mut guard = Guard::default();
         guard.set(0, Settings { mode: Mode::On, ..Settings::default() }, 1);
-        let source = Source::V4(0xc633_6407);
-        let length_ms = Some(7 * DAY_MS);
-        guard
-            .block(0, None, None, BlockRequest { source, length_ms, reason: None, callers: vec![] })
-            .unwrap();
+        let (source, length_ms) = (Source::V4(0xc633_6407), Some(7 * DAY_MS));
+        let request = BlockRequest { source, length_ms, reason: None, callers: vec![] };
+        guard.block(0, None, None, request).unwrap();
+        (place, storage, guard)
+    }
+
+    fn at(boot_ms: u64) -> Now {
+        Now { boot_ms, wall: 0 }
+    }
+
+    #[test]
+    fn what_was_changed_by_hand_is_on_flash_within_an_hour() {
+        let (place, mut storage, mut guard) = started("hand");
+        let mut file = LedgerFile::new(&place.join("run"), "a");
+        file.on_time(at(0), None, &mut guard, &mut storage);
+        // As if an attacker's changes had used up the bytes of days.
+        file.flash_allowed_at = 5 * DAY_MS.cast_signed();
+        assert_eq!(file.flash_at.map(|at| at.max(file.flash_allowed_ms())), Some(5 * DAY_MS));
+        assert!(guard.unblock(60_000, Source::V4(0xc633_6407)));
+        file.on_time(at(60_000), None, &mut guard, &mut storage);
+        assert_eq!(file.flash_at.map(|at| at.max(file.flash_allowed_ms())), Some(60_000 + 3_600_000));
+        file.on_time(at(60_000 + 3_600_000), None, &mut guard, &mut storage);
+        assert_eq!(file.deadline(), None);
+        fs::remove_dir_all(place).unwrap();
+    }
+
+    #[test]
+    fn a_stop_stores_what_is_left_of_blocks_though_none_changed() {
+        let (place, mut storage, mut guard) = started("stop");
+        let run = place.join("run");
         let mut file = LedgerFile::new(&run, "a");
-        let at = |boot_ms| Now { boot_ms, wall: 0 };
         for second in 0..10 {
             file.on_time(at(second * 1000), None, &mut guard, &mut storage);
         }

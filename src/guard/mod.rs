@@ -123,6 +123,7 @@ pub struct Guard {
     sentences: Vec<String>,
     reached: [BoundHits; Pool::COUNT],
     dirty: bool,
+    by_hand: bool,
 }
 
 impl Guard {
@@ -195,6 +196,11 @@ impl Guard {
     /// Whether the ledger changed since it was stored; true once.
     pub fn take_dirty(&mut self) -> bool {
         std::mem::take(&mut self.dirty)
+    }
+
+    /// Whether the ledger was changed by hand since it was asked last.
+    pub fn take_by_hand(&mut self) -> bool {
+        std::mem::take(&mut self.by_hand)
     }
 
     /// Takes the queued changes of blocks.
@@ -361,6 +367,7 @@ impl Guard {
         }
         self.end(now_ms, source, End::Anew);
         self.ledger.forget_pardon(source);
+        self.by_hand = true;
         let suspect = Suspect::without_events(now_ms, source, Rule::Hand);
         self.begin(now_ms, wall, today, &suspect, request.length_ms);
         self.ledger.explain(source, Detail { words: request.reason, ..Detail::default() });
@@ -372,6 +379,7 @@ impl Guard {
         if !self.end(now_ms, source, End::Hand) {
             return false;
         }
+        self.by_hand = true;
         self.detector.iter_mut().for_each(|detector| detector.forget(source));
         self.sentences.push(format!("guard: the block of {source} was ended by hand"));
         true
@@ -381,7 +389,7 @@ impl Guard {
     pub fn pardon(&mut self, now_ms: u64, source: Source) {
         self.detector.iter_mut().for_each(|detector| detector.forget(source));
         self.ledger.pardon(now_ms, source);
-        self.dirty = true;
+        (self.dirty, self.by_hand) = (true, true);
     }
 
     /// Ends the blocks for which `why` gives a reason.
