@@ -108,6 +108,11 @@ impl Ruleset {
 impl Rule {
     fn add_statement(&mut self, key: &str, value: &Value) -> Option<()> {
         self.is_limited |= key == "limit";
+        let is_match = key == "xt" && value["type"] != "target";
+        if is_match || matches!(key, "match" | "limit" | "ct count" | "quota" | "set" | "meter") {
+            // A counter before a condition also counts what the rule lets through.
+            self.counter = Counter::None;
+        }
         match key {
             "drop" => self.verdict = Verdict::Drop,
             "reject" => self.verdict = Verdict::Reject,

@@ -134,6 +134,21 @@ fn rules_of_the_owner_ahead_of_ours_are_sums_unless_the_log_has_them() {
 }
 
 #[test]
+fn a_counter_before_a_condition_does_not_count_what_is_refused() {
+    let telnet =
+        r#"{"match": {"op": "==", "left": {"payload": {"protocol": "tcp", "field": "dport"}}, "right": 23}}"#;
+    let drop = r#"{"drop": null}"#;
+    let rules = [
+        rule("user_chain", "", &[telnet, COUNT, drop]),
+        rule("other_chain", "", &[COUNT, telnet, drop]),
+        rule("third_chain", "", &[COUNT, r#"{"quota": {"val": 25, "val_unit": "mbytes"}}"#, drop]),
+    ];
+    let expected = [("user_chain", Some(7)), ("other_chain", None), ("third_chain", None)];
+    let expected = expected.map(|(chain, packets)| (format!("a rule in chain {chain}"), packets));
+    assert_eq!(unseen(&rules, false), expected);
+}
+
+#[test]
 fn an_owners_chains_are_named_whatever_their_names_begin_with() {
     let mut rules = with_ours(&[COUNT, LOG], &[COUNT, LOG], &[LIMIT, COUNT, LOG]);
     let chains = [
