@@ -134,10 +134,11 @@ impl Core {
     }
 
     /// Why today is not complete beside what was lost.
-    fn explain_unseen(&mut self) {
+    pub(super) fn explain_unseen(&mut self) {
         let mut reasons = self.counts.reasons();
-        let is_counted = self.counts.rules.is_some() && self.counters.why.is_none();
-        if self.config.input.nflog && !self.reads_nflog() && !is_counted {
+        if self.counters.why.is_some() {
+            reasons.push("rules that cannot be listed: what is refused there is not counted".into());
+        } else if self.config.input.nflog && !self.reads_nflog() && self.counts.rules.is_none() {
             reasons.push("NFLOG is not read: what is refused there is not counted".into());
         }
         self.engine.not_seen = reasons;
@@ -227,6 +228,15 @@ mod tests {
             started.entry(&format!("dropbear[7]: Bad password attempt for 'root' from 203.0.113.5:{number}"));
         }
         assert_eq!(started.core.deadline(), Some(0));
+    }
+
+    #[test]
+    fn while_the_rules_cannot_be_listed_today_is_not_complete() {
+        let mut started = Started::new("ruleset");
+        started.core.counters.why = Some("the firewall's ruleset is too long".into());
+        started.core.explain_unseen();
+        let reason = "rules that cannot be listed: what is refused there is not counted";
+        assert_eq!(started.core.engine.not_seen, [reason]);
     }
 
     #[test]

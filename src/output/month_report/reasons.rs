@@ -79,6 +79,7 @@ static PATTERNS: &[Pattern] = &[
     ("{} and forwarding from zone {}", "{0}とゾーン{1}からの転送"),
     ("{} and drop_invalid (chain {})", "{0}とdrop_invalid（チェイン{1}）"),
     ("NFLOG is not read", "NFLOGは読み取られていません"),
+    ("rules that cannot be listed", "一覧を取得できないルール"),
     ("the SYN flood protection (chain syn_flood)", "SYNフラッド保護（チェインsyn_flood）"),
     ("drop_invalid (chain {})", "drop_invalid（チェイン{0}）"),
     ("the input policy of zone {}", "ゾーン{0}の入力ポリシー"),

@@ -36,6 +36,7 @@ const sentences = [
 	[ /^(.+): what is refused there is not counted$/, _('%s: what is refused there is not counted') ],
 	[ /^and (\d+) more reasons$/, _('and %s more reasons') ],
 	[ /^NFLOG is not read$/, _('NFLOG is not read') ],
+	[ /^rules that cannot be listed$/, _('rules that cannot be listed') ],
 	[ /^(.+) and (forwarding from zone \S+|drop_invalid \(chain \S+\))$/, _('%s and %s') ],
 	[ /^drop_invalid \(chain (\S+)\)$/, _('drop_invalid (chain %s)') ],
 	[ /^the policy of chain (\S+) in table (\S+ \S+)$/, _('the policy of chain %s in table %s') ],
