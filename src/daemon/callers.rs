@@ -9,17 +9,15 @@ use super::protected::text;
 use crate::config::uci;
 use crate::query::question::Prefix;
 
-/// Bytes that are read of a file; the rest is ignored.
-const MAX_BYTES: u64 = 1 << 20;
 const ESTABLISHED: &str = "01";
 
 /// Remote addresses of the connections to the web server; one of them is the client of a request that came through it.
 /// `directory`: UCI's.
 pub(super) fn of_the_web(directory: &Path) -> Vec<Prefix> {
-    let ports = web_ports(&text(&directory.join("uhttpd"), MAX_BYTES));
+    let ports = web_ports(&text(&directory.join("uhttpd")));
     let mut callers = Vec::new();
     for path in ["/proc/net/tcp", "/proc/net/tcp6"] {
-        callers.extend(peers(&text(Path::new(path), MAX_BYTES), &ports));
+        callers.extend(peers(&text(Path::new(path)), &ports));
     }
     callers
 }

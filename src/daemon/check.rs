@@ -163,7 +163,7 @@ pub(super) fn from_files(config_path: &Path) -> (Config, Findings) {
 /// The text of `firewall` in the same directory.
 fn firewall(config_path: &Path) -> String {
     let directory = config_path.parent().unwrap_or(Path::new("/etc/config"));
-    fs::read_to_string(directory.join("firewall")).unwrap_or_default()
+    super::protected::text(&directory.join("firewall"))
 }
 
 fn configuration(path: &Path, findings: &mut Findings) -> Config {

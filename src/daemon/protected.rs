@@ -22,7 +22,7 @@ use crate::sys::read::at_most;
 const RESOLV: [&str; 3] =
     ["/etc/resolv.conf", "/tmp/resolv.conf.d/resolv.conf.auto", "/tmp/resolv.conf.auto"];
 /// Bytes that are read of a file; the rest is ignored.
-const MAX_BYTES: u64 = 256 << 10;
+const MAX_BYTES: u64 = 1 << 20;
 const RTF_GATEWAY: u32 = 2;
 const RTF_REJECT: u32 = 0x200;
 
@@ -52,9 +52,9 @@ pub(super) fn default_route_interfaces() -> Vec<String> {
     found.outside
 }
 
-/// A file's first `most` bytes as text; empty if it cannot be read.
-pub(super) fn text(path: &Path, most: u64) -> String {
-    let read = File::open(path).and_then(|mut file| at_most(&mut file, most));
+/// A file as text, with U+FFFD for what is not UTF-8; empty if it cannot be read.
+pub(super) fn text(path: &Path) -> String {
+    let read = File::open(path).and_then(|mut file| at_most(&mut file, MAX_BYTES));
     read.map_or(String::new(), |bytes| String::from_utf8_lossy(&bytes).into_owned())
 }
 
@@ -102,14 +102,14 @@ impl Route<'_> {
 impl ProtectedAddresses {
     /// Adds the addresses in UCI's and the resolvers' files.
     fn configured(&mut self, directory: &Path) {
-        let mut resolv: Vec<String> = RESOLV.iter().map(|path| text(Path::new(path), MAX_BYTES)).collect();
+        let mut resolv: Vec<String> = RESOLV.iter().map(|path| text(Path::new(path))).collect();
         for file in ["dhcp", "network", "system"] {
-            let (sections, _) = uci::parse(&text(&directory.join(file), MAX_BYTES));
+            let (sections, _) = uci::parse(&text(&directory.join(file)));
             for section in &sections {
                 for setting in &section.settings {
                     let protection = match (file, section.kind.as_str(), setting.name.as_str()) {
                         ("dhcp", _, "resolvfile") => {
-                            resolv.push(text(Path::new(&setting.value), MAX_BYTES));
+                            resolv.push(text(Path::new(&setting.value)));
                             continue;
                         }
                         ("dhcp", _, "server") | ("network", _, "dns") => Protection::NameServer,
@@ -145,7 +145,7 @@ impl ProtectedAddresses {
     }
 
     fn kernel_routes(&mut self) {
-        let read = |name: &str| text(&Path::new("/proc/net").join(name), MAX_BYTES);
+        let read = |name: &str| text(&Path::new("/proc/net").join(name));
         self.routes(&read("route"), &read("ipv6_route"));
     }
 

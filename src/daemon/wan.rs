@@ -6,6 +6,7 @@
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use super::protected::text;
 use crate::config::zones::{self, Interface, Zone};
 use crate::config::{rules, shown};
 use crate::parse::interfaces::Networks;
@@ -43,7 +44,7 @@ impl WanInterfaces {
         let mut rules_changed = false;
         if modified != self.modified || modified.is_none() {
             self.modified = modified;
-            let text = std::fs::read_to_string(&self.file).unwrap_or_default();
+            let text = text(&self.file);
             self.zones = zones::parse(&text);
             let rules = rules::parse(&text);
             rules_changed = rules != self.networks.rules;
@@ -86,8 +87,8 @@ mod tests {
         let mut found = WanInterfaces::new(&directory);
         assert!(!found.refresh(&names));
         assert!(found.guessed.as_ref().unwrap().contains("has no zones"));
-        std::fs::write(directory.join("firewall"), "config zone\n\toption name wan\n\tlist network wan\n")
-            .unwrap();
+        let zone = b"# caf\xe9 in ISO 8859-1\nconfig zone\n\toption name wan\n\tlist network wan\n";
+        std::fs::write(directory.join("firewall"), zone).unwrap();
         assert!(!found.refresh(&names));
         assert!(found.guessed.as_ref().unwrap().contains("netifd"));
         let mut wan = Interface { name: "wan".into(), device: Some("eth1".into()), zone: None };

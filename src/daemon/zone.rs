@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use super::protected::text;
 use crate::config::uci;
 use crate::event::calendar::{Calendar, ETC_TZ, etc_tz};
 
@@ -33,8 +34,7 @@ impl ZoneFiles {
     }
 
     fn read(&mut self) -> (Calendar, Option<String>) {
-        let text = std::fs::read_to_string(&self.system).unwrap_or_default();
-        let named = timezone(&text).or_else(etc_tz);
+        let named = timezone(&text(&self.system)).or_else(etc_tz);
         self.name.clone_from(&named);
         match named.map(|name| Calendar::new(&name)) {
             Some(Ok(calendar)) => (calendar, None),

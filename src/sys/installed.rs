@@ -15,15 +15,24 @@ pub fn advice() -> Option<String> {
     read_text(Path::new(ADVICE), MAX_ADVICE_BYTES)
 }
 
-/// A text of at most `most` bytes; `None` if it is missing, longer, or not UTF-8.
+/// A text of at most `most` bytes, with U+FFFD for what is not UTF-8; `None` if it is missing or longer.
 pub fn read_text(path: &Path, most: u64) -> Option<String> {
-    let text = String::from_utf8(at_most(&mut File::open(path).ok()?, most + 1).ok()?).ok()?;
-    (text.len() as u64 <= most).then_some(text)
+    let bytes = at_most(&mut File::open(path).ok()?, most + 1).ok()?;
+    (bytes.len() as u64 <= most).then(|| String::from_utf8_lossy(&bytes).into_owned())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_comment_in_another_charset_hides_nothing() {
+        let path = std::env::temp_dir().join(format!("fwstat-latin1-{}", std::process::id()));
+        std::fs::write(&path, b"# caf\xe9\nconfig zone\n").unwrap();
+        assert_eq!(read_text(&path, 99).as_deref(), Some("# caf\u{fffd}\nconfig zone\n"));
+        assert_eq!(read_text(&path, 9), None);
+        std::fs::remove_file(path).unwrap();
+    }
 
     #[test]
     fn the_package_installs_what_is_read() {
