@@ -49,6 +49,9 @@ enum Verdict {
     Jump,
 }
 
+/// The family, table and name of a chain.
+type ChainKey = (String, String, String);
+
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Limit {
     rate: u64,
@@ -136,10 +139,10 @@ pub struct Ruleset {
     tables: Vec<(String, String, u64)>,
     /// Named counters, by family, table and name with spaces between them.
     counters: SmallMap<String, Reading>,
-    /// Base chains that no inbound packet passes, by family, table and name.
-    outbound: Vec<(String, String, String)>,
-    /// Base chains that inbound packets pass, and that drop at their end, by family, table and name.
-    dropping: Vec<(String, String, String)>,
+    /// Base chains that no inbound packet passes.
+    outbound: Vec<ChainKey>,
+    /// Base chains that inbound packets pass, and whether they drop at their end.
+    inbound: Vec<(ChainKey, bool)>,
     /// fw4's chain forward drops at its end, or rejects just before.
     forward_refuses: bool,
     /// There were more rules than are read.
@@ -262,8 +265,9 @@ impl Ruleset {
                 places.add(format!("table {} {}", rule.family, rule.table), self.packets(rule));
             }
         }
-        for (family, table, chain) in self.dropping.iter().filter(|chain| self.is_unseen_policy(chain, read))
-        {
+        let dropping =
+            self.inbound.iter().filter(|(chain, drops)| *drops && self.is_unseen_policy(chain, read));
+        for ((family, table, chain), _) in dropping {
             places.add(format!("the policy of chain {chain} in table {family} {table}"), None);
         }
         if self.cut {
@@ -292,7 +296,9 @@ impl Ruleset {
             let seen = before.iter().any(|ours| ours.chain == rule.chain && ours.sees(read));
             return !last && !seen;
         }
-        !is_of_fw4(&rule.chain) && !self.is_outbound(rule)
+        // An owner's base chain can have a name that begins as those of fw4's zones.
+        let is_base = self.inbound.iter().any(|(chain, _)| is_key(chain, rule));
+        (is_base || !is_of_fw4(&rule.chain)) && !self.is_outbound(rule)
     }
 
     /// Whether it is another table's rule that can refuse inbound packets. `before`: the rules before it.
@@ -307,7 +313,7 @@ impl Ruleset {
 
     /// Whether no rule of ours sees what a base chain drops at its end. What reaches the end of fw4's is in no zone, or was
     /// seen in a zone's chain.
-    fn is_unseen_policy(&self, chain: &(String, String, String), read: Read) -> bool {
+    fn is_unseen_policy(&self, chain: &ChainKey, read: Read) -> bool {
         let key = (&chain.0[..], &chain.1[..], &chain.2[..]);
         let is_fw4 = matches!(key, ("inet", "fw4", "input" | "forward"));
         let seen = self.rules.iter().any(|ours| ours.sees(read) && ours.chain_key() == key);
@@ -315,10 +321,13 @@ impl Ruleset {
     }
 
     fn is_outbound(&self, rule: &Rule) -> bool {
-        self.outbound
-            .iter()
-            .any(|(family, table, name)| (&family[..], &table[..], &name[..]) == rule.chain_key())
+        self.outbound.iter().any(|chain| is_key(chain, rule))
     }
+}
+
+/// Whether it is the rule's chain.
+fn is_key((family, table, name): &ChainKey, rule: &Rule) -> bool {
+    (&family[..], &table[..], &name[..]) == rule.chain_key()
 }
 
 /// Whether the tables of a family take IP packets that are routed or for the router.

@@ -90,16 +90,15 @@ impl Ruleset {
         if family == "inet" && table == "fw4" && name == "forward" {
             self.forward_refuses = text(object, "policy")? == "drop";
         }
-        let hook = text(object, "hook")?;
-        let chains = if matches!(hook.as_str(), "output" | "postrouting" | "egress") {
-            &mut self.outbound
-        } else if text(object, "policy")? == "drop" {
-            &mut self.dropping
-        } else {
-            return Some(());
-        };
-        if chains.len() < MAX_RULES {
-            chains.push((family, table, name));
+        let (hook, drops) = (text(object, "hook")?, text(object, "policy")? == "drop");
+        let chain = (family, table, name);
+        let has_room = self.outbound.len() + self.inbound.len() < MAX_RULES;
+        match hook.as_str() {
+            // Not a base chain.
+            "" => {}
+            _ if !has_room => {}
+            "output" | "postrouting" | "egress" => self.outbound.push(chain),
+            _ => self.inbound.push((chain, drops)),
         }
         Some(())
     }

@@ -167,10 +167,14 @@ fn an_owners_chains_are_named_whatever_their_names_begin_with() {
         r#"{"chain": {"family": "inet", "table": "fw4", "name": "mangle_output", "hook": "output"}}"#;
     rules.push(outbound.to_string());
     rules.push(rule("mangle_output", "", &[r#"{"drop": null}"#]));
+    let base = r#"{"chain": {"family": "inet", "table": "fw4", "name": "input_early", "hook": "input"}}"#;
+    rules.push(base.to_string());
+    rules.push(rule("input_early", "", &[COUNT, r#"{"drop": null}"#]));
     // fw4's own.
     rules.push(rule("accept_to_wan", "!fw4: Prevent NAT leakage", &[COUNT, r#"{"drop": null}"#]));
     rules.push(rule("handle_reject", "!fw4: Reject TCP traffic", &[r#"{"reject": {"type": "tcp reset"}}"#]));
-    let expected = chains.map(|chain| (format!("a rule in chain {chain}"), Some(7)));
+    let named = chains.iter().chain(&["input_early"]);
+    let expected: Vec<_> = named.map(|chain| (format!("a rule in chain {chain}"), Some(7))).collect();
     assert_eq!(unseen(&rules, false), expected);
 }
 
