@@ -122,6 +122,10 @@ impl Rule {
                     value => Counter::Own(count(value, "packets")?),
                 };
             }
+            // A target of iptables, as nft prints what iptables-nft made.
+            "xt" if !is_match && matches!(value["name"].as_str(), Some("REJECT" | "TARPIT")) => {
+                self.verdict = Verdict::Reject;
+            }
             "log" if value.get("group").is_some() => self.nflog = Some(count(value, "group")?),
             "log" => self.logs = true,
             "limit" if value.is_object() => {

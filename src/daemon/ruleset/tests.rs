@@ -233,6 +233,15 @@ fn tables_of_other_programs_are_told_and_the_guards_where_it_does_not_log() {
         table("bridge", "x", "in", r#"{"drop": null}"#),
     ];
     assert_eq!(unseen(&rules, false), places(&[("table inet banIP", Some(14))]));
+    // Of iptables-nft: the counter has what its match lets through.
+    let target = |name: &str| format!(r#"{{"xt": {{"type": "target", "name": "{name}"}}}}"#);
+    let matched = r#"{"xt": {"type": "match", "name": "state"}}"#;
+    for name in ["REJECT", "LOG"] {
+        rules.push(table("ip", "filter", "INPUT", &format!("{matched}, {COUNT}, {}", target(name))));
+    }
+    let all = [("table inet banIP", Some(14)), ("table ip filter", Some(7))];
+    assert_eq!(unseen(&rules, false), places(&all));
+    rules.truncate(rules.len() - 2);
     rules.push(table("inet", "fwstat", "refuse", &drop));
     let both = [("table inet banIP", Some(14)), ("table inet fwstat", Some(7))];
     assert_eq!(unseen(&rules, false), places(&both));
