@@ -6,9 +6,17 @@
 use std::io;
 
 use super::ruleset::{Place, Read, Reading, Ruleset, Unseen};
+use crate::daemon::nft::kernel::map_drops;
 use crate::daemon::nft::run::{MAX_OUTPUT, Nft};
 use crate::event::calendar::Date;
 use crate::event::small_map::SmallMap;
+
+/// The ruleset that nft printed, with what its verdict maps do; `None` where the text is no ruleset.
+pub(super) fn read(printed: &[u8]) -> Option<Ruleset> {
+    let mut ruleset = Ruleset::read(printed)?;
+    ruleset.resolve_maps(&mut map_drops);
+    Some(ruleset)
+}
 
 /// Runs `nft -j -t list ruleset` in a child process and collects its output.
 #[derive(Default)]
@@ -39,7 +47,7 @@ impl CounterPoll {
     /// The ruleset, once nft has printed it. Ends an nft that takes too long.
     pub(super) fn poll(&mut self, now_ms: u64) -> Option<Ruleset> {
         let outcome = self.nft.poll(now_ms)?;
-        let ruleset = outcome.as_ref().ok().and_then(|(_, printed)| Ruleset::read(printed));
+        let ruleset = outcome.as_ref().ok().and_then(|(_, printed)| read(printed));
         self.why = match (&ruleset, outcome) {
             (Some(_), _) => None,
             (None, Err(_)) => Some("nft does not answer: the rules' counters can't be read".into()),

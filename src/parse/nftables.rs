@@ -33,12 +33,16 @@ const LIST_SET: u16 = 2;
 const LIST_ELEMENTS: u16 = 3;
 const LIST_ELEMENT: u16 = 1;
 const ELEMENT_KEY: u16 = 1;
+const ELEMENT_DATA: u16 = 2;
 const ELEMENT_FLAGS: u16 = 3;
 /// The element is the first address behind a range.
 const INTERVAL_END: u32 = 1;
 const ELEMENT_EXPIRATION: u16 = 5;
 const ELEMENT_EXPRESSION: u16 = 7;
 const DATA_VALUE: u16 = 1;
+const DATA_VERDICT: u16 = 2;
+const VERDICT_CODE: u16 = 1;
+const NF_DROP: u32 = 0;
 const EXPRESSION_DATA: u16 = 2;
 const COUNTER_PACKETS: u16 = 2;
 const ELEMENT_TIMEOUT: u16 = 4;
@@ -136,6 +140,16 @@ pub struct Elements<'a> {
     list: netlink::Attributes<'a>,
 }
 
+impl Elements<'_> {
+    /// Whether one of a verdict map's elements drops. That of `*` has no key.
+    pub fn any_drops(self) -> bool {
+        self.list.map_while(Result::ok).any(|(_, element)| {
+            let verdict = attribute(element, ELEMENT_DATA).and_then(|data| attribute(data, DATA_VERDICT));
+            verdict.and_then(|verdict| attribute(verdict, VERDICT_CODE)).and_then(be32) == Some(NF_DROP)
+        })
+    }
+}
+
 impl<'a> Iterator for Elements<'a> {
     type Item = Element<'a>;
 
@@ -182,7 +196,12 @@ pub fn get_element(table: &str, set: &str, key: &[u8], request: u32) -> Vec<u8> 
 
 /// All elements of a set.
 pub fn list_elements(table: &str, set: &str, request: u32) -> Vec<u8> {
-    netlink::request(GETSETELEM, NLM_F_DUMP, request, (NFPROTO_INET, 0), |message| {
+    list_elements_of(NFPROTO_INET, table, set, request)
+}
+
+/// All elements of a set or map of a table of another family.
+pub fn list_elements_of(family: u8, table: &str, set: &str, request: u32) -> Vec<u8> {
+    netlink::request(GETSETELEM, NLM_F_DUMP, request, (family, 0), |message| {
         name(message, TABLE, table);
         name(message, LIST_SET, set);
     })
@@ -348,6 +367,30 @@ mod tests {
         assert_eq!(elements.collect::<Vec<_>>(), [expected]);
     }
 
+    #[test]
+    fn an_element_of_a_map_that_drops_needs_no_key() {
+        let any_drops = |codes: &[u32]| {
+            let message = netlink::request(NEWSETELEM, 0, 0, (2, 0), |message| {
+                put_nested(message, LIST_ELEMENTS, |message| {
+                    for code in codes {
+                        put_nested(message, LIST_ELEMENT, |message| {
+                            put_nested(message, ELEMENT_DATA, |message| {
+                                put_nested(message, DATA_VERDICT, |message| {
+                                    put(message, VERDICT_CODE, &code.to_be_bytes());
+                                });
+                            });
+                        });
+                    }
+                });
+            });
+            let Some(Message::Elements(elements)) = messages(&message).next() else { panic!() };
+            elements.any_drops()
+        };
+        assert!(any_drops(&[1, NF_DROP]));
+        // NF_ACCEPT and NFT_JUMP.
+        assert!(!any_drops(&[1, u32::MAX - 2]));
+    }
+
     proptest! {
         #[test]
         fn arbitrary_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300), cut in 0usize..200) {
@@ -355,6 +398,7 @@ mod tests {
             for datagram in [&bytes[..], &whole[..cut.min(whole.len())]] {
                 for message in messages(datagram) {
                     if let Message::Elements(elements) = message {
+                        elements.clone().any_drops();
                         elements.for_each(drop);
                     }
                 }

@@ -125,7 +125,7 @@ pub(super) fn nflog(config: &Config, daemon_runs: bool, findings: &mut Findings)
     }
     group(config.nflog_group, NflogReader::open(config.nflog_group).map(drop), daemon_runs, findings);
     let listed = nft::run::list_ruleset().and_then(|mut nft| nft.output());
-    let ruleset = listed.ok().and_then(|listed| Ruleset::read(&listed.stdout));
+    let ruleset = listed.ok().and_then(|listed| crate::daemon::counters::read(&listed.stdout));
     counters(config, ruleset.as_ref(), findings);
 }
 

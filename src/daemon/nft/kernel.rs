@@ -30,6 +30,9 @@ const RANGES_AT_ONCE: usize = 256;
 /// How often the sets of networks are listed again, should ranges end while they are changed.
 const TRIES: usize = 3;
 
+/// Datagrams of a map's list that are read.
+const MAP_DATAGRAMS: usize = 64;
+
 /// Shorter datagrams fit into every socket's send buffer.
 const USUAL_DATAGRAM: usize = 64 << 10;
 
@@ -442,6 +445,34 @@ impl Elements {
             }
         });
     }
+}
+
+/// Whether an element of a verdict map of any table drops; `None` if the kernel does not answer or the map is too long.
+pub fn map_drops(family: &str, table: &str, map: &str) -> Option<bool> {
+    let family = match family {
+        "inet" => 1,
+        "ip" => 2,
+        "netdev" => 5,
+        "ip6" => 10,
+        _ => return None,
+    };
+    // A socket of its own: closing it ends a list that was not read completely.
+    let socket = Netlink::netfilter(0).ok()?;
+    socket.send(&nftables::list_elements_of(family, table, map, 1)).ok()?;
+    let (mut drops, mut datagrams) = (false, 0);
+    let errno = receive_answer(&socket, &mut vec![0; DATAGRAM], TIMEOUT, &mut |datagram| {
+        for message in nftables::messages(datagram) {
+            match message {
+                Message::Elements(elements) => drops |= elements.any_drops(),
+                Message::Answer { errno, .. } => return Some(errno),
+                Message::Done => return Some(0),
+                _ => {}
+            }
+        }
+        datagrams += 1;
+        (datagrams == MAP_DATAGRAMS).then_some(libc::EMSGSIZE)
+    });
+    (drops || errno.ok()? == 0).then_some(drops)
 }
 
 /// Whether what was to be changed was not as it had been listed.

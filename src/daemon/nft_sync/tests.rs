@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use nix::sched::{CloneFlags, unshare};
 
 use super::*;
+use crate::daemon::nft::kernel::map_drops;
 use crate::daemon::nft::run::{command, program};
 use crate::daemon::nft::script::GuardSpec;
 use crate::guard::{BlockRequest, Mode, Settings};
@@ -155,4 +156,17 @@ fn a_transaction_that_fails_is_an_error_however_long_it_is() {
     let wanted: Vec<_> = (0x2a00_0000_0000_0000..0x2a00_0000_0000_0100).map(range).collect();
     let error = Elements::open().unwrap().set_networks(&wanted).unwrap_err();
     assert_eq!(error.raw_os_error(), Some(libc::ENFILE));
+}
+
+#[test]
+fn what_a_verdict_map_of_another_table_does_is_asked() {
+    if !enter_netns() {
+        return;
+    }
+    let maps = "table ip own { chain services { }; \
+        map some { type inet_service : verdict; elements = { 22 : accept, * : drop }; }; \
+        map none { type inet_service : verdict; elements = { 22 : accept, * : jump services }; }; }";
+    assert!(command().unwrap().arg(maps).status().unwrap().success());
+    let drops = |map| map_drops("ip", "own", map);
+    assert_eq!([drops("some"), drops("none"), drops("missing")], [Some(true), Some(false), None]);
 }

@@ -47,6 +47,8 @@ enum Verdict {
     /// `ct state vmap { ..., invalid : drop }`
     InvalidDrop,
     Jump,
+    /// `vmap @target`: drops something, unless [`Ruleset::resolve_maps`] finds that it does not.
+    Map,
 }
 
 /// The family, table and name of a chain.
@@ -78,13 +80,15 @@ struct Rule {
     comment: String,
     counter: Counter,
     verdict: Verdict,
-    /// The chain of a jump.
+    /// The chain of a jump, or the name of a map.
     target: String,
     /// Logs to the kernel's log, which the input logd reads.
     logs: bool,
     /// The NFLOG group that it logs to.
     nflog: Option<u64>,
     limit: Option<Limit>,
+    /// Has a verdict map.
+    has_map: bool,
     /// Has a limit of any kind.
     is_limited: bool,
 }
@@ -119,7 +123,7 @@ impl Rule {
 
     fn refuses(&self) -> bool {
         match self.verdict {
-            Verdict::Drop | Verdict::Reject | Verdict::InvalidDrop => true,
+            Verdict::Drop | Verdict::Reject | Verdict::InvalidDrop | Verdict::Map => true,
             Verdict::Jump => {
                 self.target == "handle_reject"
                     || ["drop_from_", "reject_from_", "drop_to_", "reject_to_"]
@@ -189,6 +193,19 @@ impl Ruleset {
             Counter::None => None,
         };
         reading.map(|reading| vec![reading])
+    }
+
+    /// Asks once for each named verdict map whether an element of it drops: by family, table and name, `None` if that is
+    /// unknown.
+    pub fn resolve_maps(&mut self, drops: &mut dyn FnMut(&str, &str, &str) -> Option<bool>) {
+        let mut known: SmallMap<ChainKey, bool> = SmallMap::new();
+        for rule in self.rules.iter_mut().filter(|rule| rule.verdict == Verdict::Map) {
+            let map = (rule.family.clone(), rule.table.clone(), std::mem::take(&mut rule.target));
+            let ask = || drops(&map.0, &map.1, &map.2) != Some(false);
+            let refuses = known.get(&map).copied().unwrap_or_else(ask);
+            rule.verdict = if refuses { Verdict::Drop } else { Verdict::Other };
+            known.insert(map, refuses);
+        }
     }
 
     /// Where packets are refused that no rule of ours logs one by one. `zones`: the counted ones.
@@ -279,7 +296,9 @@ impl Ruleset {
     /// Whether a rule of fw4's table, the owner's or an include's, refuses packets of a counted zone before a rule of
     /// fwstat has seen them. `before`: the rules before it.
     fn is_refusing_rule(&self, rule: &Rule, zones: &[String], read: Read, before: &[&Rule]) -> bool {
-        if !rule.refuses() || rule.verdict == Verdict::InvalidDrop || rule.sees(read) {
+        let handles_flows = matches!(rule.chain.as_str(), "input" | "forward" | "output");
+        let is_drop_invalid = rule.verdict == Verdict::InvalidDrop && handles_flows;
+        if !rule.refuses() || is_drop_invalid || rule.sees(read) {
             return false;
         }
         let zone = |start: &str| {
@@ -307,7 +326,7 @@ impl Ruleset {
         let seen = rule.sees(read) || before.iter().any(sees_chain);
         // With several zones its rule has no comment.
         let guard = rule.family == "inet" && rule.table == "fwstat" && rule.logs_to_nflog(read);
-        let refuses = matches!(rule.verdict, Verdict::Drop | Verdict::Reject);
+        let refuses = rule.verdict != Verdict::Jump && rule.refuses();
         has_packets(&rule.family) && refuses && !guard && !seen && !self.is_outbound(rule)
     }
 

@@ -76,6 +76,10 @@ impl Ruleset {
                 rule.add_statement(key, value)?;
             }
         }
+        if rule.has_map {
+            // A counter does not tell what a map drops from what it accepts.
+            rule.counter = Counter::None;
+        }
         let matters = rule.refuses() || rule.logs || rule.limit.is_some() || rule.comment.starts_with(OURS);
         if matters && self.rules.len() < MAX_RULES {
             self.rules.push(rule);
@@ -133,11 +137,16 @@ impl Rule {
                 self.limit = Some(Limit { rate, burst, per: text(value, "per")? });
             }
             "vmap" => {
-                // `{"key": ..., "data": {"set": [["invalid", {"drop": null}], ...]}}`
+                self.has_map = true;
+                // `{"key": ..., "data": {"set": [["invalid", {"drop": null}], ...]}}`, or the name of a map.
+                if let Some(name) = value["data"].as_str() {
+                    (self.verdict, self.target) = (Verdict::Map, name.trim_start_matches('@').to_string());
+                }
                 for element in value["data"]["set"].as_array().into_iter().flatten() {
-                    if element[1].get("drop").is_some() {
-                        let invalid = element[0] == "invalid";
-                        self.verdict = if invalid { Verdict::InvalidDrop } else { Verdict::Drop };
+                    match element[1].get("drop") {
+                        Some(_) if element[0] != "invalid" => self.verdict = Verdict::Drop,
+                        Some(_) if self.verdict != Verdict::Drop => self.verdict = Verdict::InvalidDrop,
+                        _ => {}
                     }
                 }
             }

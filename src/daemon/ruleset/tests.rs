@@ -194,6 +194,43 @@ fn invalid_packets_are_seen_by_a_rule_in_each_of_the_two_chains() {
 }
 
 #[test]
+fn a_verdict_map_that_drops_refuses_what_no_counter_has() {
+    let vmap = |data: &str| format!(r#"{{"vmap": {{"key": "x", "data": {data}}}}}"#);
+    let set = |elements: &str| vmap(&format!(r#"{{"set": [{elements}]}}"#));
+    let chain = |table: &str, statement: &str| {
+        let rule = rule("input_wan", "", &[COUNT, statement]);
+        rule.replace(r#""table": "fw4""#, &format!(r#""table": "{table}""#))
+    };
+    let named = |drops: Option<bool>| {
+        let rules = ["fw4", "own", "own"].map(|table| chain(table, &vmap(r#""@services""#)));
+        let (mut ruleset, mut asked) = (read(&rules), Vec::new());
+        ruleset.resolve_maps(&mut |family, table, map| {
+            asked.push(format!("{family} {table} {map}"));
+            drops
+        });
+        assert_eq!(asked, ["inet fw4 services", "inet own services"]);
+        let unseen = ruleset.unseen(&["wan".to_string()], Read { nflog: Some(32), logd: false });
+        unseen.into_iter().map(|unseen| (unseen.place, unseen.packets)).collect::<Vec<_>>()
+    };
+    let both = ["a rule in chain input_wan", "table inet own"]
+        .map(|place| (place.to_string(), None::<Vec<Reading>>));
+    assert_eq!(named(Some(true)), both);
+    assert_eq!(named(None), both);
+    assert_eq!(named(Some(false)), []);
+    let accepts = r#"["established", {"accept": null}]"#;
+    for (elements, expected) in [
+        (format!(r#"{accepts}, [23, {{"drop": null}}]"#), &both[..]),
+        (format!(r#"{accepts}, ["invalid", {{"drop": null}}]"#), &both[..]),
+        (accepts.to_string(), &[][..]),
+    ] {
+        let rules = ["fw4", "own"].map(|table| chain(table, &set(&elements)));
+        let found = read(&rules).unseen(&["wan".to_string()], Read { nflog: Some(32), logd: false });
+        let found: Vec<_> = found.into_iter().map(|unseen| (unseen.place, unseen.packets)).collect();
+        assert_eq!(found, expected);
+    }
+}
+
+#[test]
 fn forwarding_is_in_the_log_where_fw4_logs_all_of_it() {
     let log = r#"{"log": {"prefix": "reject wan forward: "}}"#;
     let logged = |comment: &str, statements: &[&str]| {
