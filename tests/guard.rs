@@ -116,7 +116,7 @@ fn the_blocked_source_cannot_open_connections_and_what_is_open_goes_on() {
     guarded.configure("", "option enabled '1';option scope 'all'");
     guarded.router.signal(Signal::SIGHUP);
     eventually("the scope is another", || {
-        guarded.nft(&["list", "chain", "inet", "fwstat", "judge"]).contains("nd-neighbor-solicit")
+        guarded.nft(&["list", "chain", "inet", "fwstat", "check_source"]).contains("nd-neighbor-solicit")
     });
     assert_eq!(guarded.router.shell(&["block", OUTSIDE_V4, "--for", "1m"]).0, Some(0));
     guarded.wait_for(&[OUTSIDE_V4]);
@@ -139,7 +139,7 @@ fn the_table_comes_back_whatever_takes_it_away() {
     let all = "flush ruleset\n".to_string();
     let hand = "delete table inet fwstat\n".to_string();
     let rules = "flush table inet fwstat\n".to_string();
-    let chain = "flush chain inet fwstat judge\n".to_string();
+    let chain = "flush chain inet fwstat check_source\n".to_string();
     let element = "delete element inet fwstat blocked4 { 192.0.2.1 }\n".to_string();
     for (what, script) in [
         ("delete", &hand),

@@ -196,7 +196,7 @@ mod tests {
             {{"rule": {{"family": "inet", "table": "fw4", "chain": "input_wan", "handle": 71,
                 "expr": [{{"jump": {{"target": "reject_from_wan"}}}}]}}}},
             {{"table": {{"family": "inet", "name": "fwstat", "handle": {table}}}}},
-            {{"rule": {{"family": "inet", "table": "fwstat", "chain": "refuse", "comment": "fwstat wan", "handle": {},
+            {{"rule": {{"family": "inet", "table": "fwstat", "chain": "drop_blocked", "comment": "fwstat wan", "handle": {},
                 "expr": [{{"counter": {{"packets": {}}}}}, {{"log": {{"group": 32}}}}, {{"drop": null}}]}}}}]}}"#,
             zone.0, zone.1, guard.0, guard.1
         );

@@ -249,7 +249,7 @@ class Shared(unittest.TestCase):
         return found
 
     def dropped(self):
-        text = run("ip", "netns", "exec", self.router.router, "nft", "list", "chain", "inet", "fwstat", "refuse")
+        text = run("ip", "netns", "exec", self.router.router, "nft", "list", "chain", "inet", "fwstat", "drop_blocked")
         return int(text.split("counter packets ")[1].split()[0])
 
     def test_what_many_saw_is_refused_and_a_poisoned_list_harms_nobody(self):

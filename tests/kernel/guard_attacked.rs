@@ -111,7 +111,7 @@ fn a_host_inside_cannot_fill_the_peers_and_who_is_connected_is_not_blocked() {
     guarded.configure("", "option enabled '1';option scope 'all'");
     guarded.router.signal(Signal::SIGHUP);
     eventually("the scope is another", || {
-        guarded.nft(&["list", "chain", "inet", "fwstat", "judge"]).contains("nd-neighbor-solicit")
+        guarded.nft(&["list", "chain", "inet", "fwstat", "check_source"]).contains("nd-neighbor-solicit")
     });
     eventually("the peers are still known", || {
         let mut after = 0;
@@ -192,7 +192,7 @@ fn a_start_makes_the_table_once() {
     let prepare = nft_behind(&guarded, &format!("echo \"$@\" >> {}; sleep 1", runs.display()));
     start_prepared(&mut guarded, &prepare);
     eventually("the guard is on", || guarded.state() == "on");
-    let table = guarded.nft(&["list", "chain", "inet", "fwstat", "refuse"]);
+    let table = guarded.nft(&["list", "chain", "inet", "fwstat", "drop_blocked"]);
     assert!(table.contains("log prefix") && table.contains("group 32"), "{table}");
     let runs = fs::read_to_string(runs).unwrap();
     assert_eq!(runs.lines().filter(|line| line.starts_with("-f")).count(), 1, "{runs}");

@@ -287,7 +287,7 @@ def packets(answers, wave, chain):
 def counted(answers, wave):
     """Packets that the rules have counted, and what the daemon says of the input nflog."""
     (nflog,) = [row for row in answers[wave, "status"]["inputs"] if row["name"] == "nflog"]
-    both = packets(answers, wave, "input_wan") + packets(answers, wave, "refuse")
+    both = packets(answers, wave, "input_wan") + packets(answers, wave, "drop_blocked")
     return both, nflog["received"], nflog.get("lost", 0)
 
 
@@ -298,7 +298,7 @@ def check_block(answers):
     assert told == (FLOODER, "flood", THRESHOLD), block
     (elements,) = [entry["set"]["elem"] for entry in answers["flood", "set"]["nftables"] if "set" in entry]
     assert [element["elem"]["val"] for element in elements] == [FLOODER], elements
-    stopped = packets(answers, "flood", "refuse")
+    stopped = packets(answers, "flood", "drop_blocked")
     few_sent = sum(ATTEMPTS.values()) * len(SOURCES)
     # The kernel hands over 40 packets at once, and nft is slow there; until then the zone's own rule refuses what comes.
     assert FLOOD - THRESHOLD - 2 * FEW_PER_SECOND <= stopped <= FLOOD - THRESHOLD, stopped

@@ -204,13 +204,13 @@ fn judging(guard: &GuardSpec, log: Option<&LogSpec>, text: &mut String) {
     let known = if guard.all { format!("\t\t{KNOWN}\n") } else { String::new() };
     let _ = write!(
         text,
-        "\tchain refuse {{\n\t\tcounter {counted}drop{comment}\n\t}}\n\
-         \tchain judge {{\n\t\t{which}\n\
-         \t\tip saddr @blocked4 goto refuse\n\
-         \t\tip6 saddr & {HALF} @blocked6 goto refuse\n\
+        "\tchain drop_blocked {{\n\t\tcounter {counted}drop{comment}\n\t}}\n\
+         \tchain check_source {{\n\t\t{which}\n\
+         \t\tip saddr @blocked4 goto drop_blocked\n\
+         \t\tip6 saddr & {HALF} @blocked6 goto drop_blocked\n\
          {known}\
-         \t\tip saddr @networks4 goto refuse\n\
-         \t\tip6 saddr @networks6 goto refuse\n"
+         \t\tip saddr @networks4 goto drop_blocked\n\
+         \t\tip6 saddr @networks6 goto drop_blocked\n"
     );
     if !guard.shared.is_empty() {
         // Peers of connections from inside are not blocked, and neither is any known connection.
@@ -219,15 +219,15 @@ fn judging(guard: &GuardSpec, log: Option<&LogSpec>, text: &mut String) {
             "\t\t{KNOWN}\n\
              \t\tip saddr @peers4 return\n\
              \t\tip6 saddr & {HALF} @peers6 return\n\
-             \t\tip saddr @shared4 goto refuse\n\
-             \t\tip6 saddr & {HALF} @shared6 goto refuse\n"
+             \t\tip saddr @shared4 goto drop_blocked\n\
+             \t\tip6 saddr & {HALF} @shared6 goto drop_blocked\n"
         );
     }
     text.push_str("\t}\n");
     for hook in ["input", "forward"] {
         let _ = write!(
             text,
-            "\tchain {hook} {{\n\t\ttype filter hook {hook} priority filter - 10\n\t\tjump judge\n\t}}\n"
+            "\tchain {hook} {{\n\t\ttype filter hook {hook} priority filter - 10\n\t\tjump check_source\n\t}}\n"
         );
     }
 }
@@ -237,7 +237,7 @@ fn judging(guard: &GuardSpec, log: Option<&LogSpec>, text: &mut String) {
 fn remembering(guard: &GuardSpec, text: &mut String) {
     let _ = write!(
         text,
-        "\tchain remember {{\n\
+        "\tchain add_peer {{\n\
          \t\tupdate @peers4 {{ ip daddr }} return\n\
          \t\tupdate @peers6 {{ ip6 daddr & {HALF} }} return\n\
          \t\tcounter name {PEERS_FULL}\n\t}}\n"
@@ -258,12 +258,12 @@ fn remembering(guard: &GuardSpec, text: &mut String) {
     );
     let _ = write!(
         text,
-        "\tchain opened {{\n\t\ttype filter hook output priority filter + 10\n{opening}\
+        "\tchain output_peers {{\n\t\ttype filter hook output priority filter + 10\n{opening}\
          \t\tmeta l4proto {{ tcp, udp }} th dport {{ 53, 123, 853 }} update @peers4 {{ ip daddr timeout 1d }} return\n\
          \t\tmeta l4proto {{ tcp, udp }} th dport {{ 53, 123, 853 }} \
          update @peers6 {{ ip6 daddr & {HALF} timeout 1d }} return\n\
-         \t\tgoto remember\n\t}}\n\
-         \tchain opened_through {{\n\t\ttype filter hook forward priority filter + 10\n"
+         \t\tgoto add_peer\n\t}}\n\
+         \tchain forward_peers {{\n\t\ttype filter hook forward priority filter + 10\n"
     );
     let from_outside = if guard.outside.is_empty() {
         String::new()
@@ -275,16 +275,16 @@ fn remembering(guard: &GuardSpec, text: &mut String) {
     let _ = write!(
         text,
         "{opening}\
-         \t\tip daddr @peers4 goto remember\n\
-         \t\tip6 daddr & {HALF} @peers6 goto remember\n\
+         \t\tip daddr @peers4 goto add_peer\n\
+         \t\tip6 daddr & {HALF} @peers6 goto add_peer\n\
          \t\tupdate @openers4 {{ ip saddr {OPENER_RATE} }} counter name {PEERS_LIMITED} return\n\
          \t\tupdate @openers6 {{ ip6 saddr & {HALF} {OPENER_RATE} }} counter name {PEERS_LIMITED} return\n\
-         \t\tgoto remember\n\t}}\n\
+         \t\tgoto add_peer\n\t}}\n\
          \tchain served {{\n\
          \t\tct state != new return\n\
          \t\tmeta l4proto {{ tcp, udp }} update @served4 {{ ip daddr . meta l4proto . th dport }}\n\
          \t\tmeta l4proto {{ tcp, udp }} update @served6 {{ ip6 daddr . meta l4proto . th dport }}\n\t}}\n\
-         \tchain served_here {{\n\t\ttype filter hook input priority filter + 10\n\t\t{from_outside}jump served\n\t}}\n"
+         \tchain input_served {{\n\t\ttype filter hook input priority filter + 10\n\t\t{from_outside}jump served\n\t}}\n"
     );
 }
 
@@ -445,7 +445,7 @@ mod tests {
                 "size 3\n\t\tflags timeout\n\t\ttimeout 2d\n\t\telements = { 185.0.2.7, 185.0.2.8 }"
             )
         );
-        assert!(shared.contains("elements = { 2a00:db:: }") && shared.contains("@shared6 goto refuse"));
+        assert!(shared.contains("elements = { 2a00:db:: }") && shared.contains("@shared6 goto drop_blocked"));
         let shared = Vec::new();
         let dry = GuardSpec { enforce: false, all: false, size: 9, outside: Vec::new(), shared };
         let dry = build(&Spec { guard: Some(dry), ..spec }, &blocks);

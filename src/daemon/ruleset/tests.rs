@@ -266,7 +266,7 @@ fn tables_of_other_programs_are_told_and_the_guards_where_it_does_not_log() {
         table("inet", "banIP", "in", &drop),
         table("inet", "banIP", "in", &drop),
         table("inet", "banIP", "out", r#"{"drop": null}"#),
-        table("inet", "fwstat", "refuse", &format!(r#"{COUNT}, {LOG}, {{"drop": null}}"#)),
+        table("inet", "fwstat", "drop_blocked", &format!(r#"{COUNT}, {LOG}, {{"drop": null}}"#)),
         table("bridge", "x", "in", r#"{"drop": null}"#),
     ];
     assert_eq!(unseen(&rules, false), places(&[("table inet banIP", Some(14))]));
@@ -279,7 +279,7 @@ fn tables_of_other_programs_are_told_and_the_guards_where_it_does_not_log() {
     let all = [("table inet banIP", Some(14)), ("table ip filter", Some(7))];
     assert_eq!(unseen(&rules, false), places(&all));
     rules.truncate(rules.len() - 2);
-    rules.push(table("inet", "fwstat", "refuse", &drop));
+    rules.push(table("inet", "fwstat", "drop_blocked", &drop));
     let both = [("table inet banIP", Some(14)), ("table inet fwstat", Some(7))];
     assert_eq!(unseen(&rules, false), places(&both));
 }
