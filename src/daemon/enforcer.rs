@@ -133,7 +133,7 @@ impl Enforcer {
         engine.guard.set(now.boot_ms, settings(config), self.seed);
         self.refresh_protected(now, engine, 0);
         self.networks.set_database(&config.country_database);
-        self.shape(now, config, engine);
+        self.update_spec(now, config, engine);
     }
 
     /// Whether anything depends on the protected addresses and the default routes.
@@ -160,7 +160,7 @@ impl Enforcer {
     }
 
     /// Sets the wanted state of the kernel's table.
-    fn shape(&mut self, now: Now, config: &Config, engine: &Engine) {
+    fn update_spec(&mut self, now: Now, config: &Config, engine: &Engine) {
         let zone = if let [zone] = &config.zone[..] { Some(zone.clone()) } else { None };
         let log = self.can_log.then_some(LogSpec { group: config.nflog_group, zone });
         let names = self.protected.outside.iter().filter(|name| is_plain_interface(name)).cloned();
@@ -208,14 +208,14 @@ impl Enforcer {
             && self.refreshed_ms.is_none_or(|at| now.boot_ms >= at + REFRESH_MS)
         {
             self.refresh_protected(now, engine, 0);
-            self.shape(now, config, engine);
+            self.update_spec(now, config, engine);
         }
         if self.can_log != can_log {
             self.can_log = can_log;
-            self.shape(now, config, engine);
+            self.update_spec(now, config, engine);
         }
         engine.guard.on_time(now.boot_ms);
-        self.pass_on(now, engine);
+        self.forward_changes(now, engine);
         if engine.guard.ledger.take_shortened() {
             self.nft_sync.renew();
         }
@@ -257,7 +257,7 @@ impl Enforcer {
     }
 
     /// Passes changes to the kernel and to ubus.
-    fn pass_on(&mut self, now: Now, engine: &mut Engine) {
+    fn forward_changes(&mut self, now: Now, engine: &mut Engine) {
         for change in engine.guard.changes() {
             self.nft_sync.note(&change);
             match &change {
@@ -354,7 +354,7 @@ impl Enforcer {
         let request = BlockRequest { source, length_ms, reason, callers };
         let (wall, today) = (instant(now, engine), engine.date());
         engine.guard.block(now.boot_ms, wall, today, request).map_err(|refusal| refused(refusal, source))?;
-        self.pass_on(now, engine);
+        self.forward_changes(now, engine);
         // At once, so that the answer says whether the kernel has it.
         self.nft_sync.turn(now, wall, &mut engine.guard);
         if engine.guard.is_on()
@@ -412,7 +412,7 @@ impl Enforcer {
             let dry = engine.guard.mode() == Mode::Dry;
             self.push_released(shown.clone(), End::Hand.to_string(), dry);
         }
-        self.pass_on(now, engine);
+        self.forward_changes(now, engine);
         Ok(blob::table(&[("address", &shown as &dyn Field)]))
     }
 
