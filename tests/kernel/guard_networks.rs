@@ -463,7 +463,7 @@ fn lists_are_printed_imported_and_handed_over() {
     fs::write(&banip, many).unwrap();
     let (code, out, error) = guarded.router.shell(&["blocklist", "--import", &file, "--for", "1h"]);
     assert!(code == Some(0) && out.contains("1022 addresses and networks are blocked"), "{out}{error}");
-    assert!(error.contains("1024 networks and countries are blocked, as many as can be"), "{error}");
+    assert!(error.contains("the limit of 1024 blocked networks and countries is reached"), "{error}");
     assert_eq!(guarded.status()["networks"], json!({"used": 1024, "limit": 1024}));
     // The allow list is an option, which uci changes.
     let config = guarded.router.path("config/fwstat");

@@ -46,7 +46,7 @@ pub(super) fn table(config: &Config, findings: &mut Findings) {
         Ok(true) => findings.fine("the guard's table 'inet fwstat' is in the kernel"),
         Ok(false) => findings.wrong(
             "the guard is on, but its table 'inet fwstat' is not in the kernel: is the daemon running? \
-             'fwstat status' says what is in the way",
+             'fwstat status' says why",
         ),
         Err(error) => findings.wrong(format!("cannot ask the kernel for the guard's table: {error}")),
     }

@@ -56,8 +56,8 @@ impl Enforcer {
             let left_out = engine.guard.policy().left_out();
             if left_out > 0 {
                 warnings.push(format!(
-                    "guard: {MAX_PROTECTED} addresses and networks of the router are protected, as many as can be: {left_out} \
-                     more are not"
+                    "guard: {MAX_PROTECTED} addresses and networks of the router are protected, the limit; {left_out} more \
+                     are not"
                 ));
             }
         }
@@ -76,14 +76,14 @@ impl Enforcer {
         let mut warnings = Vec::new();
         if let Some(why) = &self.nft_sync.no_conntrack {
             warnings.push(format!(
-                "guard: connection tracking cannot be asked ({why}; is kmod-nf-conntrack-netlink installed?): who \
-                 has a connection to the inside is known of the last hour alone"
+                "guard: connection tracking cannot be asked ({why}; is kmod-nf-conntrack-netlink installed?): \
+                 peers of inside hosts are known for the last hour only"
             ));
         }
         if let Some(peers) = self.nft_sync.peer_use(now.boot_ms) {
             if peers.full > 0 {
                 warnings.push(format!(
-                    "guard: {} peers are remembered, as many as can be: {} connections' peers were not, and forged \
+                    "guard: the limit of {} peers is reached: the peers of {} connections were not remembered, and forged \
                      packets can have them blocked once these connections are over",
                     peers.limit, peers.full
                 ));

@@ -146,7 +146,7 @@ fn check(kernel: &mut Elements, job: &Job, expander: &mut Expander<'_>) -> (Chec
         if is_new && room == 0 {
             refused.push((
                 *target,
-                format!("{MAX_NETWORKS} networks and countries are blocked, as many as can be"),
+                format!("the limit of {MAX_NETWORKS} blocked networks and countries is reached"),
             ));
             continue;
         }
