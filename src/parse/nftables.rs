@@ -79,8 +79,6 @@ pub enum Message<'a> {
     },
     /// Elements of a set, as an answer or a notification.
     Elements(Elements<'a>),
-    /// The table that was asked for is there.
-    Table,
     /// The packets of a named counter.
     Counter(Option<u64>),
     /// The answer to the request with this number: an errno, 0 for success.
@@ -112,7 +110,6 @@ fn read(frame: Frame<'_>) -> Message<'_> {
                 None => Message::Unknown,
             }
         }
-        NEWTABLE => Message::Table,
         NEWOBJ => {
             let data = attribute(frame.body.get(NFGENMSG..).unwrap_or_default(), OBJECT_DATA);
             let packets = data.and_then(|data| attribute(data, COUNTER_PACKETS));
