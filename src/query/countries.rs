@@ -168,9 +168,9 @@ impl Collect for CountryList {
                 return;
             }
             if is_about_services(question) {
-                services.add_countries(&summary.countries.services, |service, _| matches(question, service));
+                services.add(&summary.countries.services, |(service, _)| matches(question, service));
             } else {
-                countries.add_countries(&summary.countries.rows);
+                countries.add(&summary.countries.rows, |_| true);
             }
             sources.add(summary.attempts, summary.distinct, summary.sample.as_ref());
         });

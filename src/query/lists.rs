@@ -15,8 +15,9 @@ use crate::event::services;
 use crate::event::{Address, Service};
 use crate::query::short::{AddressText, CountryText, InstantText};
 use crate::stats::countries::Country;
+use crate::stats::heavy::Key;
 use crate::stats::sample::{Distinct, Sample};
-use crate::stats::sum::{Sources, Sum, SumKey, Table};
+use crate::stats::sum::{Sources, Sum, Table};
 
 /// Most keys of one question.
 pub(super) const MAX_ROWS: usize = 16_384;
@@ -46,7 +47,7 @@ pub(super) fn service_row(
 type Listed<T> = (T, u64, u64);
 
 /// The rows of a table, in its order.
-pub(super) fn rows<K: SumKey>(table: &Table<K>) -> impl Iterator<Item = Listed<&Sum<K>>> {
+pub(super) fn rows<K: Key>(table: &Table<K>) -> impl Iterator<Item = Listed<&Sum<K>>> {
     table.rows().iter().map(|sum| (sum, sum.attempts, table.missing(sum)))
 }
 
@@ -210,17 +211,17 @@ impl Collect for ServiceList {
         let ServiceList { services, pairs, countries, sources, measured, daily } = self;
         span.pieces(data, reasons, |summary, days| {
             if let Some(prefix) = question.source {
-                let wanted = |service, address| matches(question, service) && prefix.contains(address);
-                return pairs.add_pairs(&summary.pairs, wanted);
+                let wanted = |(service, address)| matches(question, service) && prefix.contains(address);
+                return pairs.add(&summary.pairs, wanted);
             }
             if let Some(code) = question.country {
                 if !measured.note(summary, days) {
                     return;
                 }
-                let wanted = |service, country| matches(question, service) && country == Country(code);
-                countries.add_countries(&summary.countries.services, wanted);
+                let wanted = |(service, country)| matches(question, service) && country == Country(code);
+                countries.add(&summary.countries.services, wanted);
             } else {
-                services.add_services(&summary.services, |service| matches(question, service));
+                services.add(&summary.services, |service| matches(question, service));
             }
             sources.add(summary.attempts, summary.distinct, summary.sample.as_ref());
         });
@@ -305,10 +306,10 @@ impl Collect for SourceList {
         let wanted = |address: Address| question.source.is_none_or(|prefix| prefix.contains(address));
         Span::of(question).pieces(data, reasons, |summary, _| {
             if is_about_services(question) {
-                let wanted = |service, address| matches(question, service) && wanted(address);
-                self.pairs.add_pairs(&summary.pairs, wanted);
+                let wanted = |(service, address)| matches(question, service) && wanted(address);
+                self.pairs.add(&summary.pairs, wanted);
             } else {
-                self.sources.add_sources(&summary.sources, wanted);
+                self.sources.add(&summary.sources, wanted);
             }
         });
     }

@@ -35,7 +35,7 @@ impl Collect for RuleList {
         Span::of(question).pieces(data, reasons, |summary, _| {
             self.attempts = self.attempts.saturating_add(summary.attempts);
             rules::add_rows(&mut self.rules, &summary.rules);
-            self.targets.add_pairs(&summary.targets, |_, _| true);
+            self.targets.add(&summary.targets, |_| true);
         });
     }
 

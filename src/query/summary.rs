@@ -235,7 +235,7 @@ impl OneSource {
 impl Collect for OneSource {
     fn add(&mut self, question: &Question, data: &MonthData, reasons: &mut Reasons) {
         let wanted = |address| question.source.is_some_and(|prefix| prefix.contains(address));
-        let add = |summary: &ClassSummary, _| self.sources.add_sources(&summary.sources, wanted);
+        let add = |summary: &ClassSummary, _| self.sources.add(&summary.sources, wanted);
         Span::of(question).pieces(data, reasons, add);
         self.services.add(question, data, reasons);
         self.hours.add(question, data, reasons);

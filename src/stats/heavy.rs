@@ -7,18 +7,71 @@
 
 use std::hash::{BuildHasher, RandomState};
 
+use super::countries::Country;
+use super::rows::Pair;
 use crate::event::hash::fold;
+use crate::event::{Address, Service};
+
+/// What rows of a [`Heavy`] table are counted by.
+pub trait Key: Copy + Ord {
+    /// A well mixed hash; `seed` is secret, so that nobody can choose colliding keys.
+    fn hash(&self, seed: u64) -> u64;
+}
+
+/// A service as [`Service::to_bits`].
+impl Key for u32 {
+    #[inline]
+    fn hash(&self, seed: u64) -> u64 {
+        mix(0, u64::from(*self), seed)
+    }
+}
+
+impl Key for Service {
+    fn hash(&self, seed: u64) -> u64 {
+        self.to_bits().hash(seed)
+    }
+}
+
+impl Key for Address {
+    #[inline]
+    fn hash(&self, seed: u64) -> u64 {
+        mix(self.high, self.low, seed)
+    }
+}
+
+impl Key for Pair {
+    #[inline]
+    fn hash(&self, seed: u64) -> u64 {
+        mix(self.address.high ^ u64::from(self.service) << 40, self.address.low, seed)
+    }
+}
+
+impl Key for (Service, Address) {
+    fn hash(&self, seed: u64) -> u64 {
+        Pair::new(self.0, self.1).hash(seed)
+    }
+}
+
+impl Key for Country {
+    fn hash(&self, seed: u64) -> u64 {
+        mix(0, u16::from_be_bytes(self.0).into(), seed)
+    }
+}
+
+impl Key for (Service, Country) {
+    fn hash(&self, seed: u64) -> u64 {
+        mix(u64::from(self.0.to_bits()), u16::from_be_bytes(self.1.0).into(), seed)
+    }
+}
 
 /// A row of a [`Heavy`] table.
 pub trait Row: Copy {
-    type Key: Copy + Eq;
+    type Key: Key;
 
     fn key(&self) -> Self::Key;
     fn count(&self) -> u64;
     /// A row for `key` that inherits `floor` attempts, all of which may belong to other keys.
     fn start(key: Self::Key, floor: u64) -> Self;
-    /// A well mixed hash of the key; `seed` is secret, so that nobody can choose colliding keys.
-    fn hash(key: &Self::Key, seed: u64) -> u64;
 }
 
 /// The first step of a lookup. It is valid until the table is changed.
@@ -161,7 +214,7 @@ impl<R: Row> Heavy<R> {
     /// The first step of a lookup. Doing it for several tables before touching them overlaps their cache misses.
     #[inline(always)]
     pub fn look_up(&self, key: &R::Key) -> Lookup {
-        let hash = R::hash(key, self.seed);
+        let hash = key.hash(self.seed);
         Lookup { hash, entry: self.index[self.home(hash)] }
     }
 
@@ -224,7 +277,7 @@ impl<R: Row> Heavy<R> {
             self.index.clear();
             self.index.resize(size, 0);
             for slot in 0..rows {
-                self.enter(R::hash(&self.rows[slot].key(), self.seed), slot);
+                self.enter(self.rows[slot].key().hash(self.seed), slot);
             }
         }
         if rows == self.rows.capacity() {
@@ -275,7 +328,7 @@ impl<R: Row> Heavy<R> {
 
     /// Removes a row from the index and closes the gap (Knuth, TAOCP 6.4, algorithm R).
     fn forget(&mut self, slot: usize) {
-        let home = |table: &Heavy<R>, slot: usize| table.home(R::hash(&table.rows[slot].key(), table.seed));
+        let home = |table: &Heavy<R>, slot: usize| table.home(table.rows[slot].key().hash(table.seed));
         let mut gap = home(self, slot);
         while usize::from(self.index[gap]) != slot + 1 {
             gap = self.after(gap);
@@ -324,9 +377,6 @@ mod tests {
         fn start(key: u32, floor: u64) -> Counted {
             Counted { key, count: floor as u32, error: floor as u32 }
         }
-        fn hash(key: &u32, seed: u64) -> u64 {
-            mix(0, u64::from(*key), seed)
-        }
     }
 
     fn count(table: &mut Heavy<Counted>, key: u32) {
@@ -335,22 +385,28 @@ mod tests {
     }
 
     /// All keys have one of three homes: keys are far from them, and in each other's way.
+    #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+    struct CrowdedKey(u32);
+
+    impl Key for CrowdedKey {
+        fn hash(&self, _: u64) -> u64 {
+            u64::from(self.0 % 3 * 5) << 32 | u64::from(self.0 % 7)
+        }
+    }
+
     #[derive(Clone, Copy)]
     struct Crowded(Counted);
 
     impl Row for Crowded {
-        type Key = u32;
-        fn key(&self) -> u32 {
-            self.0.key
+        type Key = CrowdedKey;
+        fn key(&self) -> CrowdedKey {
+            CrowdedKey(self.0.key)
         }
         fn count(&self) -> u64 {
             self.0.count()
         }
-        fn start(key: u32, floor: u64) -> Crowded {
-            Crowded(Counted::start(key, floor))
-        }
-        fn hash(key: &u32, _: u64) -> u64 {
-            u64::from(key % 3 * 5) << 32 | u64::from(key % 7)
+        fn start(key: CrowdedKey, floor: u64) -> Crowded {
+            Crowded(Counted::start(key.0, floor))
         }
     }
 
@@ -361,11 +417,11 @@ mod tests {
             let mut number = 1u32;
             for _ in 0..5_000 {
                 number = number.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-                let slot = table.touch(number >> 20).slot;
+                let slot = table.touch(CrowdedKey(number >> 20)).slot;
                 table.row_mut(slot).0.count += 1;
             }
             for (slot, row) in table.rows().iter().enumerate() {
-                assert_eq!(table.find(&row.0.key), Some(slot));
+                assert_eq!(table.find(&row.key()), Some(slot));
             }
             let entries = table.index.iter().filter(|entry| **entry > 0);
             assert_eq!((entries.count(), table.len()), (bound, bound));

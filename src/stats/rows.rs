@@ -2,7 +2,7 @@
 
 use crate::event::{Address, Service};
 
-use super::heavy::{Row, mix};
+use super::heavy::Row;
 
 /// Counts of one day saturate at 4,294,967,295.
 pub fn row_count(count: u64) -> u32 {
@@ -57,11 +57,6 @@ impl Row for ServiceRow {
             hours: RowHours::default(),
         }
     }
-
-    #[inline]
-    fn hash(service: &u32, seed: u64) -> u64 {
-        mix(0, u64::from(*service), seed)
-    }
 }
 
 /// 64 bytes: one line of a cache.
@@ -103,11 +98,6 @@ impl Row for SourceRow {
             services: 0,
             hours: RowHours::default(),
         }
-    }
-
-    #[inline]
-    fn hash(address: &Address, seed: u64) -> u64 {
-        mix(address.high, address.low, seed)
     }
 }
 
@@ -154,10 +144,5 @@ impl Row for PairRow {
     fn start(pair: Pair, floor: u64) -> PairRow {
         let Pair { service, address } = pair;
         PairRow { address, service, count: row_count(floor), error: row_count(floor) }
-    }
-
-    #[inline]
-    fn hash(pair: &Pair, seed: u64) -> u64 {
-        mix(pair.address.high ^ u64::from(pair.service) << 40, pair.address.low, seed)
     }
 }

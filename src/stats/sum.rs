@@ -5,7 +5,7 @@ use crate::event::small_map::SmallMap;
 use crate::event::{Address, Class, Service, Verdict};
 
 use super::countries::{Countries, Country, CountryCount, ServiceCountryCount};
-use super::heavy::{Heavy, Row, mix};
+use super::heavy::{Heavy, Key, Row};
 use super::rules::{self, RuleCount};
 use super::sample::{Distinct, Sample, Union};
 use super::summary::{ClassSummary, Counted, DaySummary, Hours, PairCount, Rows, ServiceCount, SourceCount};
@@ -14,41 +14,6 @@ use super::summary::{ClassSummary, Counted, DaySummary, Hours, PairCount, Rows, 
 const MAX_ROWS: usize = 16_384;
 /// Most sources in the sample of a sum.
 const MAX_SAMPLED: usize = 8192;
-
-/// A key that can be summed up.
-pub trait SumKey: Copy + Ord {
-    fn hash(&self, seed: u64) -> u64;
-}
-
-impl SumKey for Service {
-    fn hash(&self, seed: u64) -> u64 {
-        mix(0, u64::from(self.to_bits()), seed)
-    }
-}
-
-impl SumKey for Address {
-    fn hash(&self, seed: u64) -> u64 {
-        mix(self.high, self.low, seed)
-    }
-}
-
-impl SumKey for (Service, Address) {
-    fn hash(&self, seed: u64) -> u64 {
-        mix(self.1.high ^ u64::from(self.0.to_bits()) << 40, self.1.low, seed)
-    }
-}
-
-impl SumKey for Country {
-    fn hash(&self, seed: u64) -> u64 {
-        mix(0, u16::from_be_bytes(self.0).into(), seed)
-    }
-}
-
-impl SumKey for (Service, Country) {
-    fn hash(&self, seed: u64) -> u64 {
-        mix(u64::from(self.0.to_bits()), u16::from_be_bytes(self.1.0).into(), seed)
-    }
-}
 
 /// The sum of the rows of one key.
 #[derive(Clone, Copy, Debug)]
@@ -75,7 +40,7 @@ const UNKNOWN: (u64, u64) = (u64::MAX, 0);
 // A question about a year has thousands of them.
 const _: () = assert!(size_of::<Sum<Address>>() <= 72 && size_of::<Sum<Service>>() <= 64);
 
-impl<K: SumKey> Row for Sum<K> {
+impl<K: Key> Row for Sum<K> {
     type Key = K;
 
     fn key(&self) -> K {
@@ -88,10 +53,6 @@ impl<K: SumKey> Row for Sum<K> {
 
     fn start(key: K, floor: u64) -> Sum<K> {
         Sum::of(key, floor, floor)
-    }
-
-    fn hash(key: &K, seed: u64) -> u64 {
-        key.hash(seed)
     }
 }
 
@@ -137,19 +98,19 @@ impl<K> Sum<K> {
 }
 
 /// Rows of one kind, added up.
-pub struct Table<K: SumKey> {
+pub struct Table<K: Key> {
     rows: Heavy<Sum<K>>,
     floors: u64,
     missing: u64,
 }
 
-impl<K: SumKey> Default for Table<K> {
+impl<K: Key> Default for Table<K> {
     fn default() -> Table<K> {
         Table::new(MAX_ROWS)
     }
 }
 
-impl<K: SumKey> Table<K> {
+impl<K: Key> Table<K> {
     /// An empty table of at most this many rows.
     pub fn new(most: usize) -> Table<K> {
         Table { rows: Heavy::new(most), floors: 0, missing: 0 }
@@ -208,45 +169,6 @@ impl<K: SumKey> Table<K> {
         self.sort();
         let missing = self.rows().iter().map(|sum| self.missing(sum)).max().unwrap_or(0);
         Rows { rows: self.rows().iter().map(row).collect(), floor: self.floor(), missing }
-    }
-}
-
-impl Table<Service> {
-    /// Adds services that are wanted.
-    pub fn add_services(&mut self, rows: &Rows<ServiceCount>, wanted: impl Fn(Service) -> bool) {
-        self.add(rows, wanted);
-    }
-}
-
-impl Table<Address> {
-    /// Adds sources that are wanted.
-    pub fn add_sources(&mut self, rows: &Rows<SourceCount>, wanted: impl Fn(Address) -> bool) {
-        self.add(rows, wanted);
-    }
-}
-
-impl Table<(Service, Address)> {
-    /// Adds pairs that are wanted.
-    pub fn add_pairs(&mut self, rows: &Rows<PairCount>, wanted: impl Fn(Service, Address) -> bool) {
-        self.add(rows, |(service, address)| wanted(service, address));
-    }
-}
-
-impl Table<Country> {
-    /// Adds countries.
-    pub fn add_countries(&mut self, rows: &Rows<CountryCount>) {
-        self.add(rows, |_| true);
-    }
-}
-
-impl Table<(Service, Country)> {
-    /// Adds services of countries that are wanted.
-    pub fn add_countries(
-        &mut self,
-        rows: &Rows<ServiceCountryCount>,
-        wanted: impl Fn(Service, Country) -> bool,
-    ) {
-        self.add(rows, |(service, country)| wanted(service, country));
     }
 }
 
