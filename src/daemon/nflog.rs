@@ -4,15 +4,9 @@
 
 use std::os::fd::BorrowedFd;
 
-use crate::event::classify::{Facts, classify};
-use crate::event::paths::Path;
-use crate::event::{Class, Event, Origin};
-use crate::input::nflog::events::{Classifier, NflogEvents, PacketMetadata};
+use crate::input::nflog::events::NflogEvents;
 use crate::input::nflog::{Counters, FULL_BATCH, NflogReader};
 use crate::live::{Input, InputItem, Now};
-use crate::parse::interfaces::Networks;
-use crate::parse::log_prefix;
-use crate::parse::netfilter::Context;
 
 use super::core::{Core, RUNNING};
 
@@ -22,40 +16,6 @@ const FORGET_MS: u64 = 60_000;
 /// Pause between two reads in a flood, in milliseconds: a wakeup for each batch would cost as much as the batch.
 /// The kernel has room for ten times as many at half a million packets per second.
 const PAUSE_MS: u64 = 4;
-
-/// Converts NFLOG's packets as the log's text is parsed: the same packet gives the same event.
-struct Packets<'a>(&'a Networks);
-
-impl Classifier for Packets<'_> {
-    fn path(&self, metadata: &PacketMetadata<'_>) -> Path {
-        let context = Context {
-            prefix: metadata.prefix.as_bytes(),
-            input: Some(metadata.input.as_bytes()),
-            output: Some(metadata.output.as_bytes()),
-            bridge_input: metadata.bridge_input.as_bytes(),
-            bridge_output: metadata.bridge_output.as_bytes(),
-            group_mac: metadata.group_mac,
-            ..Context::default()
-        };
-        log_prefix::path(&context, Origin::Nflog, self.0, true)
-    }
-
-    fn class(&self, event: &Event, path: &Path) -> Class {
-        classify(&Facts {
-            direction: path.direction,
-            protocol: event.protocol,
-            flags: event.flags,
-            source_port: event.source_port,
-            port: event.port,
-            icmp_type: event.icmp_type,
-            source: event.source,
-            destination: event.destination,
-            group_mac: path.group_mac,
-            later_fragment: false,
-            forwarded: self.0.wan.is_empty() && !path.output.is_empty(),
-        })
-    }
-}
 
 /// The NFLOG input: opens the group's socket again after errors, and passes packets to the engine.
 #[derive(Default)]
@@ -138,17 +98,9 @@ impl NflogInput {
         let before = reader.counters().received;
         let (events, uptime) = (&mut self.events, now.boot_ms.saturating_mul(1000));
         let read = reader.read(budget, &mut |record| {
-            let packets = Packets(&core.outside.networks);
-            let event = events.event(record, &mut core.engine.paths, &packets, now.wall, uptime);
-            let item = match event {
-                // A later fragment has no ports and no flags, and the event has no field for it.
-                Some(event) if record.packet.is_later_fragment() && event.class == Class::Attempt => {
-                    event.class = Class::Backscatter;
-                    InputItem::Event(event, None, None)
-                }
-                Some(event) => InputItem::Event(event, None, None),
-                None => InputItem::Ignored,
-            };
+            let networks = &core.outside.networks;
+            let event = events.event(record, &mut core.engine.paths, networks, now.wall, uptime);
+            let item = event.map_or(InputItem::Ignored, |event| InputItem::Event(event, None, None));
             core.engine.take(now, Input::Nflog, item);
         });
         match read {

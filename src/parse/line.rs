@@ -38,7 +38,8 @@ mod others;
 mod repeated;
 mod times;
 
-use events::{event, outcome};
+use events::outcome;
+pub use events::{PathInfo, event};
 use headers::Headers;
 use others::object;
 pub use repeated::may_repeat;
@@ -101,23 +102,6 @@ struct KnownContext {
     fixed: usize,
     origin: Origin,
     info: PathInfo,
-}
-
-#[derive(Clone, Copy, Default)]
-struct PathInfo {
-    path: PathId,
-    direction: Direction,
-    verdict: Verdict,
-    /// Not a refused packet.
-    ignored: bool,
-    /// Ignored since the packet was let through.
-    accepted: bool,
-    /// The interfaces are taken for what their names say, and the packet leaves by another: where its source is private
-    /// and its destination public, it comes from inside.
-    forwarded: bool,
-    group_mac: bool,
-    /// A prefix that may stand behind a bare uptime.
-    no_tag: bool,
 }
 
 impl LineReader {
@@ -220,7 +204,7 @@ impl LineReader {
         let Some((packet, end)) = netfilter::v4_kernel_order(text, source_at, &mut self.destination) else {
             return self.known_v6(text, source_at, &info, time, uptime, event);
         };
-        *event = self::event(&packet, &info, time, uptime);
+        *event = self::event(&packet, &info, time, uptime, fingerprint_or_id(&packet));
         Some(end)
     }
 
@@ -344,7 +328,7 @@ impl LineReader {
         to: &mut Event,
     ) -> Option<usize> {
         let (packet, end) = netfilter::v6_kernel_order(text, source_at, &mut self.destination)?;
-        *to = event(&packet, info, time, uptime);
+        *to = event(&packet, info, time, uptime, fingerprint_or_id(&packet));
         Some(end)
     }
 

@@ -83,7 +83,7 @@ impl LineReader {
         info
     }
 
-    /// The path of a context, interned unless its packets are ignored, and what follows from it for each packet.
+    /// The info of a context, which may be the first to name `br-lan`.
     pub(super) fn new_path(
         &mut self,
         context: &netfilter::Context,
@@ -94,24 +94,6 @@ impl LineReader {
         if names_lan_bridge && !self.lan_bridge {
             self.set_lan_bridge();
         }
-        let path = log_prefix::path(context, origin, &self.networks, self.lan_bridge);
-        let ignored = path.accepted || context.other_protocol;
-        // What is ignored needs no place in the table.
-        let id = if ignored { PathId::default() } else { paths.intern(&path) };
-        let Path { direction, verdict, group_mac, .. } = path;
-        let is_whole = context.input.is_some() && context.output.is_some();
-        let no_tag = is_whole && !context.prefix.split(|&byte| byte == b' ').any(has_pid);
-        let is_guessed = self.networks.wan.is_empty() && self.networks.lan.is_empty();
-        let forwarded = is_guessed && !path.output.is_empty();
-        PathInfo {
-            path: id,
-            direction,
-            verdict,
-            ignored,
-            accepted: path.accepted,
-            forwarded,
-            group_mac,
-            no_tag,
-        }
+        PathInfo::new(context, origin, &self.networks, self.lan_bridge, paths)
     }
 }

@@ -2,6 +2,46 @@
 
 use super::*;
 
+/// What the packets of one context have in common: their path, and what follows from it for each of them.
+#[derive(Clone, Copy, Default)]
+pub struct PathInfo {
+    pub(super) path: PathId,
+    pub(super) direction: Direction,
+    pub(super) verdict: Verdict,
+    /// Not a refused packet.
+    pub ignored: bool,
+    /// Ignored since the packet was let through.
+    pub(super) accepted: bool,
+    /// The interfaces are taken for what their names say, and the packet leaves by another: where its source is private
+    /// and its destination public, it comes from inside.
+    pub(super) forwarded: bool,
+    pub(super) group_mac: bool,
+    /// A prefix that may stand behind a bare uptime.
+    pub(super) no_tag: bool,
+}
+
+impl PathInfo {
+    /// Interns the context's path, unless its packets are ignored. `lan_bridge`: the machine has `br-lan`.
+    pub fn new(
+        context: &netfilter::Context,
+        origin: Origin,
+        networks: &Networks,
+        lan_bridge: bool,
+        paths: &mut Paths,
+    ) -> PathInfo {
+        let path = log_prefix::path(context, origin, networks, lan_bridge);
+        let ignored = path.accepted || context.other_protocol;
+        // What is ignored needs no place in the table.
+        let id = if ignored { PathId::default() } else { paths.intern(&path) };
+        let Path { direction, verdict, group_mac, accepted, .. } = path;
+        let is_whole = context.input.is_some() && context.output.is_some();
+        let no_tag = is_whole && !context.prefix.split(|&byte| byte == b' ').any(has_pid);
+        let is_guessed = networks.wan.is_empty() && networks.lan.is_empty();
+        let forwarded = is_guessed && !path.output.is_empty();
+        PathInfo { path: id, direction, verdict, ignored, accepted, forwarded, group_mac, no_tag }
+    }
+}
+
 impl LineReader {
     /// The failed login of a daemon's message, if it is one. `time`: Unix seconds.
     pub(super) fn login(
@@ -63,13 +103,20 @@ pub(super) fn outcome(packet: Option<Packet>, info: &PathInfo, time: i64, uptime
     match packet {
         _ if info.ignored => Outcome::Skipped(info.accepted.then_some(Uncounted::Accepted)),
         None => Outcome::Malformed(Uncounted::Address),
-        Some(packet) => Outcome::Event(event(&packet, info, time, uptime)),
+        Some(packet) => Outcome::Event(event(&packet, info, time, uptime, fingerprint_or_id(&packet))),
     }
 }
 
-/// The classified event of a packet. `time`: Unix seconds; `uptime`: see [`Event::uptime`].
+/// The classified event of a packet. `time`: Unix seconds; `uptime`: see [`Event::uptime`]; the last are the event's
+/// `fingerprint` and `unhashed`.
 #[inline(always)]
-pub(super) fn event(packet: &Packet, info: &PathInfo, time: i64, uptime: u64) -> Event {
+pub fn event(
+    packet: &Packet,
+    info: &PathInfo,
+    time: i64,
+    uptime: u64,
+    (fingerprint, unhashed): (u64, bool),
+) -> Event {
     let class = classify(&Facts {
         direction: info.direction,
         protocol: packet.protocol,
@@ -80,10 +127,9 @@ pub(super) fn event(packet: &Packet, info: &PathInfo, time: i64, uptime: u64) ->
         source: packet.source,
         destination: packet.destination,
         group_mac: info.group_mac,
-        later_fragment: packet.fragment_offset != 0,
+        later_fragment: packet.is_later_fragment(),
         forwarded: info.forwarded,
     });
-    let (fingerprint, unhashed) = fingerprint_or_id(packet);
     Event {
         time,
         source: packet.source,
