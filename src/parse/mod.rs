@@ -3,7 +3,6 @@
 pub mod fingerprint;
 pub mod foreign;
 pub mod interfaces;
-pub mod json;
 pub mod line;
 pub mod log_prefix;
 pub mod login;

@@ -8,10 +8,7 @@
 
 use std::fmt::Write;
 
-use super::json::Reader;
-
-/// More bytes of a message in the form of a list of numbers are not read.
-const LONGEST_MESSAGE: usize = 8 * 1024;
+use serde_json::{Map, Value};
 
 /// One log record of a structured format: journald's JSON, or RFC 5424.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -45,44 +42,16 @@ pub(super) enum RecordWriter {
 
 /// None: it is not JSON, or of neither program.
 pub(super) fn record(line: &[u8]) -> Option<Record> {
-    let mut fields = Fields::default();
-    let mut reader = Reader::new(line);
-    reader.table(&mut |reader, key| fields.read(reader, key))?;
-    reader.end()?;
-    if fields.message.is_some() {
-        fields.journal()
-    } else if fields.is_nflog {
-        fields.ulogd()
-    } else {
-        None
+    let mut fields = Fields(serde_json::from_slice(line).ok()?);
+    match fields.0.remove("MESSAGE").and_then(message) {
+        Some(message) => Some(fields.journal(message)),
+        None if NFLOG.iter().any(|key| fields.0.contains_key(*key)) => fields.ulogd(),
+        None => None,
     }
 }
 
-/// What is read of either kind of object.
-#[derive(Default)]
-struct Fields {
-    // journald
-    realtime: Option<u64>,
-    monotonic: Option<u64>,
-    transport: String,
-    identifier: String,
-    pid: Option<u32>,
-    message: Option<Vec<u8>>,
-    // ulogd
-    /// There is a field of its input plugin NFLOG.
-    is_nflog: bool,
-    timestamp: Option<String>,
-    seconds: Option<u64>,
-    prefix: String,
-    allowed: bool,
-    /// None: without the plugin IFINDEX no interface is named.
-    input: Option<String>,
-    output: String,
-    mac: String,
-    source: Option<String>,
-    destination: String,
-    numbers: [Option<u64>; NUMBERS.len()],
-}
+/// Keys of ulogd's input plugin NFLOG.
+const NFLOG: [&str; 5] = ["oob.prefix", "oob.hook", "oob.in", "oob.out", "raw.pktlen"];
 
 /// ulogd's keys of numbers, and what the kernel's text has for them. The packet's fields come in the kernel's order. The
 /// plugin JSON writes `src_port` and `dest_port` for the ports of TCP, UDP and SCTP.
@@ -114,68 +83,62 @@ const NUMBERS: [(&str, &str); 25] = [
     ("tcp.urgp", "URGP="),
 ];
 
+/// An object of either program. Of two equal keys the last one counts.
+struct Fields(Map<String, Value>);
+
 impl Fields {
-    fn read(&mut self, reader: &mut Reader, key: &str) -> Option<()> {
-        self.is_nflog |= matches!(key, "oob.prefix" | "oob.hook" | "oob.in" | "oob.out" | "raw.pktlen");
-        match key {
-            "__REALTIME_TIMESTAMP" => self.realtime = number(reader)?,
-            "_SOURCE_MONOTONIC_TIMESTAMP" => self.monotonic = number(reader)?,
-            "_TRANSPORT" => self.transport = text(reader)?,
-            "SYSLOG_IDENTIFIER" => self.identifier = text(reader)?,
-            "SYSLOG_PID" | "_PID" => {
-                self.pid = number(reader)?.and_then(|pid| u32::try_from(pid).ok()).or(self.pid);
-            }
-            "MESSAGE" => self.message = message(reader)?,
-            "timestamp" => self.timestamp = Some(text(reader)?),
-            "oob.time.sec" => self.seconds = number(reader)?,
-            "oob.prefix" => self.prefix = text(reader)?,
-            "oob.in" => self.input = Some(text(reader)?),
-            "oob.out" => self.output = text(reader)?,
-            "mac.str" => self.mac = text(reader)?,
-            "src_ip" => self.source = Some(text(reader)?),
-            "dest_ip" => self.destination = text(reader)?,
-            "action" => self.allowed = text(reader)? == "allowed",
-            _ => match NUMBERS.iter().position(|(name, _)| *name == key) {
-                Some(place) => self.numbers[place] = number(reader)?,
-                None => reader.skip()?,
-            },
-        }
-        Some(())
+    /// A number, which journald writes as text; none if it is anything else.
+    fn number(&self, key: &str) -> Option<u64> {
+        let value = self.0.get(key)?;
+        value.as_u64().or_else(|| value.as_str()?.parse().ok())
     }
 
-    fn journal(self) -> Option<Record> {
-        let time = match self.realtime {
+    fn text(&self, key: &str) -> Option<&str> {
+        self.0.get(key)?.as_str()
+    }
+
+    fn journal(&self, message: Vec<u8>) -> Record {
+        let time = match self.number("__REALTIME_TIMESTAMP") {
             Some(micros) => RecordTime::Instant((micros / 1_000_000).cast_signed()),
-            None => self.timestamp.map_or(RecordTime::None, RecordTime::Text),
+            None => self.local_time(),
         };
-        let is_kernel = self.transport == "kernel";
-        let writer = match is_kernel {
-            true => RecordWriter::Kernel,
-            false => RecordWriter::Program { name: self.identifier, pid: self.pid },
-        };
-        let uptime = if is_kernel { self.monotonic.unwrap_or(0) } else { 0 };
-        Some(Record { time, uptime, writer, message: self.message? })
+        if self.text("_TRANSPORT") == Some("kernel") {
+            let uptime = self.number("_SOURCE_MONOTONIC_TIMESTAMP").unwrap_or(0);
+            return Record { time, uptime, writer: RecordWriter::Kernel, message };
+        }
+        let pid = self.number("_PID").or_else(|| self.number("SYSLOG_PID"));
+        let name = self.text("SYSLOG_IDENTIFIER").unwrap_or_default().to_string();
+        let writer = RecordWriter::Program { name, pid: pid.and_then(|pid| u32::try_from(pid).ok()) };
+        Record { time, uptime: 0, writer, message }
+    }
+
+    /// A text of local time, in some versions of ulogd without the zone.
+    fn local_time(&self) -> RecordTime {
+        self.text("timestamp").map_or(RecordTime::None, |text| RecordTime::Text(text.to_string()))
     }
 
     /// The packet as the kernel's text would have it. None: ARP, or addresses that are not written as text.
-    fn ulogd(self) -> Option<Record> {
+    fn ulogd(&self) -> Option<Record> {
         let mut text = String::new();
         // Not an interface's name, nor an address, but what could be a field or end the line's.
         let word = |text: &str| -> String {
             let is_plain = |letter: char| letter.is_ascii_graphic() && !matches!(letter, '=' | '[' | ']');
             text.chars().map(|letter| if is_plain(letter) { letter } else { '?' }).take(64).collect()
         };
-        let prefix: String = self.prefix.chars().filter(|letter| !letter.is_control()).take(128).collect();
-        let verdict = if self.allowed { "ACCEPT " } else { "" };
-        let interfaces = match &self.input {
-            Some(input) => format!(" IN={} OUT={}", word(input), word(&self.output)),
+        let prefix = self.text("oob.prefix").unwrap_or_default();
+        let prefix: String = prefix.chars().filter(|letter| !letter.is_control()).take(128).collect();
+        let verdict = if self.text("action") == Some("allowed") { "ACCEPT " } else { "" };
+        let of = |key| word(self.text(key).unwrap_or_default());
+        // Without the plugin IFINDEX no interface is named.
+        let interfaces = match self.text("oob.in") {
+            Some(input) => format!(" IN={} OUT={}", word(input), of("oob.out")),
             None => String::new(),
         };
-        let (source, destination) = (word(&self.source?), word(&self.destination));
-        let (prefix, mac) = (prefix.trim_end(), word(&self.mac));
+        let (source, destination) = (word(self.text("src_ip")?), of("dest_ip"));
+        let (prefix, mac) = (prefix.trim_end(), of("mac.str"));
         let _ = write!(text, "{verdict}{prefix}{interfaces} MAC={mac} SRC={source} DST={destination}");
-        for ((name, key), value) in NUMBERS.iter().zip(self.numbers) {
-            let Some(value) = value else { continue };
+        for (name, key) in NUMBERS.iter() {
+            let Some(value) = self.number(name) else { continue };
             let _ = match (*name, *key) {
                 ("ip6.payloadlen", _) => write!(text, " LEN={}", value.saturating_add(40)),
                 // In units of 8 bytes; the bits above them are flags.
@@ -186,51 +149,23 @@ impl Fields {
                 _ => Ok(()),
             };
         }
-        // The text is local time, of some versions without the zone.
-        let time = match (self.seconds.filter(|seconds| *seconds > 0), self.timestamp) {
-            (Some(seconds), _) => RecordTime::Instant(seconds.cast_signed()),
-            (None, Some(text)) => RecordTime::Text(text),
-            (None, None) => RecordTime::None,
+        let time = match self.number("oob.time.sec") {
+            Some(seconds) if seconds > 0 => RecordTime::Instant(seconds.cast_signed()),
+            _ => self.local_time(),
         };
         Some(Record { time, uptime: 0, writer: RecordWriter::Kernel, message: text.into_bytes() })
     }
 }
 
-/// A number, which journald writes as text; none if it is anything else.
-fn number(reader: &mut Reader) -> Option<Option<u64>> {
-    if reader.at_text() {
-        return Some(reader.text()?.parse().ok());
-    }
-    if reader.at_digit() { reader.count().map(Some) } else { reader.skip().map(|()| None) }
-}
-
-/// A text; empty if it is anything else.
-fn text(reader: &mut Reader) -> Option<String> {
-    if reader.at_text() { reader.text() } else { reader.skip().map(|()| String::new()) }
-}
-
 /// A message: text, or a list of bytes if it is not UTF-8.
-fn message(reader: &mut Reader) -> Option<Option<Vec<u8>>> {
-    if reader.at_text() {
-        return Some(Some(reader.text()?.into_bytes()));
-    }
-    if !reader.at_list() {
-        return reader.skip().map(|()| None);
-    }
-    let (mut bytes, mut is_bytes) = (Vec::new(), true);
-    reader.list(&mut |reader| {
-        if !reader.at_digit() {
-            is_bytes = false;
-            return reader.skip();
+fn message(value: Value) -> Option<Vec<u8>> {
+    match value {
+        Value::String(text) => Some(text.into_bytes()),
+        Value::Array(bytes) => {
+            bytes.iter().map(|byte| byte.as_u64().and_then(|byte| u8::try_from(byte).ok())).collect()
         }
-        let byte = u8::try_from(reader.count()?).ok();
-        is_bytes &= byte.is_some();
-        if bytes.len() < LONGEST_MESSAGE {
-            bytes.extend(byte);
-        }
-        Some(())
-    })?;
-    Some(is_bytes.then_some(bytes))
+        _ => None,
+    }
 }
 
 #[cfg(test)]

@@ -146,11 +146,6 @@ fn nftables_datagram() {
 }
 
 #[test]
-fn json_text() {
-    run_target("json_text");
-}
-
-#[test]
 fn ubus_message() {
     run_target("ubus_message");
 }

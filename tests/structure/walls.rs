@@ -183,7 +183,6 @@ fn wire_is_pure_and_says_nothing() {
         "todo!",
         "unreachable!",
         "log::",
-        "serde",
         "crate::stats",
         "crate::store",
         "crate::query",
@@ -195,6 +194,10 @@ fn wire_is_pure_and_says_nothing() {
         "crate::daemon",
     ];
     assert_eq!(places(&["parse"], &words), NONE);
+    // The lines of the journal and of ulogd2 are JSON.
+    let mut json = places(&["parse"], &["serde"]);
+    json.retain(|place| !place.starts_with("src/parse/structured.rs:"));
+    assert_eq!(json, NONE);
     let words = [".unwrap()", ".expect("];
     assert_eq!(
         places(

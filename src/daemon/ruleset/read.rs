@@ -2,10 +2,12 @@
 //!
 //! Takes nft's output, gives a bounded number of rules; `None` if it is no ruleset.
 
+use std::collections::BTreeMap;
+
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 use super::{Counter, Limit, MAX_RULES, OURS, Reading, Rule, Ruleset, Verdict};
-use crate::parse::json::Reader;
 
 /// A longer object is not parsed: its tree takes up to thirty times the bytes of its text.
 const MAX_OBJECT: usize = 32 << 10;
@@ -13,26 +15,19 @@ const MAX_OBJECT: usize = 32 << 10;
 impl Ruleset {
     /// `None` where the text is not what nft prints.
     pub fn read(json: &[u8]) -> Option<Ruleset> {
-        let mut found: Option<Ruleset> = None;
-        let mut reader = Reader::new(json);
-        reader.table(&mut |reader, key| {
-            if key != "nftables" {
-                return reader.skip();
+        // Of a long ruleset one object at a time is a tree in memory.
+        let whole: BTreeMap<String, &RawValue> = serde_json::from_slice(json).ok()?;
+        let objects: Vec<&RawValue> = serde_json::from_str(whole.get("nftables")?.get()).ok()?;
+        let mut ruleset = Ruleset::default();
+        for object in objects.into_iter().map(RawValue::get) {
+            if object.len() <= MAX_OBJECT {
+                ruleset.add(&serde_json::from_str(object).ok()?)?;
+            } else {
+                // The effect of a rule that is not parsed is unknown.
+                ruleset.cut |= object.starts_with("{\"rule\"");
             }
-            let ruleset = found.insert(Ruleset::default());
-            // Of a long ruleset one object at a time is a tree in memory.
-            reader.list(&mut |reader| {
-                let object = reader.raw()?;
-                if object.len() > MAX_OBJECT {
-                    // The effect of a rule that is not parsed is unknown.
-                    ruleset.cut |= object.starts_with(b"{\"rule\"");
-                    return Some(());
-                }
-                ruleset.add(&serde_json::from_slice(object).ok()?)
-            })
-        })?;
-        reader.end()?;
-        found
+        }
+        Some(ruleset)
     }
 
     fn add(&mut self, object: &Value) -> Option<()> {
