@@ -13,11 +13,10 @@ use super::raw_arguments::{Raw, suggestion};
 use super::upkeep::{ForgetScope, Upkeep};
 use super::values;
 use crate::daemon::DaemonPaths;
-use crate::output::blobmsg::Length;
+use crate::output::blobmsg::{self, Length};
 use crate::output::cells::plain;
 use crate::output::month_report::{Form, Language, Wanted};
-use crate::query::filter::Filter;
-use crate::query::question::{Prefix, Question, Topic};
+use crate::query::question::{Prefix, Question, Topic, date};
 use crate::query::target::Target;
 
 /// ubusd's socket on OpenWrt (`UBUS_UNIX_SOCKET` of libubus).
@@ -183,7 +182,7 @@ impl Raw<'_> {
             "block" => Ok(Command::Block {
                 target: self.target()?,
                 length: self.get(&FOR, values::block_length)?.unwrap_or_default(),
-                reason: self.get(&REASON, values::short_text)?,
+                reason: self.get(&REASON, blobmsg::reason)?,
                 ubus: self.ubus()?,
             }),
             "guard-test" => Ok(Command::GuardTest { target: self.target()?, ubus: self.ubus()? }),
@@ -242,7 +241,7 @@ impl Raw<'_> {
             (Some(_), Some(_)) => return Err("--source and an address: give one of them".to_string()),
             (option, operand) => option.or(operand),
         };
-        match (self.get(&BEFORE, values::date)?, source) {
+        match (self.get(&BEFORE, date)?, source) {
             (Some(first), None) => Ok(ForgetScope::Before(first)),
             (None, Some(prefix)) => Ok(ForgetScope::Source(prefix)),
             (None, None) => Err("give --before or --source: what to delete".to_string()),
@@ -291,34 +290,18 @@ impl Raw<'_> {
     }
 
     fn question(&self, topic: Topic) -> Result<Question, String> {
-        let default = Question::new(topic);
-        let source = match topic {
-            Topic::Source => Some(values::address(&self.operand().to_string_lossy())?),
-            _ => self.get(&SOURCE, Prefix::parse)?,
-        };
-        let question = Question {
-            topic,
-            from: self.get(&FROM, values::date)?,
-            to: self.get(&TO, values::date)?,
-            class: self.get(&CLASS, values::class)?.unwrap_or(default.class),
-            running: default.running,
-            // A filter can select classes itself.
-            every_class: self.has(&FILTER) && !self.has(&CLASS),
-            protocol: self.get(&PROTOCOL, values::protocol)?,
-            port: self.get(&PORT, values::port)?,
-            source,
-            country: self.get(&COUNTRY, values::country)?,
-            min: self.get(&MIN, values::whole_number)?.unwrap_or(default.min),
-            limit: self.get(&LIMIT, values::limit)?.unwrap_or(default.limit),
-            cursor: self.get(&CURSOR, values::whole_number)?.unwrap_or(default.cursor),
-            daily: default.daily,
-            filter: self.get(&FILTER, Filter::parse)?.unwrap_or_default(),
-        };
-        if let (Some(from), Some(to)) = (question.from, question.to)
-            && from > to
-        {
-            return Err(format!("--from {from} is after --to {to}"));
+        let mut question = Question::new(topic);
+        if topic == Topic::Source {
+            question.set("address", &self.operand().to_string_lossy())?;
         }
+        for option in
+            [&FROM, &TO, &CLASS, &PROTOCOL, &PORT, &SOURCE, &COUNTRY, &MIN, &LIMIT, &CURSOR, &FILTER]
+        {
+            if let Some(text) = self.get(option, |text| Ok(text.to_string()))? {
+                question.set(option.name, &text).map_err(|wrong| format!("--{}: {wrong}", option.name))?;
+            }
+        }
+        question.check(self.has(&CLASS))?;
         values::port_of(question.protocol, question.port).map_err(|error| format!("--port: {error}"))?;
         Ok(question)
     }
@@ -364,7 +347,7 @@ impl Raw<'_> {
         let Some(format) = self.get(&FORMAT, export_format)? else {
             return Err("no format is given: add --format prometheus, json, csv or ndjson".to_string());
         };
-        let range = Range { from: self.get(&FROM, values::date)?, to: self.get(&TO, values::date)? };
+        let range = Range { from: self.get(&FROM, date)?, to: self.get(&TO, date)? };
         if format != Format::Ndjson && range != Range::default() {
             return Err(
                 "--from and --to go with --format ndjson: the other formats have no range".to_string()

@@ -127,11 +127,6 @@ pub struct Job {
 impl Job {
     /// Without a range everything is read.
     pub fn new(question: &Question, history: &dyn History, has_lookup: bool) -> Result<Job, AnswerError> {
-        if let (Some(from), Some(to)) = (question.from, question.to)
-            && from > to
-        {
-            return Err(AnswerError::Invalid(format!("the range ends ({to}) before it begins ({from})")));
-        }
         check_country(question, has_lookup)?;
         let mut need = Need::new(question.class);
         let collected: Box<dyn Collect> = match question.topic {

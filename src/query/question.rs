@@ -3,10 +3,11 @@
 //! Takes the texts of arguments, gives a [`Question`], or a sentence that says what is wrong. Answers nothing.
 
 use std::fmt;
+use std::str::FromStr;
 
 use super::filter::Filter;
 use crate::event::calendar::Date;
-use crate::event::{Address, Class};
+use crate::event::{Address, Class, services};
 
 /// The topic of a question: the table that answers it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -118,6 +119,21 @@ pub fn country(text: &str) -> Option<[u8; 2]> {
     code.iter().all(u8::is_ascii_alphabetic).then(|| code.map(|letter| letter.to_ascii_uppercase()))
 }
 
+/// Decimal digits only: no sign, no blanks.
+pub(crate) fn number<N: FromStr>(text: &str) -> Option<N> {
+    if text.bytes().all(|byte| byte.is_ascii_digit()) { text.parse().ok() } else { None }
+}
+
+/// The value, or a sentence that says what the text should be.
+pub(crate) fn checked<T>(text: &str, value: Option<T>, expected: &str) -> Result<T, String> {
+    value.ok_or_else(|| format!("'{text}' is not {expected}"))
+}
+
+/// A day.
+pub(crate) fn date(text: &str) -> Result<Date, String> {
+    checked(text, Date::parse(text), "a date (YYYY-MM-DD, such as 2020-04-06)")
+}
+
 /// Most rows of an answer.
 pub const MAX_LIMIT: u32 = 1000;
 
@@ -174,5 +190,64 @@ impl Question {
             running: None,
             filter: Filter::default(),
         }
+    }
+
+    /// Sets the argument `name`; others than the question's are ignored. The error says what `text` should be.
+    pub fn set(&mut self, name: &str, text: &str) -> Result<(), String> {
+        match name {
+            "from" => self.from = Some(date(text)?),
+            "to" => self.to = Some(date(text)?),
+            "class" => {
+                self.every_class = self.topic == Topic::Recent && text == "all";
+                if !self.every_class {
+                    let expected = "a class (attempt, backscatter, noise, egress or login)";
+                    self.class = checked(text, Class::from_name(text), expected)?;
+                }
+            }
+            "protocol" => {
+                let expected = "a protocol (tcp, udp, icmp, ... or a number from 0 to 255)";
+                self.protocol = Some(checked(text, services::protocol_number(text), expected)?);
+            }
+            "port" => self.port = Some(checked(text, number(text), "a port number (0 to 65535)")?),
+            "source" => self.source = Some(Prefix::parse(text)?),
+            "address" => {
+                self.source = Some(Prefix::parse(text)?);
+                if !self.source.is_some_and(|source| source.is_single()) {
+                    return Err(format!("'{text}' is a prefix: give one address"));
+                }
+            }
+            "country" => {
+                let code = checked(text, country(text), "a country code (two letters, such as JP)")?;
+                self.country = Some(code);
+            }
+            "min" => self.min = checked(text, number(text), "a whole number")?,
+            "limit" => {
+                let limit = number(text).filter(|limit| (1..=MAX_LIMIT).contains(limit));
+                self.limit = checked(text, limit, &format!("a number of rows (1 to {MAX_LIMIT})"))?;
+            }
+            "daily" => {
+                let flag: Option<u8> = number(text).filter(|flag| *flag <= 1);
+                self.daily = checked(text, flag, "0 or 1")? == 1;
+            }
+            "filter" => self.filter = Filter::parse(text)?,
+            "cursor" => self.cursor = checked(text, number(text), "a whole number")?,
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// To be called when all arguments are set. `has_class`: the class is among them.
+    pub fn check(&mut self, has_class: bool) -> Result<(), String> {
+        // A filter can select classes itself.
+        self.every_class |= !self.filter.is_empty() && !has_class;
+        if let (Some(from), Some(to)) = (self.from, self.to)
+            && from > to
+        {
+            return Err(format!("the range ends ({to}) before it begins ({from})"));
+        }
+        if self.topic == Topic::Source && self.source.is_none() {
+            return Err(String::from("address: one IPv4 or IPv6 address is needed"));
+        }
+        Ok(())
     }
 }

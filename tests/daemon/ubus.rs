@@ -228,7 +228,7 @@ fn calls_are_answered_and_bad_ones_refused_with_the_reason() {
     };
     assert_eq!(
         refused("services", json!({"port": 70000})),
-        (Status::INVALID_ARGUMENT, "port: must be a whole number from 0 to 65535".into())
+        (Status::INVALID_ARGUMENT, "port: '70000' is not a port number (0 to 65535)".into())
     );
     assert_eq!(
         refused("block", json!({"address": "here"})),

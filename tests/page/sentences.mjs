@@ -40,6 +40,9 @@ const OTHERS = {
 	'more password guessers': [], 'the limit of blocks for failed logins': [], 'more addresses by hand': [], 'the limit of blocks by hand': [], 'floods and scans': [],
 	'open a netlink socket': [ 'NFLOG: cannot open a netlink socket: 7' ], 'set the receive buffer': [], 'listen to the group': [], 'talk to the kernel': [],
 	'must be at most 7 bytes': [ 'filter: must be at most 7 bytes' ], 'must have at most 7 terms': [ 'filter: must have at most 7 terms' ], 'a word is missing': [ "filter: '7': a word is missing" ],
+	'a date (YYYY-MM-DD, such as 2020-04-06)': [ "to: '7' is not a date (YYYY-MM-DD, such as 2020-04-06)" ], 'a class (attempt, backscatter, noise, egress or login)': [ "class: '7' is not a class (attempt, backscatter, noise, egress or login)" ],
+	'a protocol (tcp, udp, icmp, ... or a number from 0 to 255)': [ "protocol: '7' is not a protocol (tcp, udp, icmp, ... or a number from 0 to 255)" ], 'a port number (0 to 65535)': [ "port: '7' is not a port number (0 to 65535)" ],
+	'a country code (two letters, such as JP)': [ "country: '7' is not a country code (two letters, such as JP)" ], 'a number of rows (1 to 7)': [ "limit: '7' is not a number of rows (1 to 7)" ],
 	'drop syn_flood:': [], 'drop invalid ct state:': [],
 	// Only in the log.
 	'the clock is trusted again': [], 'the store can be written again': [], 'the time zone is 7 from now on': [], '7 addresses and networks are': [], '7 is older than all stored months: 7 attempts are left out': [],
@@ -53,6 +56,7 @@ const OTHERS = {
 	'cannot ask the kernel for the guard\'s table: 7': [], 'cannot list the firewall\'s rules: is nft installed, and are you root?': [],
 	'7 7 is open to the Internet (7)7': [], '; without the daemon it is unknown how often it was tried': [],
 	// The page does not ask that.
+	'address: one IPv4 or IPv6 address is needed': [],
 	'daily: not together with a source': [], 'daily: give from and to, at most 7 days apart': [],
 	'hours are stored by service and by source, not by both: ask with one of them': [], 'source: give the address that you ask about': [],
 	'a summary is about everything: ask services, sources, days, months or hours with a filter': []
@@ -62,7 +66,7 @@ const MADE = [
 	"/etc/config/fwstat:7: option flood '7': expected a rate such as 200/1m: 1 to 7 in 1s to 1d; the guard stays off",
 	"/etc/config/fwstat:7: option 7 '7': unknown option in section '7'; it is ignored", "nflog: NFLOG group 7 is taken by another program (7)", "input nflog: no permission to listen to NFLOG: 7",
 	'2020-01.fws is damaged: 7; it is not in the backup', '/tmp/fwstat-upload was read before: it is not counted again', '/tmp/fwstat-upload is empty',
-	'ubus refuses to subscribe to logd: 7', 'address: \'7\': the prefix length must be a number from 0 to 7', 'to: must be a date, YYYY-MM-DD', 'the limit of blocks by hand (7) is reached',
+	'ubus refuses to subscribe to logd: 7', 'address: \'7\': the prefix length must be a number from 0 to 7', 'the limit of blocks by hand (7) is reached',
 	"the fleet's server refused 7 batches: they are kept as .bad", "no batch is sent to the fleet's server (HTTP 7): logread 7"
 ];
 

@@ -1,6 +1,7 @@
 use super::*;
 use crate::event::Class;
 use crate::event::calendar::Date;
+use crate::query::filter::Filter;
 
 /// Words separated by blanks; `_` stands for a blank within a word.
 fn parsed(line: &str) -> Result<Command, String> {
@@ -263,7 +264,10 @@ fn wrong_usage_is_named() {
         ("days --json=1", "--json takes no value"),
         ("days 22", "unexpected '22'"),
         ("days --from 2020-02-30", "--from: '2020-02-30' is not a date (YYYY-MM-DD, such as 2020-04-06)"),
-        ("days --from 2020-04-02 --to 2020-04-01", "--from 2020-04-02 is after --to 2020-04-01"),
+        (
+            "days --from 2020-04-02 --to 2020-04-01",
+            "the range ends (2020-04-01) before it begins (2020-04-02)",
+        ),
         ("days --limit 0", "--limit: '0' is not a number of rows (1 to 1000)"),
         ("days --limit 1001", "--limit: '1001' is not a number of rows (1 to 1000)"),
         ("days --min many", "--min: 'many' is not a whole number"),

@@ -2,18 +2,17 @@
 //!
 //! Arguments that a method does not declare are ignored.
 
+use std::borrow::Cow;
+
 use ubus::blobmsg::{BlobIter, BlobRef, BlobType, BlobValue};
 
 use super::{BlockArguments, BusCommand, Length};
 use crate::config::options;
-use crate::event::Class;
-use crate::event::calendar::{Date, Month};
-use crate::event::services;
+use crate::event::calendar::Month;
 use crate::output::month_report::{Form, Language, MonthReport, Wanted};
 use crate::output::rendering::Rendering;
 use crate::output::tables::{Style, counted};
-use crate::query::filter::Filter;
-use crate::query::question::{self, MAX_LIMIT, Prefix, Question, Topic};
+use crate::query::question::{Prefix, Question, Topic, number};
 use crate::query::target::{MAX_NETWORKS, Target};
 use crate::ubus::blob::{Arguments, text_of};
 
@@ -39,20 +38,11 @@ pub(super) fn question(topic: Topic, declared: &[Arguments<'_>], data: &[u8]) ->
                 style.bars = true;
             }
             "color" => style.colour = is_set(argument)?,
-            _ => set(&mut question, name, argument)?,
+            _ => question.set(name, &text_or_number(argument)?)?,
         }
         Ok(())
     })?;
-    // A filter can select classes itself.
-    question.every_class |= !question.filter.is_empty() && !has_class;
-    if let (Some(from), Some(to)) = (question.from, question.to)
-        && from > to
-    {
-        return Err(String::from("from: is after to"));
-    }
-    if topic == Topic::Source && !question.source.is_some_and(|source| source.is_single()) {
-        return Err(String::from("address: one IPv4 or IPv6 address is needed"));
-    }
+    question.check(has_class)?;
     style.counted = counted(question.class);
     Ok(if is_table { Rendering::Table(question, style) } else { Rendering::Record(question) })
 }
@@ -74,36 +64,6 @@ pub(super) fn report(declared: &[Arguments<'_>], data: &[u8]) -> Result<Renderin
     Ok(Rendering::Report(Box::new(MonthReport::new(Wanted { month, form, language, addresses }))))
 }
 
-fn set(question: &mut Question, name: &str, argument: &BlobRef<'_>) -> Result<(), String> {
-    match name {
-        "from" => question.from = Some(date(argument)?),
-        "to" => question.to = Some(date(argument)?),
-        "class" => {
-            let name = text(argument)?;
-            question.every_class = question.topic == Topic::Recent && name == "all";
-            if question.every_class {
-                return Ok(());
-            }
-            question.class =
-                Class::from_name(name).ok_or("must be attempt, backscatter, noise, egress or login")?;
-        }
-        "protocol" => question.protocol = Some(protocol_number(argument)?),
-        "port" => question.port = Some(integer(argument, 0, u16::MAX as u64)? as u16),
-        "source" | "address" => question.source = Some(Prefix::parse(text(argument)?)?),
-        "country" => {
-            question.country =
-                Some(question::country(text(argument)?).ok_or("must be a country's two letters")?)
-        }
-        "min" => question.min = integer(argument, 0, i64::MAX as u64)?,
-        "limit" => question.limit = integer(argument, 1, MAX_LIMIT as u64)? as u32,
-        "daily" => question.daily = is_set(argument)?,
-        "filter" => question.filter = Filter::parse(text(argument)?)?,
-        "cursor" => question.cursor = integer(argument, 0, i64::MAX as u64)?,
-        _ => {}
-    }
-    Ok(())
-}
-
 /// The command of a call; the error names the argument.
 pub(super) fn command(method: &str, declared: &[Arguments<'_>], data: &[u8]) -> Result<BusCommand, String> {
     let (mut targets, mut length, mut reason) = (None, Length::Default, None);
@@ -114,7 +74,7 @@ pub(super) fn command(method: &str, declared: &[Arguments<'_>], data: &[u8]) -> 
             "list" => targets = Some(list(text(argument)?)?),
             "for" if text(argument)? == FOREVER => length = Length::Forever,
             "for" => length = Length::Seconds(parse_duration(text(argument)?)?),
-            "reason" => reason = Some(reason_text(text(argument)?)?),
+            "reason" => reason = Some(self::reason(text(argument)?)?),
             "caller" => caller = Some(Prefix::parse(text(argument)?)?),
             "forget" => forget = Some(Prefix::parse(text(argument)?)?),
             SESSION => through_web = true,
@@ -179,39 +139,27 @@ fn text<'a>(argument: &BlobRef<'a>) -> Result<&'a str, String> {
     std::str::from_utf8(text_of(argument.payload)).map_err(|_| String::from("is no UTF-8 text"))
 }
 
-/// An integer of any width, or text of digits, since uhttpd and the shell pass numbers in different types.
+/// A text, or a number as text: uhttpd and the shell pass numbers in different types.
+fn text_or_number<'a>(argument: &BlobRef<'a>) -> Result<Cow<'a, str>, String> {
+    Ok(Cow::Owned(match argument.value().map_err(|_| "is malformed")? {
+        BlobValue::Int8(number) => number.to_string(),
+        BlobValue::Int16(number) => number.to_string(),
+        BlobValue::Int32(number) => number.to_string(),
+        BlobValue::Int64(number) => number.to_string(),
+        BlobValue::Double(number) => number.to_string(),
+        BlobValue::String(_) => return text(argument).map(Cow::Borrowed),
+        _ => return Err(String::from("must be text or a number")),
+    }))
+}
+
 fn integer(argument: &BlobRef<'_>, least: u64, most: u64) -> Result<u64, String> {
-    let wrong = || format!("must be a whole number from {least} to {most}");
-    let number = match argument.value().map_err(|_| wrong())? {
-        BlobValue::Int8(number) => number as i64,
-        BlobValue::Int16(number) => number as i64,
-        BlobValue::Int32(number) => number as i64,
-        BlobValue::Int64(number) => number,
-        BlobValue::Double(number) if number.fract() == 0.0 && number.abs() < 9e15 => number as i64,
-        BlobValue::String(digits) if digits.bytes().all(|byte| byte.is_ascii_digit()) => {
-            digits.parse().map_err(|_| wrong())?
-        }
-        _ => return Err(wrong()),
-    };
-    u64::try_from(number).ok().filter(|number| (least..=most).contains(number)).ok_or_else(wrong)
+    let number = text_or_number(argument).ok().and_then(|text| number(&text));
+    let number = number.filter(|number| (least..=most).contains(number));
+    number.ok_or_else(|| format!("must be a whole number from {least} to {most}"))
 }
 
 fn is_set(argument: &BlobRef<'_>) -> Result<bool, String> {
     Ok(integer(argument, 0, 1)? == 1)
-}
-
-fn date(argument: &BlobRef<'_>) -> Result<Date, String> {
-    Date::parse(text(argument)?).ok_or_else(|| String::from("must be a date, YYYY-MM-DD"))
-}
-
-fn protocol_number(argument: &BlobRef<'_>) -> Result<u8, String> {
-    let named = text(argument).ok().and_then(services::protocol_number);
-    match named {
-        Some(number) => Ok(number),
-        None => integer(argument, 0, u8::MAX as u64)
-            .map(|number| number as u8)
-            .map_err(|_| String::from("must be a protocol such as tcp, udp, icmp, or its number")),
-    }
 }
 
 /// `90`, `90s`, `30m`, `1h`, `7d`, `2w` in seconds, from a second to ten years.
@@ -222,12 +170,10 @@ pub fn parse_duration(text: &str) -> Result<u64, String> {
         .ok_or_else(|| String::from("must be a time such as 90s, 30m, 1h or 7d"))
 }
 
-fn reason_text(text: &str) -> Result<String, String> {
-    if text.len() > MAX_REASON {
-        return Err(format!("must be at most {MAX_REASON} bytes"));
-    }
-    if text.chars().any(char::is_control) {
-        return Err(String::from("must be one line of text"));
+/// The reason of a block.
+pub fn reason(text: &str) -> Result<String, String> {
+    if text.len() > MAX_REASON || text.chars().any(char::is_control) {
+        return Err(format!("must be one line of at most {MAX_REASON} bytes"));
     }
     Ok(text.to_owned())
 }
@@ -236,6 +182,8 @@ fn reason_text(text: &str) -> Result<String, String> {
 mod tests {
     use super::super::{CheckedCall, read_call};
     use super::*;
+    use crate::event::Class;
+    use crate::event::calendar::Date;
     use crate::ubus::blob::table as from_value;
     use proptest::prelude::*;
     use serde_json::{Value, json};
@@ -273,10 +221,7 @@ mod tests {
     fn days_of_services_are_asked_for_by_1() {
         assert!(asked("services", json!({"daily": 1})).daily);
         assert!(!asked("services", json!({"daily": 0})).daily && !asked("services", json!({})).daily);
-        assert_eq!(
-            ask("services", json!({"daily": 2})).unwrap_err(),
-            "daily: must be a whole number from 0 to 1"
-        );
+        assert_eq!(ask("services", json!({"daily": 2})).unwrap_err(), "daily: '2' is not 0 or 1");
         assert!(!asked("sources", json!({"daily": 1})).daily);
     }
 
@@ -345,27 +290,51 @@ mod tests {
     fn a_bad_argument_refuses_the_call_and_says_which() {
         for (method, arguments, wrong) in [
             ("recent", json!({"filter": "port:x"}), "filter: 'port:x': expected a port from 0 to 65535"),
-            ("services", json!({"port": 70000}), "port: must be a whole number from 0 to 65535"),
-            ("services", json!({"port": -1}), "port: must be a whole number from 0 to 65535"),
-            ("services", json!({"port": 22.5}), "port: must be a whole number from 0 to 65535"),
-            ("services", json!({"port": "ssh"}), "port: must be a whole number from 0 to 65535"),
-            ("services", json!({"port": [22]}), "port: must be a whole number from 0 to 65535"),
-            ("services", json!({"limit": 1001}), "limit: must be a whole number from 1 to 1000"),
-            ("services", json!({"limit": 0}), "limit: must be a whole number from 1 to 1000"),
-            ("services", json!({"min": -5}), "min: must be a whole number from 0 to 9223372036854775807"),
+            ("services", json!({"port": 70000}), "port: '70000' is not a port number (0 to 65535)"),
+            ("services", json!({"port": -1}), "port: '-1' is not a port number (0 to 65535)"),
+            ("services", json!({"port": 22.5}), "port: '22.5' is not a port number (0 to 65535)"),
+            ("services", json!({"port": "ssh"}), "port: 'ssh' is not a port number (0 to 65535)"),
+            ("services", json!({"port": [22]}), "port: must be text or a number"),
+            ("services", json!({"limit": 1001}), "limit: '1001' is not a number of rows (1 to 1000)"),
+            ("services", json!({"limit": 0}), "limit: '0' is not a number of rows (1 to 1000)"),
+            ("services", json!({"min": -5}), "min: '-5' is not a whole number"),
             (
                 "services",
                 json!({"protocol": 300}),
-                "protocol: must be a protocol such as tcp, udp, icmp, or its number",
+                "protocol: '300' is not a protocol (tcp, udp, icmp, ... or a number from 0 to 255)",
             ),
-            ("days", json!({"from": "2026-02-30"}), "from: must be a date, YYYY-MM-DD"),
-            ("days", json!({"from": 20260201}), "from: must be text"),
-            ("days", json!({"from": "2026-02-02", "to": "2026-02-01"}), "from: is after to"),
-            ("days", json!({"class": "all"}), "class: must be attempt, backscatter, noise, egress or login"),
+            (
+                "days",
+                json!({"from": "2026-02-30"}),
+                "from: '2026-02-30' is not a date (YYYY-MM-DD, such as 2020-04-06)",
+            ),
+            (
+                "days",
+                json!({"from": 20260201}),
+                "from: '20260201' is not a date (YYYY-MM-DD, such as 2020-04-06)",
+            ),
+            (
+                "days",
+                json!({"from": "2026-02-02", "to": "2026-02-01"}),
+                "the range ends (2026-02-01) before it begins (2026-02-02)",
+            ),
+            (
+                "days",
+                json!({"class": "all"}),
+                "class: 'all' is not a class (attempt, backscatter, noise, egress or login)",
+            ),
             ("sources", json!({"source": "x"}), "source: 'x' is no IPv4 or IPv6 address or prefix"),
-            ("sources", json!({"country": "JPN"}), "country: must be a country's two letters"),
+            (
+                "sources",
+                json!({"country": "JPN"}),
+                "country: 'JPN' is not a country code (two letters, such as JP)",
+            ),
             ("source", json!({}), "address: one IPv4 or IPv6 address is needed"),
-            ("source", json!({"address": "192.0.2.0/24"}), "address: one IPv4 or IPv6 address is needed"),
+            (
+                "source",
+                json!({"address": "192.0.2.0/24"}),
+                "address: '192.0.2.0/24' is a prefix: give one address",
+            ),
             (
                 "block",
                 json!({}),
@@ -389,7 +358,11 @@ mod tests {
             ("report", json!({"month": "2026-13"}), "month: must be a month, YYYY-MM"),
             ("report", json!({"month": "2026-10", "format": "pdf"}), "format: must be text or html"),
             ("report", json!({"month": "2026-10", "lang": "de"}), "lang: must be en or ja"),
-            ("block", json!({"address": "192.0.2.1", "reason": "a\nb"}), "reason: must be one line of text"),
+            (
+                "block",
+                json!({"address": "192.0.2.1", "reason": "a\nb"}),
+                "reason: must be one line of at most 200 bytes",
+            ),
         ] {
             assert_eq!(ask(method, arguments.clone()).unwrap_err(), wrong, "{method} {arguments}");
         }

@@ -7,7 +7,7 @@ mod arguments;
 
 use ubus::blobmsg::BlobMsgTable;
 
-pub use arguments::{FOREVER, MAX_REASON, parse_duration};
+pub use arguments::{FOREVER, MAX_REASON, parse_duration, reason};
 
 use super::rendering::Rendering;
 use crate::query::question::{Prefix, Topic};
