@@ -29,8 +29,8 @@ use crate::config::exposure;
 use crate::event::calendar::{Calendar, Date};
 use crate::event::small_map::SmallMap;
 use crate::geoip::{Content, Database};
-use crate::input::logd::{LogdCounts, Mark};
-use crate::input::nflog::Counters;
+use crate::input::Counters;
+use crate::input::logd::Mark;
 use crate::input::uncounted::UncountedLines;
 use crate::live::open_day::LiveJob;
 use crate::live::{Action, Engine, Now};
@@ -56,9 +56,9 @@ pub(super) const CLOCK_SET: &str = "clock-set";
 
 /// The state of an input, as it reported it.
 #[derive(Default)]
-struct InputStatus<C> {
+struct InputStatus {
     state: String,
-    counts: C,
+    counts: Counters,
 }
 
 /// The daemon's state without its sockets: configuration, engine, guard, storage and the questions in progress.
@@ -86,8 +86,8 @@ pub(super) struct Core {
     log: Log,
     /// Errors of the configuration and the time zone, a sentence each.
     problems: Vec<String>,
-    nflog: InputStatus<Counters>,
-    logd: InputStatus<LogdCounts>,
+    nflog: InputStatus,
+    logd: InputStatus,
     mark: Option<Mark>,
     bus: Option<String>,
     /// Requests that ubusd or an object refused, with the status.
@@ -179,7 +179,7 @@ impl Core {
             log: Log::default(),
             problems,
             nflog: InputStatus { state: "connecting".into(), counts: Counters::default() },
-            logd: InputStatus { state: "connecting".into(), counts: LogdCounts::default() },
+            logd: InputStatus { state: "connecting".into(), counts: Counters::default() },
             mark,
             bus: None,
             refusals: SmallMap::new(),

@@ -258,9 +258,7 @@ impl Daemon {
         } else if self.feed.is_none() {
             // The feed starts at the connection's greeting, so it is created again.
             self.feed = Some(LogFeed::resume(self.core.mark()));
-            let failures = self.bus.failures;
             self.bus = Connection::new(self.bus.path());
-            self.bus.failures = failures;
             self.object = FwstatObject::default();
             self.netifd = Netifd::default();
         }

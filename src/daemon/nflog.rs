@@ -4,8 +4,9 @@
 
 use std::os::fd::BorrowedFd;
 
+use crate::input::Counters;
 use crate::input::nflog::events::NflogEvents;
-use crate::input::nflog::{Counters, FULL_BATCH, NflogReader};
+use crate::input::nflog::{FULL_BATCH, NflogReader};
 use crate::live::{Input, InputItem, Now};
 
 use super::core::{Core, RUNNING};

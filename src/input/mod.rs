@@ -24,3 +24,22 @@ pub mod utf16;
 pub mod year;
 #[cfg(feature = "archives")]
 mod zstandard;
+
+/// What became of an input's records since it was opened.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Counters {
+    /// Received: packets of NFLOG, or entries of logd; `ignored` and `duplicates` are among them.
+    pub received: u64,
+    /// New, but neither the kernel's own nor syslog's (logd).
+    pub ignored: u64,
+    /// Received again, although it was not asked for (logd).
+    pub duplicates: u64,
+    /// Known already when the backlog was read: the usual overlap (logd). Not in `received`.
+    pub reread: u64,
+    /// Missing in the sequence numbers.
+    pub lost: u64,
+    /// Other logd processes than the one before.
+    pub restarts: u64,
+    /// Could not be read.
+    pub malformed: u64,
+}

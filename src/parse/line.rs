@@ -142,12 +142,7 @@ impl LineReader {
         self.undated
     }
 
-    /// The machine has OpenWrt's `br-lan`: its wireless interfaces are inside.
-    pub fn has_lan_bridge(&self) -> bool {
-        self.lan_bridge
-    }
-
-    /// The machine's log names `br-lan`.
+    /// The machine's log names OpenWrt's `br-lan`: its wireless interfaces are inside.
     pub fn set_lan_bridge(&mut self) {
         self.lan_bridge = true;
         self.contexts.clear();

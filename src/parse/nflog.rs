@@ -6,7 +6,7 @@
 
 use super::netlink::{
     self, Frame, Frames, NFGENMSG, NLM_F_ACK, NLMSG_DONE, NLMSG_ERROR, NLMSG_NOOP, NLMSG_OVERRUN, attributes,
-    be16, be32, be64, put,
+    be16, be32, put,
 };
 
 const NFNL_SUBSYS_ULOG: u16 = 4;
@@ -20,7 +20,6 @@ const CFG_TIMEOUT: u16 = 4;
 const CFG_QTHRESH: u16 = 5;
 const CFG_FLAGS: u16 = 6;
 const CFG_CMD_BIND: u8 = 1;
-const CFG_CMD_UNBIND: u8 = 2;
 const COPY_PACKET: u8 = 2;
 const CFG_F_SEQ: u16 = 1;
 
@@ -29,18 +28,6 @@ const ARPHRD_ETHER: u16 = 1;
 /// One logged packet. Numbers that the kernel did not send are 0, texts empty.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Record<'a> {
-    /// The NFLOG group (`res_id` of `struct nfgenmsg`).
-    pub group: u16,
-    /// The protocol family of the rule: 2 IPv4, 10 IPv6, 1 inet, 7 bridge.
-    pub family: u8,
-    /// 0 prerouting, 1 input, 2 forward, 3 output, 4 postrouting.
-    pub hook: u8,
-    /// `hw_protocol` of `NFULA_PACKET_HDR`: the EtherType.
-    pub ether_type: u16,
-    /// `NFULA_MARK`; 0 if absent.
-    pub mark: u32,
-    /// When the packet came in: microseconds of wall time.
-    pub timestamp: Option<u64>,
     /// `NFULA_IFINDEX_INDEV`: an interface index; 0: none.
     pub input: u32,
     /// `NFULA_IFINDEX_OUTDEV`; 0: none.
@@ -53,20 +40,12 @@ pub struct Record<'a> {
     pub hardware_type: u16,
     /// `NFULA_HWHEADER`: the link layer's header.
     pub hardware_header: &'a [u8],
-    /// `NFULA_HWADDR`: the sender's MAC address.
-    pub hardware_source: &'a [u8],
     /// The log prefix without the NUL at its end.
     pub prefix: &'a [u8],
     /// The packet from its IP header on, as far as it was copied.
     pub payload: &'a [u8],
-    /// `NFULA_UID` of the local socket that sent the packet.
-    pub uid: Option<u32>,
-    /// `NFULA_GID` of that socket.
-    pub gid: Option<u32>,
     /// Counts the packets of this group.
     pub sequence: Option<u32>,
-    /// Counts the packets of all groups.
-    pub sequence_global: Option<u32>,
 }
 
 impl Record<'_> {
@@ -132,8 +111,7 @@ fn read_message(frame: Frame<'_>) -> Message<'_> {
 
 fn read_packet(body: &[u8]) -> Option<Record<'_>> {
     let rest = body.get(NFGENMSG..)?;
-    let mut record =
-        Record { family: body[0], group: u16::from_be_bytes([body[2], body[3]]), ..Record::default() };
+    let mut record = Record::default();
     for attribute in attributes(rest) {
         let (kind, value) = attribute.ok()?;
         read_attribute(&mut record, kind, value)?;
@@ -144,29 +122,13 @@ fn read_packet(body: &[u8]) -> Option<Record<'_>> {
 /// `None` if the value is too short for what it is. Unknown attributes are skipped.
 fn read_attribute<'a>(record: &mut Record<'a>, kind: u16, value: &'a [u8]) -> Option<()> {
     match kind {
-        1 => {
-            record.ether_type = be16(value, 0)?;
-            record.hook = *value.get(2)?;
-        }
-        2 => record.mark = be32(value)?,
-        3 => {
-            let (seconds, micros) = (be64(value, 0)?, be64(value, 8)?);
-            record.timestamp = Some(seconds.saturating_mul(1_000_000).saturating_add(micros));
-        }
         4 => record.input = be32(value)?,
         5 => record.output = be32(value)?,
         6 => record.bridge_input = be32(value)?,
         7 => record.bridge_output = be32(value)?,
-        8 => {
-            let length = usize::from(be16(value, 0)?).min(8);
-            record.hardware_source = value.get(4..4 + length)?;
-        }
         9 => record.payload = value,
         10 => record.prefix = netlink::text(value),
-        11 => record.uid = Some(be32(value)?),
         12 => record.sequence = Some(be32(value)?),
-        13 => record.sequence_global = Some(be32(value)?),
-        14 => record.gid = Some(be32(value)?),
         15 => record.hardware_type = be16(value, 0)?,
         16 => record.hardware_header = value,
         _ => {}
@@ -199,11 +161,6 @@ pub fn listen(group: u16, settings: &Settings, request: u32) -> Vec<u8> {
         put(message, CFG_QTHRESH, &settings.queue_threshold.to_be_bytes());
         put(message, CFG_FLAGS, &CFG_F_SEQ.to_be_bytes());
     })
-}
-
-/// The request to listen no more.
-pub fn unbind(group: u16, request: u32) -> Vec<u8> {
-    config(group, request, |message| put(message, CFG_CMD, &[CFG_CMD_UNBIND]))
 }
 
 /// A request of no known kind. The kernel refuses it with EPERM to those who have no permission
@@ -257,47 +214,29 @@ mod tests {
     #[test]
     fn every_attribute_is_read() {
         let ethernet = [0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2, 0, 0, 0, 0, 1, 8, 0];
-        let timestamp = [1_586_145_731u64.to_be_bytes(), 500_000u64.to_be_bytes()].concat();
         let message = packet(&[
-            (1, &[0x08, 0x00, 1, 0]),
             (10, b"drop wan in: \0"),
             (4, &[0, 0, 0, 7]),
             (5, &[0, 0, 0, 8]),
             (6, &[0, 0, 0, 9]),
             (7, &[0, 0, 0, 10]),
-            (2, &[0, 0, 0x3f, 0]),
-            (8, &[0, 6, 0, 0, 2, 0, 0, 0, 0, 1, 0, 0]),
             (15, &[0, 1]),
             (17, &[0, 14]),
             (16, &ethernet),
-            (3, &timestamp),
-            (11, &[0, 0, 0, 1]),
-            (14, &[0, 0, 0, 2]),
             (12, &[0, 0, 0, 3]),
-            (13, &[0, 0, 0, 4]),
             (99, b"later kernels"),
             (9, b"payload"),
         ]);
         let expected = Record {
-            group: 32,
-            family: 2,
-            hook: 1,
-            ether_type: 0x0800,
-            mark: 0x3f00,
-            timestamp: Some(1_586_145_731_500_000),
             input: 7,
             output: 8,
             bridge_input: 9,
             bridge_output: 10,
             hardware_type: 1,
             hardware_header: &ethernet,
-            hardware_source: &[2, 0, 0, 0, 0, 1],
             prefix: b"drop wan in: ",
             payload: b"payload",
-            uid: Some(1),
-            gid: Some(2),
             sequence: Some(3),
-            sequence_global: Some(4),
         };
         assert!(expected.group_mac());
         assert_eq!(messages(&message).collect::<Vec<_>>(), [Message::Packet(expected)]);
@@ -328,7 +267,7 @@ mod tests {
         for (error, errno) in [(0i32, 0), (-16, 16), (i32::MIN, i32::MAX), (5, 0)] {
             let mut message = header(36, NLMSG_ERROR);
             message.extend(error.to_ne_bytes());
-            message.extend(unbind(32, 77)[..16].to_vec());
+            message.extend(nothing(32, 77)[..16].to_vec());
             let expected = Message::Answer { request: 77, errno };
             assert_eq!(messages(&message).collect::<Vec<_>>(), [expected]);
         }
@@ -384,7 +323,6 @@ mod tests {
         assert_eq!(message[24..28], [CFG_CMD_BIND, 0, 0, 0]);
         assert_eq!(message[32..38], [0, 0, 0, 128, 2, 0]);
         assert_eq!(message.len(), 20 + 8 + 12 + 8 + 8 + 8 + 8);
-        assert_eq!(unbind(32, 5)[24], CFG_CMD_UNBIND);
         assert_eq!(nothing(32, 5)[4..6], 0x04ffu16.to_ne_bytes());
     }
 

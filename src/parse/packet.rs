@@ -59,8 +59,6 @@ pub struct Packet {
     pub id: u64,
     /// In bytes.
     pub fragment_offset: u16,
-    /// The flag MF (RFC 791), or M of IPv6's fragment header.
-    pub more_fragments: bool,
     /// The header of what it carries is not all there, so fields may be missing. Never set for
     /// a later fragment, which has no such header.
     pub truncated: bool,
@@ -154,7 +152,6 @@ fn parse_v4(bytes: &[u8]) -> Option<Packet> {
     };
     let fragment = be16(bytes, 6)?;
     packet.fragment_offset = (fragment & 0x1fff) << 3;
-    packet.more_fragments = fragment & 0x2000 != 0;
     let header = usize::from(bytes[0] & 0x0f) * 4;
     if header < 20 {
         packet.truncated = true;
@@ -194,7 +191,6 @@ fn parse_v6(bytes: &[u8]) -> Option<Packet> {
             extension::FRAGMENT => {
                 if let Some(fragment) = be16(rest, 2) {
                     packet.fragment_offset = fragment & 0xfff8;
-                    packet.more_fragments = fragment & 1 != 0;
                 }
                 packet.id |= u64::from(be32(rest, 4).unwrap_or(0)) << 32;
                 Some(8)
@@ -284,9 +280,9 @@ mod tests {
     #[test]
     fn the_first_fragment_has_ports_and_later_ones_have_none() {
         let first = parse("45 00 05dc 00ff 2000 40 11 0000 c6336407 c0000201 0400 0035 0bb8 0000");
-        assert_eq!((first.port, first.fragment_offset, first.more_fragments), (53, 0, true));
+        assert_eq!((first.port, first.fragment_offset), (53, 0));
         let later = parse("45 00 05dc 00ff 20b9 40 11 0000 c6336407 c0000201 0400 0035 0bb8 0000");
-        assert_eq!((later.port, later.fragment_offset, later.more_fragments), (0, 1480, true));
+        assert_eq!((later.port, later.fragment_offset), (0, 1480));
         assert!(later.is_later_fragment() && !later.truncated);
     }
 
@@ -347,7 +343,7 @@ mod tests {
         assert_eq!((packet.protocol, packet.port, packet.truncated), (protocol::UDP, 53, false));
         // First fragment, then a later one.
         let first = v6(44, "11 00 0001 0000abcd  0400 0035 0008 0000");
-        assert_eq!((first.protocol, first.port, first.more_fragments), (protocol::UDP, 53, true));
+        assert_eq!((first.protocol, first.port), (protocol::UDP, 53));
         let later = v6(44, "11 00 05a8 0000abcd  0400 0035 0008 0000");
         assert_eq!((later.protocol, later.port, later.fragment_offset), (protocol::UDP, 0, 1448));
         assert_eq!((first.id, later.id), (0xabcd_000a_bcde, 0xabcd_000a_bcde));

@@ -50,11 +50,6 @@ impl Netlink {
         Ok(())
     }
 
-    /// The size of the receive buffer as the kernel counts it.
-    pub fn receive_buffer(&self) -> io::Result<usize> {
-        Ok(nix::sys::socket::getsockopt(&self.file, sockopt::RcvBuf)?)
-    }
-
     /// The port id of this socket (`nl_pid`).
     pub fn port(&self) -> io::Result<u32> {
         Ok(nix::sys::socket::getsockname::<NetlinkAddr>(self.file.as_raw_fd())?.pid())

@@ -36,7 +36,7 @@ pub struct Connection {
     due: u64,
     /// Since when bytes are queued and the broker has accepted none.
     stalled_since: Option<u64>,
-    /// Connections that were lost or refused since the start.
+    /// Connections that were lost or refused.
     pub failures: u64,
     /// Why the last one was lost or refused; `None` while connected.
     pub down_because: Option<String>,

@@ -22,6 +22,3 @@ pub use status::Status;
 
 /// Longest message (without its header of eight bytes) that the broker forwards (`UBUS_MAX_MSGLEN` of libubus).
 pub const MAX_MESSAGE: usize = ubus::wire::MAX_MSG_LEN;
-
-/// Where the broker listens on a router.
-pub const DEFAULT_SOCKET: &str = "/var/run/ubus/ubus.sock";

@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 
 use fwstat::input::nflog::NflogReader;
 use fwstat::parse::nflog::{Settings, listen};
-use fwstat::sys::clock;
 use fwstat::sys::netlink::Netlink;
 use fwstat::sys::wait::{Wait, wait};
+use nix::time::{ClockId, clock_gettime};
 use std::os::fd::AsFd;
 
 fn main() {
@@ -16,7 +16,8 @@ fn main() {
     let group: u16 = arguments[2].parse().expect("a group");
     let packets: u64 = arguments[3].parse().expect("a number of packets");
     let (received, lost) = if arguments[1] == "bare" { bare(group, packets) } else { parse(group, packets) };
-    let cpu = clock::cpu().as_secs_f64();
+    let cpu =
+        clock_gettime(ClockId::CLOCK_PROCESS_CPUTIME_ID).map_or(Duration::ZERO, Duration::from).as_secs_f64();
     println!("{{\"received\": {received}, \"lost\": {lost}, \"cpu\": {cpu:.4}}}");
 }
 

@@ -1,13 +1,15 @@
 //! The logd feed over a link whose broker is a script: forged notifications, and the speed.
 
+use std::time::Duration;
+
 use fwstat::event::Origin;
 use fwstat::event::calendar::Calendar;
 use fwstat::input::logd::LogFeed;
 use fwstat::live::{Engine, Input, InputItem, Now};
 use fwstat::parse::interfaces::Networks;
 use fwstat::parse::line::{LineReader, Outcome};
-use fwstat::sys::clock;
 use fwstat::ubus::link::Link;
+use nix::time::{ClockId, clock_gettime};
 use ubus::blobmsg::BlobMsgTable;
 use ubus::envelope::{EnvBuilder, UbusAttr};
 use ubus::wire::{Codec, Frame, MsgType};
@@ -103,7 +105,7 @@ fn a_call_that_looks_like_a_notification_gives_no_entry() {
     let mut scripted = Scripted::following();
     scripted.receive(&notification(0, "true", true));
     scripted.receive(&notification(1, "forged", false));
-    assert_eq!((scripted.entries, scripted.feed.strays), (1, 1));
+    assert_eq!(scripted.entries, 1);
     // The caller has its answer all the same.
     assert!(!scripted.link.outgoing.waiting().is_empty());
 }
@@ -151,7 +153,8 @@ fn speed() {
                 notification(id, &line, true)
             })
             .collect();
-        let start = clock::cpu();
+        let cpu = || clock_gettime(ClockId::CLOCK_PROCESS_CPUTIME_ID).unwrap();
+        let start = cpu();
         let Scripted { link, feed, .. } = &mut scripted;
         let mut rest = &bytes[..];
         while !rest.is_empty() {
@@ -170,7 +173,7 @@ fn speed() {
             })
             .unwrap();
         }
-        seconds += (clock::cpu() - start).as_secs_f64();
+        seconds += Duration::from(cpu() - start).as_secs_f64();
     }
     assert_eq!(engine.health(Input::Logd).attempts, ENTRIES as u64);
     let per_second = f64::from(ENTRIES) / seconds;

@@ -13,7 +13,8 @@ use crate::stand_in::logd::{Logd, SYSLOG};
 use crate::stand_in::wire::{Wire, data, number, text};
 use fwstat::cli::client;
 use fwstat::cli::shell::ShellError;
-use fwstat::input::logd::{LogFeed, LogdCounts, Mark};
+use fwstat::input::Counters;
+use fwstat::input::logd::{LogFeed, Mark};
 use fwstat::output::blobmsg::{AnswerError, Answered, Answers, BusCommand, FwstatObject, Reply};
 use fwstat::output::rendering::Rendering;
 use fwstat::query::question::{Question, Topic};
@@ -35,7 +36,7 @@ struct Seen {
     entries: Vec<String>,
     /// Answers that follow.
     later: Vec<(u64, Answered)>,
-    counts: LogdCounts,
+    counts: Counters,
     mark: Option<Mark>,
     registered: Option<u32>,
     logd: &'static str,
@@ -385,7 +386,7 @@ fn logd_restarts_and_nothing_is_doubled() {
     logd.kernel("e");
     station.entries(&["kernel a", "kernel b", "kernel c", "kernel d", "kernel e"]);
     let counts = station.stop().counts;
-    assert_eq!((counts.kernel, counts.lost, counts.restarts), (5, 0, 1));
+    assert_eq!((counts.received, counts.lost, counts.restarts), (5, 0, 1));
 }
 
 #[test]
@@ -445,11 +446,11 @@ fn a_flood_faster_than_we_read_is_drained_and_counted() {
     }
     station.wait("drained", |seen| {
         let counts = seen.counts;
-        counts.kernel + counts.lost >= 50_000
+        counts.received + counts.lost >= 50_000
     });
     let seen = station.stop();
-    assert_eq!(seen.counts.kernel + seen.counts.lost, 50_000);
-    assert_eq!(seen.entries.len() as u64, seen.counts.kernel);
+    assert_eq!(seen.counts.received + seen.counts.lost, 50_000);
+    assert_eq!(seen.entries.len() as u64, seen.counts.received);
     println!("flood: {:?}, lost connections {}", seen.counts, seen.failures);
 }
 
@@ -468,12 +469,12 @@ fn a_feed_that_stood_still_goes_on_and_counts_what_is_gone() {
     drop(stalled);
     station.wait("caught up", |seen| {
         let counts = seen.counts;
-        counts.kernel + counts.lost >= 50_000
+        counts.received + counts.lost >= 50_000
     });
     logd.kernel("and on");
     station.wait("and on", |seen| seen.entries.last().is_some_and(|last| last == "kernel and on"));
     let seen = station.stop();
-    assert_eq!(seen.counts.kernel + seen.counts.lost, 50_001);
+    assert_eq!(seen.counts.received + seen.counts.lost, 50_001);
     // OpenWrt's broker drops what it cannot send, this one the whole connection.
     assert!(seen.counts.lost > 0, "{:?}", seen.counts);
     assert_eq!(seen.counts.restarts, 0);

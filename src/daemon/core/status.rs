@@ -15,8 +15,7 @@ use crate::event::paths::Path;
 use crate::event::services::{self, KnownService};
 use crate::geoip::Database;
 use crate::guard::Rule;
-use crate::input::logd::LogdCounts;
-use crate::input::nflog::Counters;
+use crate::input::Counters;
 use crate::live::open_day::taken_for_copies;
 use crate::live::{Engine, Input, Now};
 use crate::query::answer::{
@@ -230,7 +229,7 @@ impl Core {
     }
 
     fn inputs(&self) -> Vec<InputStatus> {
-        let row = |name: &str, input: Input, state: &str, counts: LogdCounts| {
+        let row = |name: &str, input: Input, state: &str, counts: Counters| {
             let health = self.engine.health(input);
             InputStatus {
                 name: name.to_string(),
@@ -248,9 +247,7 @@ impl Core {
         };
         let mut rows = Vec::new();
         if self.config.input.nflog {
-            let Counters { received, lost, malformed, .. } = self.nflog.counts;
-            let counts = LogdCounts { received, lost, malformed, ..LogdCounts::default() };
-            rows.push(row("nflog", Input::Nflog, &self.nflog.state, counts));
+            rows.push(row("nflog", Input::Nflog, &self.nflog.state, self.nflog.counts));
         }
         if self.config.input.logd {
             let state = self.bus.as_deref().unwrap_or(&self.logd.state);

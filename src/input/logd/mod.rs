@@ -14,7 +14,7 @@ mod state;
 use serde_json::json;
 
 pub use entry::{Entry, backlog_entries};
-pub use state::{Give, LogdCounts, LogdState, Mark};
+pub use state::{Give, LogdState, Mark};
 
 use super::bus_object::{Found, Lookup, added_object};
 use crate::ubus::{BusEvent, Call, Outgoing, Request, Status};
@@ -42,8 +42,6 @@ pub struct LogFeed {
     /// Notifications since the backlog was read.
     unverified: u32,
     newest_at: u64,
-    /// Calls to our listener that are no notification of logd.
-    pub strays: u64,
 }
 
 #[derive(Debug)]
@@ -202,9 +200,8 @@ impl LogFeed {
                 }
             }
             _ if self.listener() == Some(call.caller.object) => {
-                match added_object(call, OBJECT) {
-                    Some(target) => self.on_added(now_ms, call.caller.object, target, outgoing, give),
-                    None => self.strays = self.strays.saturating_add(1),
+                if let Some(target) = added_object(call, OBJECT) {
+                    self.on_added(now_ms, call.caller.object, target, outgoing, give);
                 }
                 call.caller.done(outgoing, Status::OK);
             }

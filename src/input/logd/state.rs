@@ -4,6 +4,7 @@
 //! clock; gives entries and numbers. Knows no bus.
 
 use super::entry::{Entry, SOURCE_KERNEL, SOURCE_SYSLOG};
+use crate::input::Counters;
 
 /// Takes a new entry: whether the kernel wrote it, its wall time in ms, its text.
 pub type Give<'a> = &'a mut dyn FnMut(bool, i64, &[u8]);
@@ -27,29 +28,6 @@ pub struct Mark {
     pub time_ms: i64,
 }
 
-/// Counts of entries since the start.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct LogdCounts {
-    /// Entries received from logd: the sum of `kernel`, `syslog`, `ignored` and `duplicates`.
-    pub received: u64,
-    /// Given: of the kernel, of syslog.
-    pub kernel: u64,
-    /// Given: of syslog.
-    pub syslog: u64,
-    /// New, but neither the kernel's own nor syslog's.
-    pub ignored: u64,
-    /// Notified again, of no reason of ours.
-    pub duplicates: u64,
-    /// Known already when a backlog of ours was read: the usual overlap.
-    pub reread: u64,
-    /// Ids that never came.
-    pub lost: u64,
-    /// Other logd processes than the one before.
-    pub restarts: u64,
-    /// Messages of logd that could not be read as an entry.
-    pub malformed: u64,
-}
-
 /// Joins logd's backlog and its notifications into one sequence without gaps and repetitions.
 #[derive(Debug, Default)]
 pub struct LogdState {
@@ -69,7 +47,7 @@ pub struct LogdState {
     read_again_at: u64,
     held: Held,
     /// Since the start.
-    pub counts: LogdCounts,
+    pub counts: Counters,
 }
 
 impl LogdState {
@@ -246,16 +224,11 @@ impl LogdState {
         self.mark = Some(Mark { id: entry.id, time_ms: entry.time_ms });
         self.newest_ms = self.newest_ms.max(Some(entry.time_ms));
         // The kernel's own facility is 0; what a program writes to /dev/kmsg has another.
-        let counter = match (entry.source, entry.priority >> 3) {
-            (SOURCE_KERNEL, 0) => &mut self.counts.kernel,
-            (SOURCE_SYSLOG, _) => &mut self.counts.syslog,
-            _ => {
-                self.counts.ignored = self.counts.ignored.saturating_add(1);
-                return;
-            }
-        };
-        *counter = counter.saturating_add(1);
-        give(entry.source == SOURCE_KERNEL, entry.time_ms, entry.msg);
+        match (entry.source, entry.priority >> 3) {
+            (SOURCE_KERNEL, 0) => give(true, entry.time_ms, entry.msg),
+            (SOURCE_SYSLOG, _) => give(false, entry.time_ms, entry.msg),
+            _ => self.counts.ignored = self.counts.ignored.saturating_add(1),
+        }
     }
 }
 

@@ -7,6 +7,7 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
+use super::Counters;
 use crate::parse::nflog::{self, Message, Record, Settings};
 use crate::parse::packet::Packet;
 use crate::sys::clock;
@@ -86,31 +87,14 @@ pub struct NflogRecord<'a> {
     pub packet: Packet,
 }
 
-/// What happened so far. All but `datagrams` should stay 0 besides `packets`.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct Counters {
-    /// Packets that arrived, malformed ones included.
-    pub received: u64,
-    /// Packets that the kernel logged and could not hand over, by their sequence numbers. Exact,
-    /// but a loss is known only when a later packet arrives.
-    pub lost: u64,
-    /// Packets without readable addresses, and messages whose lengths do not fit together.
-    pub malformed: u64,
-    /// Datagrams received; one can hold a batch of packets.
-    pub datagrams: u64,
-    /// How often the kernel had no room for a datagram.
-    pub overruns: u64,
-    /// Datagrams that came from another process.
-    pub foreign: u64,
-}
-
 /// A socket bound to an NFLOG group (NETLINK_NETFILTER).
 pub struct NflogReader {
     socket: Netlink,
-    group: u16,
     buffer: Box<[u8]>,
     /// The sequence number that the next packet must have.
     expected: u32,
+    /// `lost` is exact, by the sequence numbers, but a loss is known only when a later packet arrives. `malformed`: packets
+    /// without readable addresses, which `received` includes, and messages whose lengths do not fit together.
     counters: Counters,
 }
 
@@ -126,7 +110,7 @@ impl NflogReader {
             .set_receive_buffer(RECEIVE_BUFFER)
             .map_err(|error| NflogError::System("set the receive buffer", error))?;
         let buffer = vec![0; DATAGRAM].into_boxed_slice();
-        let mut reader = NflogReader { socket, group, buffer, expected: 0, counters: Counters::default() };
+        let mut reader = NflogReader { socket, buffer, expected: 0, counters: Counters::default() };
         let settings = Settings {
             copy_range: COPY_RANGE,
             buffer: BATCH_BUFFER,
@@ -151,11 +135,6 @@ impl NflogReader {
         Ok(reader)
     }
 
-    /// The NFLOG group that is listened to.
-    pub fn group(&self) -> u16 {
-        self.group
-    }
-
     /// To wait for packets with.
     pub fn fd(&self) -> BorrowedFd<'_> {
         self.socket.as_fd()
@@ -164,11 +143,6 @@ impl NflogReader {
     /// Counts of this socket since it was opened.
     pub fn counters(&self) -> Counters {
         self.counters
-    }
-
-    /// The kernel's room for datagrams in bytes, as it counts them.
-    pub fn receive_buffer(&self) -> usize {
-        self.socket.receive_buffer().unwrap_or(0)
     }
 
     /// Gives the packets that are there now, and stops after the datagram with the `budget`th
@@ -182,9 +156,7 @@ impl NflogReader {
         while self.counters.received < end {
             match self.socket.receive(&mut self.buffer) {
                 Ok(Some(datagram)) => {
-                    self.counters.datagrams = self.counters.datagrams.saturating_add(1);
                     if !datagram.from_kernel {
-                        self.counters.foreign = self.counters.foreign.saturating_add(1);
                         continue;
                     }
                     if datagram.cut {
@@ -195,9 +167,8 @@ impl NflogReader {
                     take(&buffer[..length], expected, counters, each);
                 }
                 Ok(None) => return Ok(false),
-                Err(error) if error.raw_os_error() == Some(libc::ENOBUFS) => {
-                    self.counters.overruns = self.counters.overruns.saturating_add(1);
-                }
+                // The kernel had no room for a datagram: the sequence numbers tell the packets lost.
+                Err(error) if error.raw_os_error() == Some(libc::ENOBUFS) => {}
                 Err(error) => return Err(NflogError::System("receive packets", error)),
             }
         }
@@ -263,8 +234,7 @@ fn take(
                 }
             }
             Message::Malformed => counters.malformed = counters.malformed.saturating_add(1),
-            Message::Overrun => counters.overruns = counters.overruns.saturating_add(1),
-            Message::Answer { .. } | Message::Idle | Message::Other(_) => {}
+            Message::Answer { .. } | Message::Idle | Message::Overrun | Message::Other(_) => {}
         }
     }
 }

@@ -205,8 +205,6 @@ fn read_call(method: &str, data: &[u8]) -> Option<Result<CheckedCall, String>> {
 #[derive(Debug, Default)]
 pub struct FwstatObject {
     state: Registration,
-    /// Calls answered since the start, refused ones among them.
-    pub calls: u64,
     /// Pending callers with the numbers of their answers.
     waiting: Vec<(u64, Caller)>,
 }
@@ -286,7 +284,6 @@ impl FwstatObject {
                 };
             }
             (BusEvent::Call(call), Registration::Registered(id)) if call.caller.object == *id => {
-                self.calls = self.calls.saturating_add(1);
                 self.serve(outgoing, call, answers);
             }
             _ => {}
