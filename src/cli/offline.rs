@@ -274,7 +274,7 @@ fn read_into(
         later.add_all(&new_later);
         meta.imported = imported.encode();
         meta.seen = seen.to_bytes();
-        meta.zone = calendar.lasting_name().map(String::from);
+        meta.zone = calendar.reusable_name().map(String::from);
         let adding = Adding {
             store: &mut store,
             spool,

@@ -146,10 +146,10 @@ impl Core {
         let mark = here.and_then(|state| state.mark).map(|(id, time_ms)| Mark { id, time_ms });
         let machine = now;
         if modified(&run.join(CLOCK_SET)).is_some() || clock::is_synchronized() {
-            engine.look(machine);
-            engine.clock_told(machine);
+            engine.update_clock(machine);
+            engine.clock_synchronized(machine);
         }
-        let now = engine.look(machine);
+        let now = engine.update_clock(machine);
         // Which day is continued depends on the clock.
         if let Some((saved, on_flash)) = saved {
             storage.restore(&mut engine, saved, on_flash);
@@ -241,11 +241,11 @@ impl Core {
             let set_at = modified(&self.run.join(CLOCK_SET)).filter(|at| self.clock_set_at != Some(*at));
             if set_at.is_some() || !set && clock::is_synchronized() {
                 self.clock_set_at = set_at.or(self.clock_set_at);
-                self.engine.look(machine);
-                self.engine.clock_told(machine);
+                self.engine.update_clock(machine);
+                self.engine.clock_synchronized(machine);
             }
         }
-        let now = self.engine.look(machine);
+        let now = self.engine.update_clock(machine);
         self.tick(now);
         now
     }

@@ -208,7 +208,7 @@ impl Calendar {
     }
 
     /// The name for which [`Calendar::new`] returns this zone, if it has one.
-    pub fn lasting_name(&self) -> Option<&str> {
+    pub fn reusable_name(&self) -> Option<&str> {
         (self.name != LOCAL).then_some(&self.name)
     }
 

@@ -278,7 +278,7 @@ impl Event {
     }
 
     /// Whether the ports are known: not of a later fragment, nor of a packet that was truncated before them.
-    pub fn tells_ports(&self) -> bool {
+    pub fn has_known_ports(&self) -> bool {
         Service::has_ports(self.protocol) && (self.source_port, self.port) != (0, 0)
     }
 }

@@ -90,7 +90,7 @@ impl Path {
     }
 
     /// Whether both have the same interfaces and direction, whatever rule logs them.
-    fn is_same_way(&self, other: &Path) -> bool {
+    fn has_same_interfaces(&self, other: &Path) -> bool {
         self.input == other.input
             && self.output == other.output
             && self.bridge_input == other.bridge_input
@@ -143,7 +143,7 @@ impl Paths {
     fn push(&mut self, path: Path) -> PathId {
         let id = PathId(self.paths.len() as u16);
         let first = self.paths.iter().position(|known| {
-            known.is_of_exclusive_rule() && path.is_of_exclusive_rule() && known.is_same_way(&path)
+            known.is_of_exclusive_rule() && path.is_of_exclusive_rule() && known.has_same_interfaces(&path)
         });
         self.exclusive.push(first.map_or(id, |first| PathId(first as u16)));
         self.rules.push(&path);

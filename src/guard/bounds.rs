@@ -79,8 +79,8 @@ impl Guard {
             (logins_full, format!("had no room among the {} blocks for failed logins", ledger::LOGIN_BLOCKS)),
             (tally.spared, "more times a protected source was left alone".into()),
         ];
-        let told = |(count, what): (u64, String)| (count > 0).then(|| format!("{count} {what}"));
-        let parts: Vec<String> = parts.into_iter().filter_map(told).collect();
+        let part = |(count, what): (u64, String)| (count > 0).then(|| format!("{count} {what}"));
+        let parts: Vec<String> = parts.into_iter().filter_map(part).collect();
         if !parts.is_empty() {
             self.sentences.push(format!("guard: within the last minute {}", parts.join(", ")));
         }

@@ -33,7 +33,7 @@ impl Engine {
     /// now on belongs to the next commit. Without an open day nothing is stored, since there is no state to store with
     /// it.
     pub fn begin_commit(&mut self, whole: bool) -> Commit {
-        self.settle_late();
+        self.close_late();
         debug_assert!(!self.committing);
         self.committing = true;
         let mut part = None;
@@ -78,7 +78,7 @@ impl Engine {
         state: impl FnOnce(&Engine) -> State,
         write: impl FnOnce(RamCopy<'_>) -> T,
     ) -> Option<T> {
-        self.settle_late();
+        self.close_late();
         // The closed days of a copy must be those of the commit in progress, if there is one, so that a reader knows
         // whether flash has them. Otherwise the previous copy stays until the commit has ended.
         let is_mixed = self.committing && !self.closed.is_empty();

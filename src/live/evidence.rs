@@ -12,7 +12,7 @@ pub const LONGEST_LINE: usize = 512;
 
 /// An event with its log line, for `recent` and `source`.
 #[derive(Clone)]
-pub struct Held {
+pub struct RecentEvent {
     /// Counts up from 1.
     pub number: u64,
     pub boot_ms: u64,
@@ -23,18 +23,24 @@ pub struct Held {
     pub line: Option<Box<[u8]>>,
 }
 
-impl Held {
+impl RecentEvent {
     /// Cuts a line that is longer than [`LONGEST_LINE`].
-    pub fn new(number: u64, boot_ms: u64, wall: Option<i64>, event: &Event, line: Option<&[u8]>) -> Held {
+    pub fn new(
+        number: u64,
+        boot_ms: u64,
+        wall: Option<i64>,
+        event: &Event,
+        line: Option<&[u8]>,
+    ) -> RecentEvent {
         let line = line.map(|line| line[..line.len().min(LONGEST_LINE)].into());
-        Held { number, boot_ms, wall, event: *event, line }
+        RecentEvent { number, boot_ms, wall, event: *event, line }
     }
 }
 
 /// The newest events: at most `most`, and a bounded number of bytes.
 #[derive(Default)]
 pub struct Evidence {
-    held: VecDeque<Held>,
+    events: VecDeque<RecentEvent>,
     most: usize,
     last: u64,
 }
@@ -42,16 +48,16 @@ pub struct Evidence {
 impl Evidence {
     /// Holds at most `most` events.
     pub fn new(most: usize) -> Evidence {
-        Evidence { held: VecDeque::new(), most, last: 0 }
+        Evidence { events: VecDeque::new(), most, last: 0 }
     }
 
     /// Changes how many events are held; the oldest are removed.
     pub fn set_most(&mut self, most: usize) {
         self.most = most;
-        while self.held.len() > most {
-            self.held.pop_front();
+        while self.events.len() > most {
+            self.events.pop_front();
         }
-        self.held.shrink_to_fit();
+        self.events.shrink_to_fit();
     }
 
     /// Adds an event; the oldest ones are removed. A longer line is cut at [`LONGEST_LINE`].
@@ -61,27 +67,27 @@ impl Evidence {
         if self.most == 0 {
             return;
         }
-        if self.held.len() >= self.most {
-            self.held.pop_front();
+        if self.events.len() >= self.most {
+            self.events.pop_front();
         }
-        self.held.push_back(Held::new(self.last, boot_ms, wall, event, line));
+        self.events.push_back(RecentEvent::new(self.last, boot_ms, wall, event, line));
     }
 
     /// The clock is set: gives a wall time to events that have none.
     pub fn label(&mut self, wall_of: impl Fn(u64) -> i64) {
-        for held in self.held.iter_mut().filter(|held| held.wall.is_none()) {
+        for held in self.events.iter_mut().filter(|held| held.wall.is_none()) {
             held.wall = Some(wall_of(held.boot_ms));
         }
     }
 
     /// Removes the events of sources.
     pub fn forget_sources(&mut self, is_meant: impl Fn(Address) -> bool) {
-        self.held.retain(|held| !is_meant(held.event.source));
+        self.events.retain(|held| !is_meant(held.event.source));
     }
 
     /// Oldest first.
-    pub fn held(&self) -> impl DoubleEndedIterator<Item = &Held> {
-        self.held.iter()
+    pub fn events(&self) -> impl DoubleEndedIterator<Item = &RecentEvent> {
+        self.events.iter()
     }
 
     /// The number of the newest event, held or not.
@@ -91,7 +97,7 @@ impl Evidence {
 }
 
 /// The raw line, or one made of the packet's fields in the kernel's order.
-pub fn line_of(held: &Held, path: Option<&Path>) -> String {
+pub fn line_of(held: &RecentEvent, path: Option<&Path>) -> String {
     if let Some(line) = &held.line {
         return String::from_utf8_lossy(line).into_owned();
     }
@@ -108,7 +114,7 @@ pub fn line_of(held: &Held, path: Option<&Path>) -> String {
     }
     let name = services::protocol_name(event.protocol).to_ascii_uppercase();
     let _ = write!(line, "SRC={} DST={} LEN={} PROTO={name}", event.source, event.destination, event.length);
-    if event.tells_ports() {
+    if event.has_known_ports() {
         let _ = write!(line, " SPT={} DPT={}", event.source_port, event.port);
     }
     if matches!(event.protocol, protocol::ICMP | protocol::ICMPV6) {

@@ -271,7 +271,7 @@ impl Engine {
     }
 
     /// Takes the machine's clocks and returns the trusted time.
-    pub fn look(&mut self, machine: Now) -> Now {
+    pub fn update_clock(&mut self, machine: Now) -> Now {
         self.clock.update(machine)
     }
 
@@ -308,7 +308,7 @@ impl Engine {
     }
 
     /// NTP says that the machine's clock is right.
-    pub fn clock_told(&mut self, machine: Now) {
+    pub fn clock_synchronized(&mut self, machine: Now) {
         self.clock.synchronized(machine);
     }
 
@@ -405,7 +405,7 @@ impl Engine {
             return;
         }
         if self.late.as_ref().is_some_and(|day| day.date != hour.date) {
-            self.settle_late();
+            self.close_late();
         }
         let new = || since(hour.date, self.salt, &self.paths);
         self.late.get_or_insert_with(new).add(event, hour.hour);
@@ -460,7 +460,7 @@ impl Engine {
         self.closed().count() < MAX_CLOSED_DAYS
     }
 
-    fn settle_late(&mut self) {
+    fn close_late(&mut self) {
         if let Some(mut late) = self.late.take() {
             let over = self.close_tables(&mut late, Extent::More);
             self.close(over);

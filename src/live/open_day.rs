@@ -17,7 +17,7 @@ use crate::query::{self, Answer, AnswerError, Job};
 use crate::stats::countries::{Country, CountryLookup, with_lookup};
 use crate::stats::summary::DaySummary;
 
-use super::evidence::{self, Held};
+use super::evidence::{self, RecentEvent};
 use super::watch::{self, Watch};
 use super::{Engine, Now};
 
@@ -44,7 +44,7 @@ impl Engine {
         match question.topic {
             Topic::Recent => {
                 if !question.filter.is_empty() {
-                    let oldest = self.evidence.held().next().map_or(1, |held| held.number);
+                    let oldest = self.evidence.events().next().map_or(1, |held| held.number);
                     self.watches.ask(now.boot_ms, &question.filter, oldest);
                 }
                 Some(Answer::Recent(self.recent(question)))
@@ -153,7 +153,7 @@ impl Engine {
         }
     }
 
-    fn fits(&self, question: &Question, held: &Held) -> bool {
+    fn fits(&self, question: &Question, held: &RecentEvent) -> bool {
         let event = &held.event;
         (question.every_class || question.class == event.class)
             && question.protocol.is_none_or(|protocol| protocol == event.protocol)
@@ -163,7 +163,7 @@ impl Engine {
             && self.passes(&question.filter, held)
     }
 
-    fn passes(&self, filter: &Filter, held: &Held) -> bool {
+    fn passes(&self, filter: &Filter, held: &RecentEvent) -> bool {
         let path = self.paths.get(held.event.path);
         filter.is_empty() || watch::passes(filter, &held.event, path, &mut || evidence::line_of(held, path))
     }
@@ -177,17 +177,17 @@ impl Engine {
     fn recent(&self, question: &Question) -> RecentAnswer {
         let limit = question.limit as usize;
         let watch = self.watches.get(&question.filter);
-        let oldest = self.evidence.held().next().map_or(self.evidence.last() + 1, |held| held.number);
-        let earlier = watch.into_iter().flat_map(Watch::held).filter(|held| held.number < oldest);
-        let fitting = earlier.chain(self.evidence.held()).filter(|held| self.fits(question, held));
+        let oldest = self.evidence.events().next().map_or(self.evidence.last() + 1, |held| held.number);
+        let earlier = watch.into_iter().flat_map(Watch::events).filter(|held| held.number < oldest);
+        let fitting = earlier.chain(self.evidence.events()).filter(|held| self.fits(question, held));
         let mut completeness = Completeness::from_reasons(&[]);
         let mut cursor = self.evidence.last();
         let is_of_earlier_run = question.cursor > cursor;
         if is_of_earlier_run {
             completeness.add_reason("older events are no longer held".to_string());
         }
-        let chosen: Vec<&Held> = if question.cursor == 0 || is_of_earlier_run {
-            let mut newest: Vec<&Held> = fitting.rev().take(limit).collect();
+        let chosen: Vec<&RecentEvent> = if question.cursor == 0 || is_of_earlier_run {
+            let mut newest: Vec<&RecentEvent> = fitting.rev().take(limit).collect();
             newest.reverse();
             newest
         } else {
@@ -195,7 +195,7 @@ impl Engine {
             if question.cursor.saturating_add(1) < oldest {
                 completeness.add_reason("older events are no longer held".to_string());
             }
-            let mut after: Vec<&Held> =
+            let mut after: Vec<&RecentEvent> =
                 fitting.filter(|held| held.number > question.cursor).take(limit + 1).collect();
             if after.len() > limit {
                 after.pop();
@@ -207,10 +207,10 @@ impl Engine {
         RecentAnswer { events, cursor, completeness }
     }
 
-    fn row(&self, held: &Held) -> EventRow {
+    fn row(&self, held: &RecentEvent) -> EventRow {
         let event = &held.event;
         let path = self.paths.get(event.path);
-        let has_ports = event.tells_ports();
+        let has_ports = event.has_known_ports();
         EventRow {
             id: held.number,
             time: match held.wall {
@@ -241,8 +241,8 @@ impl Engine {
     }
 
     /// The log lines of the newest events that `fits` accepts, at most `most`, oldest first.
-    pub(super) fn newest_lines(&self, most: usize, fits: impl Fn(&Held) -> bool) -> Vec<String> {
-        let held = self.evidence.held().rev().filter(|held| fits(held)).take(most);
+    pub(super) fn newest_lines(&self, most: usize, fits: impl Fn(&RecentEvent) -> bool) -> Vec<String> {
+        let held = self.evidence.events().rev().filter(|held| fits(held)).take(most);
         let mut lines: Vec<String> =
             held.map(|held| evidence::line_of(held, self.paths.get(held.event.path))).collect();
         lines.reverse();
@@ -267,7 +267,7 @@ pub(crate) fn taken_for_copies(lines: u64) -> String {
 /// Why a question must not be answered while sources are masked: its prefix is longer than what is shown, and enough
 /// such questions would reveal an address. Blocked sources are shown completely and may be queried.
 pub fn refused_by_mask(question: &Question, is_blocked: impl FnOnce(Address) -> bool) -> Option<String> {
-    if question.filter.tells_addresses() {
+    if question.filter.reveals_addresses() {
         return Some("filter: mask_sources is on: no address or word is searched for".into());
     }
     let Prefix { network, length } = question.source.filter(|_| question.topic != Topic::Blocks)?;

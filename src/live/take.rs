@@ -2,7 +2,7 @@
 //! them.
 
 use super::clock::{self, instant, moment};
-use super::evidence::Held;
+use super::evidence::RecentEvent;
 use super::{Action, Engine, Input, InputItem, Now};
 use crate::event::{Class, Event, Origin};
 use crate::guard::Detail;
@@ -39,7 +39,7 @@ impl Engine {
         event.path = path;
         // In a flood packets are forgotten before logd reports them; of an interface that NFLOG covers, logd only
         // reports copies.
-        let assumed = sighting == Sighting::Unknown && self.is_told_by_nflog(event);
+        let assumed = sighting == Sighting::Unknown && self.is_covered_by_nflog(event);
         if assumed || sighting == Sighting::Copy {
             let assumed = if assumed { count } else { 0 };
             self.assumed_today = self.assumed_today.saturating_add(assumed);
@@ -66,7 +66,7 @@ impl Engine {
         let wall = self.clock.is_set().then_some(event.time);
         self.evidence.add(boot_ms, wall, event, line);
         if !self.watches.is_empty() {
-            let held = Held::new(self.evidence.last(), boot_ms, wall, event, line);
+            let held = RecentEvent::new(self.evidence.last(), boot_ms, wall, event, line);
             self.watches.see(now.boot_ms, &held, self.paths.get(event.path));
         }
         if let Some(suspect) = self.guard.see(now.boot_ms, boot_ms, event) {
@@ -96,13 +96,13 @@ impl Engine {
         *count = count.saturating_add(event.count.into());
     }
 
-    fn is_told_by_nflog(&self, event: &Event) -> bool {
+    fn is_covered_by_nflog(&self, event: &Event) -> bool {
         if event.class == Class::Login {
             return false;
         }
-        let Some(way) = self.paths.get(event.path) else { return false };
-        self.paths.iter().any(|path| {
-            path.origin == Origin::Nflog && path.input == way.input && path.direction == way.direction
+        let Some(path) = self.paths.get(event.path) else { return false };
+        self.paths.iter().any(|logged| {
+            logged.origin == Origin::Nflog && logged.input == path.input && logged.direction == path.direction
         })
     }
 }

@@ -5,7 +5,7 @@
 
 use std::collections::VecDeque;
 
-use super::evidence::{Held, line_of};
+use super::evidence::{RecentEvent, line_of};
 use crate::event::paths::Path;
 use crate::event::{Address, Event, Service};
 use crate::query::filter::{Filter, Test};
@@ -22,7 +22,7 @@ pub(super) const MAX_SEARCHED: u32 = 2_000;
 /// A filter with the events that match.
 pub(super) struct Watch {
     filter: Filter,
-    held: VecDeque<Held>,
+    events: VecDeque<RecentEvent>,
     asked_ms: u64,
     /// It holds all matching events from this number on.
     pub complete_from: u64,
@@ -38,8 +38,8 @@ pub(super) struct Watches {
 
 impl Watch {
     /// Oldest first.
-    pub(super) fn held(&self) -> impl DoubleEndedIterator<Item = &Held> {
-        self.held.iter()
+    pub(super) fn events(&self) -> impl DoubleEndedIterator<Item = &RecentEvent> {
+        self.events.iter()
     }
 }
 
@@ -79,8 +79,8 @@ impl Watches {
         {
             self.watches.remove(oldest);
         }
-        let (filter, held) = (filter.clone(), VecDeque::new());
-        self.watches.push(Watch { filter, held, asked_ms: now_ms, complete_from: from });
+        let (filter, events) = (filter.clone(), VecDeque::new());
+        self.watches.push(Watch { filter, events, asked_ms: now_ms, complete_from: from });
     }
 
     /// The watch of this filter, if it is in use.
@@ -94,7 +94,7 @@ impl Watches {
     }
 
     /// Adds an event to every filter that it matches.
-    pub(super) fn see(&mut self, now_ms: u64, held: &Held, path: Option<&Path>) {
+    pub(super) fn see(&mut self, now_ms: u64, held: &RecentEvent, path: Option<&Path>) {
         self.watches.retain(|watch| now_ms < watch.asked_ms.saturating_add(FORGET_MS));
         let second = now_ms / 1000;
         if self.searched.0 != second {
@@ -124,12 +124,12 @@ impl Watches {
 
     /// Removes the events of sources.
     pub(super) fn forget_sources(&mut self, is_meant: impl Fn(Address) -> bool) {
-        self.watches.iter_mut().for_each(|watch| watch.held.retain(|held| !is_meant(held.event.source)));
+        self.watches.iter_mut().for_each(|watch| watch.events.retain(|held| !is_meant(held.event.source)));
     }
 
     /// The clock is set: gives a wall time to events that have none.
     pub(super) fn label(&mut self, wall_of: impl Fn(u64) -> i64) {
-        let all = self.watches.iter_mut().flat_map(|watch| &mut watch.held);
+        let all = self.watches.iter_mut().flat_map(|watch| &mut watch.events);
         for held in all.filter(|held| held.wall.is_none()) {
             held.wall = Some(wall_of(held.boot_ms));
         }
@@ -137,12 +137,12 @@ impl Watches {
 }
 
 impl Watch {
-    fn add(&mut self, held: &Held) {
-        if self.held.len() >= MAX_HELD
-            && let Some(gone) = self.held.pop_front()
+    fn add(&mut self, held: &RecentEvent) {
+        if self.events.len() >= MAX_HELD
+            && let Some(gone) = self.events.pop_front()
         {
             self.complete_from = self.complete_from.max(gone.number + 1);
         }
-        self.held.push_back(held.clone());
+        self.events.push_back(held.clone());
     }
 }

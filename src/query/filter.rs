@@ -78,9 +78,9 @@ impl Filter {
     }
 
     /// Whether its answers reveal more of addresses than masked answers show.
-    pub fn tells_addresses(&self) -> bool {
-        let tells = |test: &Test| matches!(test, Test::Source(_) | Test::Destination(_) | Test::Text(_));
-        self.terms.iter().any(|term| tells(&term.test))
+    pub fn reveals_addresses(&self) -> bool {
+        let reveals = |test: &Test| matches!(test, Test::Source(_) | Test::Destination(_) | Test::Text(_));
+        self.terms.iter().any(|term| reveals(&term.test))
     }
 }
 
@@ -135,8 +135,8 @@ mod tests {
         );
         assert!(Filter::parse("  ").unwrap().is_empty());
         assert!(
-            Filter::parse("a").unwrap().tells_addresses()
-                && !Filter::parse("port:1").unwrap().tells_addresses()
+            Filter::parse("a").unwrap().reveals_addresses()
+                && !Filter::parse("port:1").unwrap().reveals_addresses()
         );
     }
 

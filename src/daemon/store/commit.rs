@@ -70,7 +70,7 @@ impl Storage {
         }
         let of_today = self.pieces.iter().filter(|(_, date, _)| Some(*date) == engine.date()).count();
         let Commit { closed, part } = engine.begin_commit(of_today >= MAX_PIECES);
-        let zone = engine.calendar().lasting_name().map(String::from);
+        let zone = engine.calendar().reusable_name().map(String::from);
         if closed.is_empty() && part.is_none() && self.extra.is_empty() && !self.later_changed {
             engine.end_commit(true);
             return;

@@ -121,8 +121,8 @@ fn now(wall: i64) -> Now {
 impl Run {
     fn at(&mut self, wall: i64) -> Now {
         let machine = now(wall);
-        let now = self.engine.look(machine);
-        self.engine.clock_told(machine);
+        let now = self.engine.update_clock(machine);
+        self.engine.clock_synchronized(machine);
         self.engine.tick(now);
         self.engine.actions();
         now
