@@ -9,7 +9,7 @@ use fwstat::query::question::{Prefix, Question, Topic};
 use fwstat::stats::heavy::mix;
 use fwstat::store::directory::{Directory, Disk};
 use fwstat::store::pieces::{self, State};
-use fwstat::store::{Keep, Store};
+use fwstat::store::{Retention, Store};
 
 const SOURCES: u64 = 10_000_000;
 /// 2026-06-10 00:00 UTC
@@ -59,7 +59,7 @@ fn ten_million_forged_sources_in_a_day() {
     let directory = std::env::temp_dir().join(format!("fwstat-memory-{}", std::process::id()));
     let (before, _) = resident();
     let disk = Disk::open_for_writing(&directory).unwrap();
-    let mut store = Store::open(Directory::Disk(disk), Keep::default(), None).unwrap();
+    let mut store = Store::open(Directory::Disk(disk), Retention::default(), None).unwrap();
     let mut engine = Engine::new(Calendar::utc(), store.salt(), 200);
     let mut now = Now { boot_ms: 0, wall: START };
     engine.clock_synchronized(now);

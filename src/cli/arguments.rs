@@ -10,7 +10,7 @@ use super::fleet_export::Range;
 use super::lists::Action;
 use super::options::{self, *};
 use super::raw_arguments::{Raw, suggestion};
-use super::upkeep::{ForgetScope, Upkeep};
+use super::upkeep::{ForgetScope, StoreCommand};
 use super::values;
 use crate::daemon::DaemonPaths;
 use crate::output::blobmsg::{self, Length};
@@ -97,7 +97,7 @@ pub enum Command {
     /// Reads log files into a store.
     Import { input: Input, backend: Backend },
     /// Backup, restore or deletion.
-    Upkeep { work: Upkeep, backend: Backend, json: bool },
+    Upkeep { work: StoreCommand, backend: Backend, json: bool },
     /// Stored data for other programs. `range`: of batches.
     Export { format: Format, backend: Backend, range: Range },
     /// Blocks by hand.
@@ -175,9 +175,9 @@ impl Raw<'_> {
                 Ok(Command::Report { input: self.input()?, question: self.question(Topic::Summary)?, json })
             }
             "import" => Ok(Command::Import { input: self.input()?, backend: self.owned()? }),
-            "backup" => self.upkeep(Upkeep::Backup(self.operand().into())),
-            "restore" => self.upkeep(Upkeep::Restore(self.operand().into())),
-            "forget" => self.upkeep(Upkeep::Forget(self.forget()?)),
+            "backup" => self.upkeep(StoreCommand::Backup(self.operand().into())),
+            "restore" => self.upkeep(StoreCommand::Restore(self.operand().into())),
+            "forget" => self.upkeep(StoreCommand::Forget(self.forget()?)),
             "export" => self.export(),
             "block" => Ok(Command::Block {
                 target: self.target()?,
@@ -220,7 +220,7 @@ impl Raw<'_> {
         Target::parse(&self.operand().to_string_lossy())
     }
 
-    fn upkeep(&self, work: Upkeep) -> Result<Command, String> {
+    fn upkeep(&self, work: StoreCommand) -> Result<Command, String> {
         Ok(Command::Upkeep { work, backend: self.owned()?, json: self.has(&JSON) })
     }
 

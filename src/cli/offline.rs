@@ -33,7 +33,7 @@ use crate::stats::deferred::Deferred;
 use crate::store::directory::{Directory, Disk};
 use crate::store::pieces;
 use crate::store::spool::Spool;
-use crate::store::{Keep, Store, StoreError};
+use crate::store::{Retention, Store, StoreError};
 use crate::sys::installed::read_text;
 use crate::sys::{clock, memory};
 
@@ -116,7 +116,7 @@ pub fn open_store(options: &StoreOptions) -> Result<Opened> {
     let cannot = |error| format!("cannot open the store {}: {error}", directory.display());
     let disk = Disk::open(directory).map_err(cannot)?;
     let behind = disk.is_being_written();
-    let mut store = Store::open(Directory::Disk(disk), Keep::default(), None)?;
+    let mut store = Store::open(Directory::Disk(disk), Retention::default(), None)?;
     store.set_last(plausible_tomorrow());
     // Only the offsets of times depend on the zone: days are stored.
     let calendar = match &options.timezone {
@@ -145,7 +145,7 @@ pub fn import(
     input: &Input,
     directory: &Path,
     run: &Path,
-    keep: Keep,
+    keep: Retention,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Reading> {
     let cannot = |error: io::Error| format!("cannot write to {}: {error}", directory.display());
@@ -176,7 +176,7 @@ fn days_sent(directory: &Path, run: &Path) -> Vec<Date> {
 
 /// Reads log files into memory, for questions about them.
 pub fn report(input: &Input, progress: &mut dyn FnMut(Progress)) -> Result<(Reading, Opened)> {
-    let store = Store::open(Directory::Memory(Default::default()), Keep::default(), Some(REPORT_SALT))?;
+    let store = Store::open(Directory::Memory(Default::default()), Retention::default(), Some(REPORT_SALT))?;
     let beside = Beside::default();
     let (reading, store, calendar, lookup) =
         read_into(store, input, &std::env::temp_dir(), &beside, progress)?;

@@ -24,7 +24,7 @@ use crate::query::open::WithOpenDays;
 use crate::query::question::{Question, Topic};
 use crate::query::record::Field;
 use crate::query::{Answer, AnswerError};
-use crate::store::Keep;
+use crate::store::Retention;
 use crate::sys::installed;
 
 /// The result of a command that gave an answer.
@@ -115,7 +115,7 @@ pub fn import(input: &Input, backend: &Backend, out: &mut dyn Write) -> Result<O
     // Rows that retention drops cannot be restored, so it is the daemon's.
     let keep = match backend {
         Backend::Daemon { .. } => daemon::store::keep(&daemon::load(Path::new(DEFAULT_CONFIG), None).0),
-        Backend::Store(_) => Keep::default(),
+        Backend::Store(_) => Retention::default(),
     };
     let run = Path::new(DEFAULT_RUN).join("state");
     let reading = upkeep::with_directory(backend, None, |directory| {

@@ -23,7 +23,7 @@ use crate::query::target::MAX_NETWORKS;
 use crate::store::backup;
 use crate::store::directory::{Directory, Disk};
 use crate::store::ledger::Moment;
-use crate::store::{Forgotten, Keep, Restored, Store};
+use crate::store::{Forgotten, Restored, Retention, Store};
 use crate::sys::{clock, random};
 
 /// What `forget` deletes.
@@ -35,7 +35,7 @@ pub enum ForgetScope {
 
 /// An operation on a store.
 #[derive(Clone, PartialEq, Debug)]
-pub enum Upkeep {
+pub enum StoreCommand {
     /// To this file; `-` is standard output.
     Backup(PathBuf),
     /// From this file; `-` is standard input.
@@ -46,11 +46,11 @@ pub enum Upkeep {
 type Result<T> = std::result::Result<T, ShellError>;
 
 /// Executes the operation and prints the result.
-pub fn run(work: &Upkeep, backend: &Backend, as_json: bool, out: &mut dyn Write) -> Result<Outcome> {
+pub fn run(work: &StoreCommand, backend: &Backend, as_json: bool, out: &mut dyn Write) -> Result<Outcome> {
     match work {
-        Upkeep::Backup(file) => back_up(backend, file, as_json, out),
-        Upkeep::Restore(file) => restore(backend, file, as_json, out),
-        Upkeep::Forget(scope) => forget(backend, *scope, as_json, out),
+        StoreCommand::Backup(file) => back_up(backend, file, as_json, out),
+        StoreCommand::Restore(file) => restore(backend, file, as_json, out),
+        StoreCommand::Forget(scope) => forget(backend, *scope, as_json, out),
     }
 }
 
@@ -82,7 +82,7 @@ fn with_store<T>(
         // The directory must exist, so that a mistyped path creates none.
         fs::metadata(directory).map_err(cannot)?;
         let disk = Disk::open_for_writing(directory).map_err(cannot)?;
-        work(&mut Store::open(Directory::Disk(disk), Keep::default(), None)?)
+        work(&mut Store::open(Directory::Disk(disk), Retention::default(), None)?)
     })
 }
 
@@ -151,7 +151,7 @@ fn restore(backend: &Backend, file: &Path, as_json: bool, out: &mut dyn Write) -
     };
     let unpacked = unpacked.map_err(refused)?;
     let (created, version) = (unpacked.created, unpacked.version.clone());
-    let mut theirs = Store::open(unpacked.into_directory(), Keep::default(), None)?;
+    let mut theirs = Store::open(unpacked.into_directory(), Retention::default(), None)?;
     if let Backend::Store(StoreOptions { directory, .. }) = backend {
         // A new router has no directory yet.
         fs::create_dir_all(directory)

@@ -142,7 +142,7 @@ impl Core {
         let fleet = Rc::new(RefCell::new(Fleet::new(&config, run, storage.salt())));
         engine.closed_days = Some(fleet.clone());
         let here = saved.as_ref().map(|(saved, _)| &saved.state).filter(|state| storage.is_this_boot(state));
-        engine.resume_clock(here.and_then(|state| state.believed));
+        engine.resume_clock(here.and_then(|state| state.trusted_offset));
         let mark = here.and_then(|state| state.mark).map(|(id, time_ms)| Mark { id, time_ms });
         let machine = now;
         if modified(&run.join(CLOCK_SET)).is_some() || clock::is_synchronized() {
@@ -414,9 +414,9 @@ impl Core {
     fn commit_and_wait(&mut self, now: Now) {
         let until = Instant::now() + AT_END;
         self.begin_question_anew();
-        self.storage.settle(&self.config, &mut self.engine, now, until);
+        self.storage.finish_commits(&self.config, &mut self.engine, now, until);
         self.commit(now);
-        self.storage.settle(&self.config, &mut self.engine, now, until);
+        self.storage.finish_commits(&self.config, &mut self.engine, now, until);
         self.copy();
         self.log_store(now);
     }

@@ -31,7 +31,7 @@ use crate::stats::deferred::Deferred;
 use crate::store::directory::{Change, Directory, Disk, Open, Taken};
 use crate::store::pieces::{self, PieceId, Saved, State};
 use crate::store::sections::StoredDay;
-use crate::store::{Deletion, Keep, Meta, Store, Upkeep};
+use crate::store::{Allowed, Deletion, Meta, Retention, Store};
 use crate::sys::worker::Worker;
 
 /// After this many pieces of the open day the next one has the whole day.
@@ -43,9 +43,9 @@ const STACK: usize = 256 << 10;
 const MAX_LOG_LINES: usize = 20;
 
 /// The retention options.
-pub(crate) fn keep(config: &Config) -> Keep {
+pub(crate) fn keep(config: &Config) -> Retention {
     let number = |number: u16| usize::from(number);
-    Keep {
+    Retention {
         hours: number(config.keep_hours),
         days: number(config.keep_days),
         months: number(config.keep_months),
@@ -68,7 +68,7 @@ pub(crate) struct Storage {
     extra_in_flight: Vec<Change>,
     wants_maintenance: bool,
     /// What may be deleted: nothing before a day's close is on flash.
-    may: Upkeep,
+    may: Allowed,
     /// A commit was requested while another was in progress.
     again: bool,
     /// The directory may have files that were not read yet: it could not be opened, or it was released to another
@@ -254,7 +254,7 @@ impl Storage {
                 let on_flash = !new.iter().any(PieceId::is_import);
                 let mut saved = flash.saved(|_| true);
                 // Events that wait for the clock are not on flash. They got their days once the clock was trusted.
-                if saved.state.believed.is_none()
+                if saved.state.trusted_offset.is_none()
                     && let Some(copy) = copy.filter(|copy| copy.state.boot == saved.state.boot)
                 {
                     saved.deferred = copy.deferred;
@@ -268,7 +268,7 @@ impl Storage {
             (self.written_on, self.written) = (Some(date), written);
         }
         if !self.is_this_boot(&saved.state) {
-            saved.state.believed = None;
+            saved.state.trusted_offset = None;
             self.leave_out(&mut saved);
         }
         Some((saved, on_flash))
@@ -397,7 +397,7 @@ impl Storage {
             boot: self.boot.clone(),
             mark,
             date: engine.date(),
-            believed: engine.clock_offset(),
+            trusted_offset: engine.clock_offset(),
             on_flash: false,
             written,
             ..State::default()

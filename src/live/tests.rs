@@ -25,7 +25,7 @@ use crate::event::{Address, Class, Origin, PathId, Verdict, protocol};
 use crate::query::Answer;
 use crate::query::question::{Question, Topic};
 use crate::store::directory::{Directory, Disk};
-use crate::store::{Keep, Store};
+use crate::store::{Retention, Store};
 use crate::sys::wait::{Wait, wait};
 
 const HOUR: i64 = 3600;
@@ -74,7 +74,7 @@ impl Disks {
 
     /// What another process sees of the store.
     fn store(&self) -> Store {
-        Store::open(Directory::Disk(Disk::open(&self.flash()).unwrap()), Keep::default(), None).unwrap()
+        Store::open(Directory::Disk(Disk::open(&self.flash()).unwrap()), Retention::default(), None).unwrap()
     }
 
     /// Writing fails from now on, or works again.
@@ -126,7 +126,7 @@ impl Router {
         let (mut storage, saved) = Storage::open(&config, &disks.run(), &format!("boot-{boots}"));
         let mut engine = Engine::new(Calendar::new(zone).unwrap(), storage.salt(), 20);
         let here = saved.as_ref().map(|(saved, _)| &saved.state).filter(|state| storage.is_this_boot(state));
-        engine.resume_clock(here.and_then(|state| state.believed));
+        engine.resume_clock(here.and_then(|state| state.trusted_offset));
         engine.update_clock(machine);
         if told {
             engine.clock_synchronized(machine);
@@ -340,7 +340,7 @@ fn import(disks: &Disks, name: &str, lines: &[String]) -> Vec<String> {
         lan: Vec::new(),
         firewall: None,
     };
-    let read = offline::import(&input, &disks.flash(), &disks.run(), Keep::default(), &mut |_| {});
+    let read = offline::import(&input, &disks.flash(), &disks.run(), Retention::default(), &mut |_| {});
     let read = read.unwrap_or_else(|error| panic!("{error}"));
     assert!(read.failures.is_empty(), "{:?}", read.failures);
     read.notes

@@ -232,12 +232,13 @@ impl<'a> Members<'a> {
 mod tests {
     use super::*;
     use crate::stats::day::Day;
-    use crate::store::Keep;
+    use crate::store::Retention;
     use crate::store::Store;
     use proptest::prelude::*;
 
     fn example() -> Vec<u8> {
-        let mut store = Store::open(Directory::Memory(SmallMap::new()), Keep::default(), Some(7)).unwrap();
+        let mut store =
+            Store::open(Directory::Memory(SmallMap::new()), Retention::default(), Some(7)).unwrap();
         let changes = store.change_meta(&Meta { zone: Some("JST-9".into()), ..Meta::default() }).unwrap();
         store.commit(changes).unwrap();
         let mut bytes = Vec::new();
@@ -249,7 +250,7 @@ mod tests {
     fn a_backup_comes_back() {
         let unpacked = unpack(&mut &example()[..]).unwrap();
         assert_eq!((unpacked.version.as_str(), unpacked.created), (env!("CARGO_PKG_VERSION"), 1_800_000_000));
-        let mut store = Store::open(unpacked.into_directory(), Keep::default(), None).unwrap();
+        let mut store = Store::open(unpacked.into_directory(), Retention::default(), None).unwrap();
         assert_eq!((store.salt(), store.meta().unwrap().zone.as_deref()), (7, Some("JST-9")));
     }
 

@@ -31,7 +31,7 @@ use super::pieces::{self, Saved};
 pub use adding::Added;
 pub use forget::Forgotten;
 pub use restore::Restored;
-pub use retention::{Demanded, Keep, Upkeep};
+pub use retention::{Allowed, Retention, RetentionStep};
 
 /// Most sentences about damaged files.
 const MAX_DAMAGED_FILES: usize = 20;
@@ -65,7 +65,7 @@ impl std::error::Error for StoreError {}
 pub struct Store {
     directory: Directory,
     salt: u64,
-    keep: Keep,
+    keep: Retention,
     /// Oldest first.
     months: Vec<Month>,
     /// All files.
@@ -94,7 +94,7 @@ fn month_file(month: Month) -> String {
 
 impl Store {
     /// Opens a store. `salt`: for a store without one; `None`: random. Changes no file.
-    pub fn open(directory: Directory, keep: Keep, salt: Option<u64>) -> Result<Store, StoreError> {
+    pub fn open(directory: Directory, keep: Retention, salt: Option<u64>) -> Result<Store, StoreError> {
         let random = || RandomState::new().hash_one(0u8);
         let mut store = Store {
             directory,
@@ -160,12 +160,12 @@ impl Store {
     }
 
     /// The retention.
-    pub fn keep(&self) -> Keep {
+    pub fn keep(&self) -> Retention {
         self.keep
     }
 
     /// Sets the retention.
-    pub fn set_keep(&mut self, keep: Keep) {
+    pub fn set_keep(&mut self, keep: Retention) {
         self.keep = keep;
     }
 

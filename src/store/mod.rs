@@ -18,5 +18,5 @@ pub mod pieces;
 pub mod sections;
 pub mod spool;
 
-pub use files::{Added, Demanded, Forgotten, Keep, Restored, Store, StoreError, Upkeep, failed};
+pub use files::{Added, Allowed, Forgotten, Restored, Retention, RetentionStep, Store, StoreError, failed};
 pub use meta::{Deletion, Meta};

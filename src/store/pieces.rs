@@ -50,7 +50,7 @@ pub struct State {
     /// The open day.
     pub date: Option<Date>,
     /// Wall clock minus boot clock in seconds, if the wall clock was trusted.
-    pub believed: Option<i64>,
+    pub trusted_offset: Option<i64>,
     /// Whether flash has everything that this file has of the open day.
     pub on_flash: bool,
     /// Bytes written to flash on `date` so far.
@@ -77,10 +77,11 @@ fn code_state(codec: &mut impl Codec, state: &mut State, lost: &mut Lost) {
     let mut date = state.date.map(|date| u64::from(date.0.cast_unsigned()));
     codec.optional(&mut date);
     state.date = date.and_then(|date| i32::try_from(date).ok()).map(Date);
-    let (mut is_believed, mut offset) = (state.believed.is_some(), state.believed.unwrap_or(0));
-    codec.flag(&mut is_believed);
+    let (mut is_trusted, mut offset) =
+        (state.trusted_offset.is_some(), state.trusted_offset.unwrap_or(0));
+    codec.flag(&mut is_trusted);
     codec.signed(&mut offset);
-    state.believed = is_believed.then_some(offset);
+    state.trusted_offset = is_trusted.then_some(offset);
     codec.flag(&mut state.on_flash);
     codec.number(&mut state.written);
     codec.number(&mut state.due);
@@ -250,7 +251,7 @@ mod tests {
             boot: "b".into(),
             mark: Some((u32::MAX, -1)),
             date: Some(Date(20_000)),
-            believed: Some(-5),
+            trusted_offset: Some(-5),
             on_flash: true,
             written: 70_000,
             due: 5,

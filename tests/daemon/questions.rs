@@ -16,7 +16,7 @@ use fwstat::live::{Engine, Input, InputItem, Now};
 use fwstat::query::question::{Prefix, Question, Topic};
 use fwstat::stats::heavy::mix;
 use fwstat::store::directory::{Directory, Disk};
-use fwstat::store::{Keep, Store};
+use fwstat::store::{Retention, Store};
 use fwstat::ubus::blob;
 use nix::time::{ClockId, clock_gettime};
 use serde_json::json;
@@ -147,7 +147,7 @@ fn no_step_of_a_question_takes_the_processor_for_long() {
     let directory = scratch("questions").join("store");
     let from = months::store(&directory);
     let disk = Disk::open(&directory).unwrap();
-    let mut store = Store::open(Directory::Disk(disk), Keep::default(), None).unwrap();
+    let mut store = Store::open(Directory::Disk(disk), Retention::default(), None).unwrap();
     let mut engine = Engine::new(Calendar::utc(), store.salt(), 200);
     if let Some(ranges) = ranges() {
         engine.lookup = Some(Rc::new(RefCell::new(Database::new(&PathBuf::from(&ranges.mmdb)))));

@@ -272,7 +272,8 @@ fn days_are_deleted_and_named() {
     let names = |store: &Path| {
         let disk = fwstat::store::directory::Disk::open(store).unwrap();
         let directory = fwstat::store::directory::Directory::Disk(disk);
-        let mut store = fwstat::store::Store::open(directory, fwstat::store::Keep::default(), None).unwrap();
+        let mut store =
+            fwstat::store::Store::open(directory, fwstat::store::Retention::default(), None).unwrap();
         store.meta().unwrap().deletions.into_iter().map(|one| one.what).collect::<Vec<_>>()
     };
     assert_eq!(names(&store), ["everything before 2020-02-10"]);

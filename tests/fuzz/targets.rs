@@ -38,7 +38,7 @@ use fwstat::stats::countries::Country;
 use fwstat::stats::summary::DaySummary;
 use fwstat::store::container::{self, Kind, Section};
 use fwstat::store::directory::{Directory, Open};
-use fwstat::store::{Keep, Store, ledger, pieces};
+use fwstat::store::{Retention, Store, ledger, pieces};
 use fwstat::ubus::blob;
 use fwstat::ubus::link::{BusEvent, Link};
 use ubus::blobmsg::BlobMsgTable;
@@ -142,7 +142,8 @@ fn read_file(data: &[u8]) {
     let names = [format!("{month}.fws"), piece.clone(), "store.fws".into(), "later.fws".into()];
     let names = names.into_iter().chain(days);
     let files = names.map(|name| (name, file.clone())).collect();
-    let mut store = Store::open(Directory::Memory(files), Keep::default(), Some(7)).expect("files in memory");
+    let mut store =
+        Store::open(Directory::Memory(files), Retention::default(), Some(7)).expect("files in memory");
     if let Ok(meta) = store.meta() {
         let _ = Imported::decode(&meta.imported);
     }
@@ -158,7 +159,7 @@ fn read_file(data: &[u8]) {
     let Ok(added) = store.add(&[date], [Ok(DaySummary::new(date))]) else { return };
     let changes = added.changes.into_iter().map(|(name, bytes)| (name, Arc::new(bytes.unwrap_or_default())));
     let mut again =
-        Store::open(Directory::Memory(changes.collect()), Keep::default(), Some(7)).expect("the same");
+        Store::open(Directory::Memory(changes.collect()), Retention::default(), Some(7)).expect("the same");
     // Of a fresh month only the day that was added is written again.
     let is_fresh = again.month(month, &Need::new(Class::Attempt)).detail == history::Detail::Fresh;
     for class in Class::ALL {

@@ -13,7 +13,7 @@ use fwstat::stats::countries::{Country, CountryLookup};
 use fwstat::stats::day::Day;
 use fwstat::stats::summary::DaySummary;
 use fwstat::store::directory::Directory;
-use fwstat::store::{Keep, Store};
+use fwstat::store::{Retention, Store};
 use serde_json::{Value, json as value};
 
 /// 2026-06-20, in the middle of a month.
@@ -124,7 +124,7 @@ fn days(salt: u64) -> Vec<DaySummary> {
 }
 
 fn empty(salt: u64) -> Store {
-    Store::open(Directory::Memory(Default::default()), Keep::default(), Some(salt)).unwrap()
+    Store::open(Directory::Memory(Default::default()), Retention::default(), Some(salt)).unwrap()
 }
 
 fn add(store: &mut Store, days: &[DaySummary]) {

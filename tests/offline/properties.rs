@@ -16,7 +16,7 @@ use fwstat::stats::summary::{Cuts, DaySummary};
 use fwstat::stats::tables::{Bounds, Tables};
 use fwstat::store::directory::Directory;
 use fwstat::store::spool::Spool;
-use fwstat::store::{Keep, Store};
+use fwstat::store::{Retention, Store};
 use proptest::prelude::*;
 use serde_json::Value;
 
@@ -130,7 +130,8 @@ struct Stored {
 
 /// The first and the last day of a part stay open, unless another part has closed them.
 fn store(parts: Vec<Spool>) -> Stored {
-    let mut store = Store::open(Directory::Memory(Default::default()), Keep::default(), Some(SALT)).unwrap();
+    let mut store =
+        Store::open(Directory::Memory(Default::default()), Retention::default(), Some(SALT)).unwrap();
     let mut open: BTreeMap<Date, Day> = BTreeMap::new();
     let mut closed_dates = BTreeSet::new();
     let add = |store: &mut Store, days: Vec<DaySummary>| {

@@ -20,7 +20,7 @@ use fwstat::event::calendar::Date;
 use fwstat::output::json;
 use fwstat::query::question::{Prefix, Question, Topic};
 use fwstat::store::directory::{Directory, Disk};
-use fwstat::store::{Keep, Meta, Store};
+use fwstat::store::{Meta, Retention, Store};
 
 const TOPICS: [Topic; 8] = [
     Topic::Summary,
@@ -377,7 +377,7 @@ fn a_lost_list_of_imports_does_not_count_twice_unsaid() {
 /// Makes an empty list of this version that of the store.
 fn put_list(directory: &Path, version: u8) {
     let disk = Disk::open_for_writing(directory).unwrap();
-    let mut store = Store::open(Directory::Disk(disk), Keep::default(), None).unwrap();
+    let mut store = Store::open(Directory::Disk(disk), Retention::default(), None).unwrap();
     let imported = [&b"FWIM"[..], &[version], &[0; 4]].concat();
     let changes = store.change_meta(&Meta { imported, ..Meta::default() }).unwrap();
     store.commit(changes).unwrap();

@@ -14,7 +14,7 @@ use fwstat::stats::day::Day;
 use fwstat::stats::summary::DaySummary;
 use fwstat::store::directory::Directory;
 use fwstat::store::pieces::{self, State};
-use fwstat::store::{Keep, Store, Upkeep};
+use fwstat::store::{Allowed, Retention, Store};
 
 /// Seventeen months: three of them have lost their days; older ones are as large as these.
 const MONTHS: usize = 17;
@@ -154,7 +154,8 @@ impl CountryLookup for Spread {
 
 /// The newest months of a store, a month at a time, and what the rules then demand.
 fn seventeen_months() -> (Store, Home, Date) {
-    let mut store = Store::open(Directory::Memory(Default::default()), Keep::default(), Some(SALT)).unwrap();
+    let mut store =
+        Store::open(Directory::Memory(Default::default()), Retention::default(), Some(SALT)).unwrap();
     let mut home = Home::new();
     let newest = Month::parse("2026-10").unwrap();
     let months = (0..MONTHS as i32).rev().map(|before| Month(newest.0 - before));
@@ -164,7 +165,7 @@ fn seventeen_months() -> (Store, Home, Date) {
         store.commit(added.changes).unwrap();
     }
     // One of each a day's close: as many closes as there are months.
-    while let Some(demanded) = store.maintain(0, Upkeep::ALL).unwrap() {
+    while let Some(demanded) = store.maintain(0, Allowed::ALL).unwrap() {
         store.commit(demanded.changes).unwrap();
     }
     (store, home, newest.last_day())
@@ -182,7 +183,7 @@ fn ten_years_of_a_busy_home_take_less_than_one_and_a_half_megabytes() {
     }
     let months: Vec<usize> =
         sizes.iter().filter(|(name, _)| name.starts_with("20")).map(|(_, size)| *size).collect();
-    let keep = Keep::default();
+    let keep = Retention::default();
     assert_eq!(months.len(), MONTHS);
     let (old, with_days) = months.split_at(MONTHS - keep.days);
     assert!(old.iter().max() < with_days.iter().min(), "{months:?}");
@@ -243,7 +244,7 @@ fn the_first_day_of_a_month_writes_less_than_150_kilobytes() {
     }
     assert!(events.next().is_none());
     let of_commits = written;
-    let (mut left, mut rules) = (Upkeep::ALL, 0);
+    let (mut left, mut rules) = (Allowed::ALL, 0);
     while let Some(demanded) = store.maintain(0, left).unwrap() {
         written += store.commit(demanded.changes).unwrap();
         (left, rules) = (demanded.left, rules + 1);

@@ -108,17 +108,20 @@ fn every_other_command_is_understood() {
         ("import f", Command::Import { input: input(&["f"]), backend: daemon() }),
         (
             "backup f --json",
-            Command::Upkeep { work: Upkeep::Backup("f".into()), backend: daemon(), json: true },
+            Command::Upkeep { work: StoreCommand::Backup("f".into()), backend: daemon(), json: true },
         ),
         (
             "backup - --db /db",
-            Command::Upkeep { work: Upkeep::Backup("-".into()), backend: store(None), json: false },
+            Command::Upkeep { work: StoreCommand::Backup("-".into()), backend: store(None), json: false },
         ),
-        ("restore f", Command::Upkeep { work: Upkeep::Restore("f".into()), backend: daemon(), json: false }),
+        (
+            "restore f",
+            Command::Upkeep { work: StoreCommand::Restore("f".into()), backend: daemon(), json: false },
+        ),
         (
             "forget --before 2020-04-01 --db=/db",
             Command::Upkeep {
-                work: Upkeep::Forget(ForgetScope::Before(first)),
+                work: StoreCommand::Forget(ForgetScope::Before(first)),
                 backend: store(None),
                 json: false,
             },
@@ -126,7 +129,7 @@ fn every_other_command_is_understood() {
         (
             "forget --source 192.0.2.7",
             Command::Upkeep {
-                work: Upkeep::Forget(ForgetScope::Source(source)),
+                work: StoreCommand::Forget(ForgetScope::Source(source)),
                 backend: daemon(),
                 json: false,
             },
@@ -134,7 +137,7 @@ fn every_other_command_is_understood() {
         (
             "forget --json -- 192.0.2.7",
             Command::Upkeep {
-                work: Upkeep::Forget(ForgetScope::Source(source)),
+                work: StoreCommand::Forget(ForgetScope::Source(source)),
                 backend: daemon(),
                 json: true,
             },

@@ -176,7 +176,7 @@ mod tests {
     use crate::event::Event;
     use crate::event::calendar::Date;
     use crate::query::question::Topic;
-    use crate::store::Keep;
+    use crate::store::Retention;
     use crate::store::directory::{Directory, Disk};
     use crate::store::pieces::{self, State};
 
@@ -193,7 +193,7 @@ mod tests {
             let path = std::env::temp_dir().join(format!("fwstat-offline-{name}-{}", std::process::id()));
             let _ = std::fs::remove_dir_all(&path);
             let disk = Disk::open_for_writing(&path).unwrap();
-            let mut writer = Store::open(Directory::Disk(disk), Keep::default(), Some(7)).unwrap();
+            let mut writer = Store::open(Directory::Disk(disk), Retention::default(), Some(7)).unwrap();
             // The month is there already: a question reads it when it is asked.
             let before = Date(DATE.0 - 1);
             let added = writer.add(&[before], [Ok(Committing::day_of(before).to_closed())]).unwrap();

@@ -12,7 +12,7 @@ use crate::event::calendar::Date;
 use crate::live::{Commit, Engine, Now};
 use crate::store::directory::Disk;
 use crate::store::pieces;
-use crate::store::{Meta, Upkeep};
+use crate::store::{Allowed, Meta};
 use crate::sys::worker::Worker;
 
 /// How long everything may take that is written to flash while the loop waits for it.
@@ -239,14 +239,20 @@ impl Storage {
             engine.end_commit(true);
             self.last_commit = Some(now.wall);
             if closed {
-                (self.wants_maintenance, self.may) = (true, Upkeep::ALL);
+                (self.wants_maintenance, self.may) = (true, Allowed::ALL);
             }
         }
         self.submit(Job::Finish, Purpose::Finish, engine);
     }
 
     /// Finishes pending commits, but stops at `until`. Returns whether flash has everything.
-    pub(crate) fn settle(&mut self, config: &Config, engine: &mut Engine, now: Now, until: Instant) -> bool {
+    pub(crate) fn finish_commits(
+        &mut self,
+        config: &Config,
+        engine: &mut Engine,
+        now: Now,
+        until: Instant,
+    ) -> bool {
         self.wants_maintenance = false;
         loop {
             self.turn(config, engine, now, true);

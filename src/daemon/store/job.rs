@@ -5,14 +5,14 @@
 use crate::event::calendar::{Date, Month};
 use crate::stats::summary::DaySummary;
 use crate::store::directory::{Change, Disk};
-use crate::store::{Demanded, Keep, Store, StoreError, Upkeep};
+use crate::store::{Allowed, Retention, RetentionStep, Store, StoreError};
 
 /// What the worker does.
 pub(super) enum Job {
     /// Prepares a commit of days and of other changes.
-    Prepare { closed: Vec<DaySummary>, changes: Vec<Change>, keep: Keep },
+    Prepare { closed: Vec<DaySummary>, changes: Vec<Change>, keep: Retention },
     /// Prepares the next deletion that retention requires, as of an instant and a day.
-    Maintain { now: i64, today: Date, keep: Keep, may: Upkeep },
+    Maintain { now: i64, today: Date, keep: Retention, may: Allowed },
     /// Moves the files of a published commit to the directory.
     Finish,
 }
@@ -26,7 +26,7 @@ pub(super) struct Prepared {
     /// Sentences for the log.
     pub(super) log_lines: Vec<String>,
     /// Of maintenance: what may still be deleted.
-    pub(super) left: Option<Upkeep>,
+    pub(super) left: Option<Allowed>,
 }
 
 /// The result of a job.
@@ -66,7 +66,7 @@ fn attempt(store: &mut Store, job: Job) -> Result<Done, String> {
                 return prepare(store, &changes, vec![log_line], Some(may));
             }
             match store.maintain(now, may).map_err(explained)? {
-                Some(Demanded { changes, log_line, left }) => {
+                Some(RetentionStep { changes, log_line, left }) => {
                     prepare(store, &changes, vec![log_line], Some(left))
                 }
                 None => Ok(Done::Nothing),
@@ -83,7 +83,7 @@ fn prepare(
     store: &Store,
     changes: &[Change],
     log_lines: Vec<String>,
-    left: Option<Upkeep>,
+    left: Option<Allowed>,
 ) -> Result<Done, String> {
     let prepared = store.directory().disk().map_or(Ok(()), |disk| disk.prepare(changes));
     prepared.map_err(|error| format!("cannot write the store: {error}"))?;

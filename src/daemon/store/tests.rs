@@ -52,7 +52,7 @@ impl Router {
         let mut engine = Engine::new(Calendar::utc(), storage.salt(), 10);
         if let Some((saved, on_flash)) = saved {
             if storage.is_this_boot(&saved.state) {
-                engine.resume_clock(saved.state.believed);
+                engine.resume_clock(saved.state.trusted_offset);
             }
             engine.restore(saved, on_flash);
         }
@@ -102,7 +102,7 @@ impl Router {
             countries: crate::cli::arguments::DEFAULT_COUNTRIES.into(),
         };
         let (database, run) = (Path::new(&self.config.database), self.place.join("run"));
-        let reading = crate::cli::offline::import(&input, database, &run, Keep::default(), &mut |_| {});
+        let reading = crate::cli::offline::import(&input, database, &run, Retention::default(), &mut |_| {});
         let reading = reading.unwrap_or_else(|failure| panic!("{failure}"));
         assert_eq!((reading.failures, reading.counts.events), (Vec::new(), attempts));
     }
@@ -175,7 +175,7 @@ impl Run {
     fn settle(&mut self, router: &Router, wall: i64) {
         let now = self.at(wall);
         let until = Instant::now() + AT_END;
-        let is_done = self.storage.settle(&router.config, &mut self.engine, now, until);
+        let is_done = self.storage.finish_commits(&router.config, &mut self.engine, now, until);
         assert!(is_done, "{:?}", self.storage.problem);
     }
 
@@ -309,7 +309,7 @@ fn what_is_imported_between_two_runs_is_added_whether_the_daemon_stopped_or_was_
 fn with_later(name: &str) -> Router {
     let router = Router::new(name);
     let disk = Disk::open_for_writing(Path::new(&router.config.database)).unwrap();
-    let mut store = Store::open(Directory::Disk(disk), Keep::default(), None).unwrap();
+    let mut store = Store::open(Directory::Disk(disk), Retention::default(), None).unwrap();
     let mut later = Deferred::default();
     for (wall, count) in [(EVENING + 10, 7), (EVENING + 600, 9)] {
         let event = Event { source: Address::v4(7), port: 23, protocol: 6, count, ..Event::default() };

@@ -60,7 +60,7 @@ fn until(year: i32, month: u32, day: u32) -> i64 {
 /// A store of sixteen months before `START`, a day of each, and what it holds.
 fn filled(disks: &Disks, months: i32) -> u64 {
     let disk = Disk::open_for_writing(&disks.flash()).unwrap();
-    let mut store = Store::open(Directory::Disk(disk), Keep::default(), Some(7)).unwrap();
+    let mut store = Store::open(Directory::Disk(disk), Retention::default(), Some(7)).unwrap();
     let newest = Date((START / DAY) as i32).month();
     let mut dates = Vec::new();
     for back in (1..=months).rev() {
@@ -239,9 +239,12 @@ fn a_month_after_now_is_set_aside_and_comes_back() {
     let (router, stored) = with_months(START, true, 3);
     let Router { machine, engine, storage, disks, config, .. } = router;
     drop((engine, storage));
-    let mut store =
-        Store::open(Directory::Disk(Disk::open_for_writing(&disks.flash()).unwrap()), Keep::default(), None)
-            .unwrap();
+    let mut store = Store::open(
+        Directory::Disk(Disk::open_for_writing(&disks.flash()).unwrap()),
+        Retention::default(),
+        None,
+    )
+    .unwrap();
     let date = Date::from_ymd(2027, 1, 5).unwrap();
     let added = store.add(&[date], [Ok(day_of(date, 7))]).unwrap();
     store.commit(added.changes).unwrap();

@@ -15,7 +15,7 @@ fn filled(months: i32) -> Disks {
 fn disks_of(dates: &[Date]) -> Disks {
     let disks = Disks::new();
     let disk = Disk::open_for_writing(&disks.flash()).unwrap();
-    let mut store = Store::open(Directory::Disk(disk), Keep::default(), Some(7)).unwrap();
+    let mut store = Store::open(Directory::Disk(disk), Retention::default(), Some(7)).unwrap();
     let added = store.add(dates, dates.iter().map(|date| Ok(day_of(*date, 10)))).unwrap();
     store.commit(added.changes).unwrap();
     disks

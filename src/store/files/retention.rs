@@ -12,7 +12,7 @@ use super::{FWS, Store, StoreError, month_file};
 
 /// How many months are stored, counting the newest that have data.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Keep {
+pub struct Retention {
     /// With hours of rows.
     pub hours: usize,
     /// With days.
@@ -20,15 +20,15 @@ pub struct Keep {
     pub months: usize,
 }
 
-impl Default for Keep {
-    fn default() -> Keep {
-        Keep { hours: 2, days: 14, months: 120 }
+impl Default for Retention {
+    fn default() -> Retention {
+        Retention { hours: 2, days: 14, months: 120 }
     }
 }
 
 /// What [`Store::maintain`] may do: at most one of each after a day's close.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct Upkeep {
+pub struct Allowed {
     /// Drop hours of rows.
     pub hours: bool,
     /// Sum up the days of a month.
@@ -37,24 +37,24 @@ pub struct Upkeep {
     pub months: bool,
 }
 
-impl Upkeep {
+impl Allowed {
     /// Everything, as after a day's close.
-    pub const ALL: Upkeep = Upkeep { hours: true, days: true, months: true };
+    pub const ALL: Allowed = Allowed { hours: true, days: true, months: true };
 }
 
 /// A deletion that a rule requires.
-pub struct Demanded {
+pub struct RetentionStep {
     pub changes: Vec<Change>,
     /// A sentence about it.
     pub log_line: String,
     /// What may still be done until the next close.
-    pub left: Upkeep,
+    pub left: Allowed,
 }
 
 impl Store {
     /// The next deletion that a rule requires: hours of rows, the days of a month, or a month. To be called after a
-    /// day's close, with a trusted clock and [`Upkeep::ALL`]; then with what is left.
-    pub fn maintain(&mut self, now: i64, may: Upkeep) -> Result<Option<Demanded>, StoreError> {
+    /// day's close, with a trusted clock and [`Allowed::ALL`]; then with what is left.
+    pub fn maintain(&mut self, now: i64, may: Allowed) -> Result<Option<RetentionStep>, StoreError> {
         let months: Vec<Month> = self.answered().collect();
         let newest_first: Vec<Month> = months.iter().rev().copied().collect();
         for month in newest_first.iter().skip(self.keep.hours).rev().filter(|_| may.hours) {
@@ -63,7 +63,7 @@ impl Store {
                 whole.drop_hours();
                 let log_line = format!("{month}: hours of services and sources are no longer stored");
                 let changes = self.change_month(&whole)?;
-                return Ok(Some(Demanded { changes, log_line, left: Upkeep { hours: false, ..may } }));
+                return Ok(Some(RetentionStep { changes, log_line, left: Allowed { hours: false, ..may } }));
             }
         }
         for month in newest_first.iter().skip(self.keep.days).rev().filter(|_| may.days) {
@@ -72,7 +72,7 @@ impl Store {
                 whole.drop_days();
                 let because = format!("{} newer months have data (keep_days)", self.keep.days);
                 let changes = self.change_month(&whole)?;
-                let left = Upkeep { days: false, ..may };
+                let left = Allowed { days: false, ..may };
                 return self.deleted(now, changes, format!("the days of {month}"), because, left).map(Some);
             }
         }
@@ -81,7 +81,7 @@ impl Store {
                 let because = format!("{} newer months have data (keep_months)", self.keep.months);
                 let names = self.stems(*month, FWS).into_iter().map(|stem| stem + FWS);
                 let changes = names.map(|name| (name, None)).collect();
-                let left = Upkeep { months: false, ..may };
+                let left = Allowed { months: false, ..may };
                 return self.deleted(now, changes, format!("the month {month}"), because, left).map(Some);
             }
         }
@@ -115,13 +115,13 @@ impl Store {
         mut changes: Vec<Change>,
         what: String,
         because: String,
-        left: Upkeep,
-    ) -> Result<Demanded, StoreError> {
+        left: Allowed,
+    ) -> Result<RetentionStep, StoreError> {
         let log_line = format!("deleted: {what}, because {because}");
         let mut meta = self.meta()?;
         meta.note(Deletion { when, what, because });
         changes.extend(self.change_meta(&meta)?);
-        Ok(Demanded { changes, log_line, left })
+        Ok(RetentionStep { changes, log_line, left })
     }
 
     /// Changes that rename months in the future, and add those that are due; with a sentence for each.

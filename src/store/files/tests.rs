@@ -11,11 +11,11 @@ use crate::store::ledger::Moment;
 const NOW: i64 = 1_790_000_000;
 
 fn store() -> Store {
-    Store::open(Directory::Memory(SmallMap::new()), Keep::default(), Some(3)).unwrap()
+    Store::open(Directory::Memory(SmallMap::new()), Retention::default(), Some(3)).unwrap()
 }
 
 /// The same files, opened anew.
-fn reopened(store: &Store, keep: Keep) -> Store {
+fn reopened(store: &Store, keep: Retention) -> Store {
     let Directory::Memory(files) = store.directory() else { panic!() };
     Store::open(Directory::Memory(files.clone()), keep, Some(99)).unwrap()
 }
@@ -26,7 +26,7 @@ fn changed(store: &Store, name: &str, change: impl FnOnce(&mut Vec<u8>)) -> Stor
     let mut bytes = files.get(name).unwrap().to_vec();
     change(&mut bytes);
     files.insert(name.into(), Arc::new(bytes));
-    Store::open(Directory::Memory(files), Keep::default(), None).unwrap()
+    Store::open(Directory::Memory(files), Retention::default(), None).unwrap()
 }
 
 fn day(date: Date, hosts: u32) -> DaySummary {
@@ -75,7 +75,7 @@ fn total(store: &mut Store) -> u64 {
 /// Restores the files of another store; the number of restored days.
 fn restore(store: &mut Store, backup: &Store) -> usize {
     let restored =
-        store.restore(&mut reopened(backup, Keep::default()), &Moment::default(), |ours, _| ours.into());
+        store.restore(&mut reopened(backup, Retention::default()), &Moment::default(), |ours, _| ours.into());
     let restored = restored.unwrap();
     store.commit(restored.changes).unwrap();
     restored.days.len()
@@ -98,7 +98,7 @@ fn an_import_leaves_each_month_as_its_rank_demands() {
     assert!(details.is_sorted_by(|a, b| a >= b), "the newest have most");
     assert_eq!(total(&mut store), 120 * 4);
     // Nothing is left to be done.
-    assert!(store.maintain(NOW, Upkeep::ALL).unwrap().is_none());
+    assert!(store.maintain(NOW, Allowed::ALL).unwrap().is_none());
     // A month below all that are kept displaces none; one between them is added.
     assert_eq!(
         add(&mut store, &[Date::parse("1999-05-05").unwrap()], 9),
@@ -113,14 +113,14 @@ fn an_import_leaves_each_month_as_its_rank_demands() {
 fn each_new_month_displaces_one_at_a_time() {
     let mut store = store();
     add(&mut store, &months(3), 4);
-    let mut store = reopened(&store, Keep { hours: 1, days: 1, months: 2 });
+    let mut store = reopened(&store, Retention { hours: 1, days: 1, months: 2 });
     let before = total(&mut store);
     assert_eq!(
         (counted(&details(&mut store), Detail::Fresh), before),
         (2, 12),
         "opening and asking delete nothing"
     );
-    let mut may = Upkeep::ALL;
+    let mut may = Allowed::ALL;
     let mut log_line = Vec::new();
     while let Some(demanded) = store.maintain(NOW, may).unwrap() {
         may = demanded.left;
@@ -140,7 +140,7 @@ fn each_new_month_displaces_one_at_a_time() {
     assert_eq!(deletions.len(), 2);
     assert_eq!((deletions[1].when, deletions[1].what.as_str()), (NOW, "the month 2026-08"));
     // The next close goes on.
-    let next = store.maintain(NOW, Upkeep::ALL).unwrap().unwrap();
+    let next = store.maintain(NOW, Allowed::ALL).unwrap().unwrap();
     assert_eq!(next.log_line, "deleted: the days of 2026-09, because 1 newer months have data (keep_days)");
 }
 
@@ -148,7 +148,7 @@ fn each_new_month_displaces_one_at_a_time() {
 fn damaged_and_newer_months_are_never_deleted() {
     let mut whole = store();
     add(&mut whole, &months(4), 4);
-    let keep = Keep { hours: 1, days: 1, months: 1 };
+    let keep = Retention { hours: 1, days: 1, months: 1 };
     for (name, at) in [("2026-07.fws", 4), ("2026-07.fws", 20), ("2026-07.fws", usize::MAX)] {
         let mut store = changed(&whole, name, |bytes| {
             let at = at.min(bytes.len() - 1);
@@ -157,7 +157,7 @@ fn damaged_and_newer_months_are_never_deleted() {
         store.set_keep(keep);
         let bytes = store.directory().read(name).unwrap().unwrap();
         for _ in 0..9 {
-            if let Some(demanded) = store.maintain(NOW, Upkeep::ALL).unwrap() {
+            if let Some(demanded) = store.maintain(NOW, Allowed::ALL).unwrap() {
                 store.commit(demanded.changes).unwrap();
             }
         }
@@ -220,7 +220,7 @@ fn the_close_of_a_day_writes_this_day_and_the_totals_of_its_month() {
     assert_eq!(counted, [Some(300), Some(300), Some(800), None, None, None]);
     // Without hours of rows the month is one file.
     add(&mut store, &[Date::parse("2026-11-01").unwrap(), Date::parse("2026-12-01").unwrap()], 1);
-    let demanded = store.maintain(NOW, Upkeep::ALL).unwrap().unwrap();
+    let demanded = store.maintain(NOW, Allowed::ALL).unwrap().unwrap();
     store.commit(demanded.changes).unwrap();
     assert!(store.days(first.month(), FWS).is_empty());
     assert_eq!((details(&mut store)[0], total(&mut store)), (Detail::Days, 6 * 300 + 100 + 500 + 2));
@@ -235,9 +235,9 @@ fn a_damaged_or_missing_day_is_named_and_spares_the_others() {
     else {
         panic!()
     };
-    let damaged = Store::open(Directory::Memory(files.clone()), Keep::default(), None).unwrap();
+    let damaged = Store::open(Directory::Memory(files.clone()), Retention::default(), None).unwrap();
     files.remove("2026-10-02.fws");
-    let missing = Store::open(Directory::Memory(files), Keep::default(), None).unwrap();
+    let missing = Store::open(Directory::Memory(files), Retention::default(), None).unwrap();
     for mut store in [damaged, missing] {
         let need = Need::new(Class::Attempt).and(&[Wanted::Services], first, Date(first.0 + 1));
         let data = store.month(first.month(), &need);
@@ -246,7 +246,7 @@ fn a_damaged_or_missing_day_is_named_and_spares_the_others() {
         assert_eq!((rows, total(&mut store)), (vec![1, 0], 800));
         // Nothing is deleted of such a month.
         add(&mut store, &[Date::parse("2026-11-01").unwrap(), Date::parse("2026-12-01").unwrap()], 1);
-        assert!(store.maintain(NOW, Upkeep::ALL).unwrap().is_none());
+        assert!(store.maintain(NOW, Allowed::ALL).unwrap().is_none());
     }
 }
 
@@ -322,10 +322,11 @@ fn a_new_store_has_the_salt_that_is_asked_for_and_keeps_it() {
     assert_eq!(store.salt(), 3);
     let piece = pieces::encode_part(3, &pieces::State::default(), &day(Date(20_000), 1), &Default::default());
     store.commit(vec![(pieces::name_of(Date(20_000), 0), Some(piece))]).unwrap();
-    assert_eq!(reopened(&store, Keep::default()).salt(), 3, "of a piece");
+    assert_eq!(reopened(&store, Retention::default()).salt(), 3, "of a piece");
     add(&mut store, &months(1), 1);
-    assert_eq!(reopened(&store, Keep::default()).salt(), 3, "of a month");
-    let random = |_| Store::open(Directory::Memory(SmallMap::new()), Keep::default(), None).unwrap().salt();
+    assert_eq!(reopened(&store, Retention::default()).salt(), 3, "of a month");
+    let random =
+        |_| Store::open(Directory::Memory(SmallMap::new()), Retention::default(), None).unwrap().salt();
     assert_ne!(random(0), random(1));
 }
 
@@ -392,17 +393,17 @@ fn a_backup_that_was_restored_is_restored_again_without_counting_twice() {
         let days =
             |from: i32, count: i32| (from..from + count).map(|day| Date(first.0 + day)).collect::<Vec<_>>();
         let open =
-            |salt| Store::open(Directory::Memory(SmallMap::new()), Keep::default(), Some(salt)).unwrap();
+            |salt| Store::open(Directory::Memory(SmallMap::new()), Retention::default(), Some(salt)).unwrap();
         let (mut backup, mut store) = (open(7), open(8));
         add(&mut backup, &days(0, old), 5);
         // One day of the backup has a part in the new store, too.
         add(&mut store, &days(old - 1, new), 3);
         let expected = old as u64 * 5 + new as u64 * 3;
         assert_eq!((restore(&mut store, &backup), total(&mut store)), (old as usize, expected));
-        let united = reopened(&store, Keep::default());
+        let united = reopened(&store, Retention::default());
         assert_eq!((restore(&mut store, &backup), total(&mut store)), (0, expected), "{old} {new}");
         // The same, if the united store was lost and made again from the older backup.
-        let mut again = reopened(&backup, Keep::default());
+        let mut again = reopened(&backup, Retention::default());
         restore(&mut again, &united);
         assert_eq!(total(&mut again), expected, "{old} {new}");
     }

@@ -210,8 +210,8 @@ pub(super) fn write_pairs(
     rows: impl Iterator<Item = PairCount> + Clone,
     row_of: impl Fn(Address) -> Option<usize>,
 ) {
-    let mut places = rows.clone().map(|row| row_of(row.address).map(|row| row as u64)).collect();
-    pairs(content, &mut Made(rows), &mut places, &Rows::default());
+    let mut source_rows = rows.clone().map(|row| row_of(row.address).map(|row| row as u64)).collect();
+    pairs(content, &mut Made(rows), &mut source_rows, &Rows::default());
 }
 
 /// `sources`: those of the same day and class.
@@ -219,28 +219,28 @@ pub(super) fn read_pairs(reader: &mut Reader<'_>, sources: &Rows<SourceCount>) -
     let mut rows = Rows::default();
     let empty = PairCount { service: NO_SERVICE, address: Address::v4(0), attempts: 0, error: 0 };
     head(reader, &mut rows, 5, empty);
-    let mut places = vec![None; rows.rows.len()];
-    pairs(reader, &mut rows.rows, &mut places, sources);
-    if places.iter().flatten().any(|place| *place >= sources.rows.len() as u64) {
+    let mut source_rows = vec![None; rows.rows.len()];
+    pairs(reader, &mut rows.rows, &mut source_rows, sources);
+    if source_rows.iter().flatten().any(|place| *place >= sources.rows.len() as u64) {
         reader.fail();
         return Rows::default();
     }
     rows
 }
 
-/// `places`: for each pair the index of its source's row, if it has one; then its address is not stored.
+/// `source_rows`: for each pair the index of its source's row, if it has one; then its address is not stored.
 fn pairs(
     codec: &mut impl Codec,
     rows: &mut impl Columns<PairCount>,
-    places: &mut Vec<Option<u64>>,
+    source_rows: &mut Vec<Option<u64>>,
     sources: &Rows<SourceCount>,
 ) {
     rows.each(|row| service(codec, &mut row.service));
-    places.each(|place| codec.optional(place));
+    source_rows.each(|place| codec.optional(place));
     rows.each(|row| codec.number(&mut row.attempts));
     rows.each(|row| codec.number(&mut row.error));
-    let mut places = places.iter();
-    rows.each(|row| match places.next() {
+    let mut source_rows = source_rows.iter();
+    rows.each(|row| match source_rows.next() {
         Some(Some(place)) => {
             let source = sources.rows.get(usize::try_from(*place).unwrap_or(usize::MAX));
             source.into_iter().for_each(|source| row.address = source.address);
