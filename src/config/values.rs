@@ -78,7 +78,7 @@ pub(super) fn is_path(text: &str) -> bool {
         && !text.split('/').any(|part| part == "..")
 }
 
-/// Whether it is empty or an address of the Web. It becomes an argument of a command, so only characters that a URL can
+/// Whether it is empty or an https URL. It becomes an argument of a command, so only characters that a URL can
 /// have (RFC 3986).
 pub(super) fn is_url(url: &str) -> bool {
     let plain = |c: u8| c.is_ascii_alphanumeric() || b"-._~:/?#[]@!$&()*+,;=%".contains(&c);

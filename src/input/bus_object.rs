@@ -8,7 +8,7 @@ use crate::ubus::{BusEvent, Call, Outgoing, Request, blob};
 /// The broker's event for every object that comes.
 const OBJECT_ADDED: &str = "ubus.object.add";
 
-/// How far the search has come.
+/// State of a look-up.
 #[derive(Debug, Default)]
 pub(super) enum Lookup {
     /// Without a broker.
@@ -25,7 +25,7 @@ pub(super) enum Lookup {
     },
 }
 
-/// What a search has come to.
+/// Result of a look-up.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Found {
     /// The ubus id of our own object, the listener.
@@ -92,7 +92,7 @@ impl Lookup {
     }
 }
 
-/// The id of a new object of this name, if `call` is the broker's word for it (nobody else calls as peer 0).
+/// The id of a new object of this name, if ubusd announces it by `call` (nobody else calls as peer 0).
 pub(super) fn added_object(call: &Call<'_>, object: &str) -> Option<u32> {
     if call.caller.peer != 0 || call.method != OBJECT_ADDED {
         return None;

@@ -25,14 +25,14 @@ pub mod year;
 #[cfg(feature = "archives")]
 mod zstandard;
 
-/// What became of an input's records since it was opened.
+/// Counts of an input since it was opened; only `received` should grow.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Counters {
     /// Received: packets of NFLOG, or entries of logd; `ignored` and `duplicates` are among them.
     pub received: u64,
     /// New, but neither the kernel's own nor syslog's (logd).
     pub ignored: u64,
-    /// Received again, although it was not asked for (logd).
+    /// Notified again although we did not read the backlog (logd).
     pub duplicates: u64,
     /// Known already when the backlog was read: the usual overlap (logd). Not in `received`.
     pub reread: u64,

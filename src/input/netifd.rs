@@ -23,7 +23,7 @@ const LONGEST_NAME: usize = 64;
 /// One change often comes as several events.
 const SETTLE_MS: u64 = 1_000;
 const ANSWER_MS: u64 = 5_000;
-/// Without netifd: asked again, should its coming have escaped us.
+/// Without netifd: asked again, in case its start was missed.
 const AGAIN_MS: u64 = 60_000;
 /// With it: an event may have been dropped, or we may not be allowed to hear any.
 const REFRESH_MS: u64 = 600_000;

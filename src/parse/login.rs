@@ -202,9 +202,9 @@ impl Logins {
         ];
         let failure =
             failed.iter().find_map(|(prefix, by_pam)| Some((message.strip_prefix(*prefix)?, *by_pam)));
-        if let Some((rest, may_be_told_by_pam)) = failure {
+        if let Some((rest, pam_may_report)) = failure {
             let peer = sshd_peer(after_last(without_protocol(rest), b" from ")?)?;
-            if may_be_told_by_pam && self.is_told_by_pam(peer, pid, time) {
+            if pam_may_report && self.is_reported_by_pam(peer, pid, time) {
                 return None;
             }
             self.remember(Recent { peer, pid, time, by_pam: 0, used: true });
@@ -221,8 +221,8 @@ impl Logins {
         Some(login(peer))
     }
 
-    /// Whether PAM's line before has told of this failure. Each of its lines stands for one.
-    fn is_told_by_pam(&mut self, peer: Peer, pid: Option<u32>, time: i64) -> bool {
+    /// Whether a line of PAM before has reported this failure. Each of its lines stands for one.
+    fn is_reported_by_pam(&mut self, peer: Peer, pid: Option<u32>, time: i64) -> bool {
         let same = |recent: &&mut Recent| {
             recent.is_open(time) && recent.by_pam > 0 && recent.peer.0 == peer.0 && recent.pid == pid
         };

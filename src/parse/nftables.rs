@@ -72,7 +72,7 @@ pub struct Element<'a> {
 /// A message of the nf_tables subsystem.
 #[derive(Clone, Debug)]
 pub enum Message<'a> {
-    /// Something of this table of family inet was taken away by the socket with this number.
+    /// Something of this table of family inet was deleted by the socket with this number.
     Removed {
         table: &'a [u8],
         port: u32,
@@ -255,7 +255,7 @@ impl<'a> Transaction<'a> {
         self.ranges((NEWSETELEM, NLM_F_CREATE), set, ranges);
     }
 
-    /// Takes ranges out of an interval set; each must be there.
+    /// Removes ranges from an interval set; each must be there.
     pub fn delete_ranges(&mut self, set: &str, ranges: &[NewRange]) {
         self.ranges((DELSETELEM, 0), set, ranges);
     }
@@ -276,7 +276,7 @@ impl<'a> Transaction<'a> {
         });
     }
 
-    /// Takes elements out of a set; each must be there.
+    /// Removes elements from a set; each must be there.
     pub fn delete_elements(&mut self, set: &str, keys: &[Vec<u8>]) {
         let table = self.table;
         self.push(DELSETELEM, 0, |message| {

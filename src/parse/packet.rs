@@ -79,19 +79,19 @@ impl Packet {
         self.fragment_offset != 0
     }
 
-    /// Looks at the packet with only those fields that the kernel's log text tells (nf_log_syslog.c), so
+    /// Looks at the packet with only those fields that the kernel's log text has (nf_log_syslog.c), so
     /// that both ways of logging give one fingerprint: no ports of SCTP and DCCP, nothing of a
     /// header that is cut off, no protocol where IPv6's extension headers lead to none. Most packets have no
     /// others, and are not copied.
     #[inline]
     pub fn with_logged<T>(&self, look: impl Fn(&Packet) -> T) -> T {
-        let upper_untold = self.truncated || matches!(self.protocol, protocol::SCTP | protocol::DCCP);
+        let without_transport = self.truncated || matches!(self.protocol, protocol::SCTP | protocol::DCCP);
         let no_protocol = !self.destination.is_v4() && extension::ALL.contains(&self.protocol);
-        if !upper_untold && !no_protocol {
+        if !without_transport && !no_protocol {
             return look(self);
         }
         let mut packet = *self;
-        if upper_untold {
+        if without_transport {
             (packet.source_port, packet.port, packet.flags) = (0, 0, 0);
             (packet.icmp_type, packet.icmp_code) = (0, 0);
             (packet.icmp_id, packet.icmp_sequence) = (0, 0);

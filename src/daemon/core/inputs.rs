@@ -1,4 +1,4 @@
-//! The state of the inputs, of ubus and netifd; and log entries on their way to the engine.
+//! The state of the inputs, of ubus and netifd; and passes log entries to the engine.
 //!
 //! Takes what the loop reports, keeps it for `status`, and logs a change once. Opens no socket.
 

@@ -26,11 +26,11 @@ const OBJECT: &str = "log";
 const BACKLOG_LINES: u32 = 900;
 /// Timeout of a backlog: after it the broker has dropped the answer.
 const BACKLOG_MS: u64 = 5_000;
-/// After so many notifications the broker may have dropped the last ones, and no later one tells it:
+/// After so many notifications the broker may have dropped the last ones, and no later one shows that:
 /// once it is quiet the backlog is read again.
 const BURST: u32 = 500;
 const QUIET_MS: u64 = 1_000;
-/// Without logd: look for it again, should its coming have escaped us.
+/// Without logd: look for it again, in case its start was missed.
 const LOOKUP_AGAIN_MS: u64 = 5_000;
 
 /// Follows logd through its restarts and the broker's.

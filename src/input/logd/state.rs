@@ -97,7 +97,7 @@ impl LogdState {
             self.held.push(entry);
             return;
         }
-        self.settle(entry, give);
+        self.accept_without_backlog(entry, give);
     }
 
     /// The backlog that was asked for. `entries` is called twice: to look, and to take.
@@ -124,7 +124,7 @@ impl LogdState {
             // A ring is never empty again once something was in it: all of this logd's entries are to come.
             self.next.get_or_insert(0);
         }
-        self.settled();
+        self.caught_up_now();
         for entry in held.entries().filter(|entry| !left_the_ring(entry.id)) {
             self.take_if_ahead(&entry, true, give);
         }
@@ -136,9 +136,9 @@ impl LogdState {
             self.start_anew();
             self.counts.restarts = self.counts.restarts.saturating_add(1);
         }
-        self.settled();
+        self.caught_up_now();
         let held = std::mem::take(&mut self.held);
-        held.entries().for_each(|entry| self.settle(&entry, give));
+        held.entries().for_each(|entry| self.accept_without_backlog(&entry, give));
     }
 
     /// logd itself has gone, its ring with it.
@@ -190,7 +190,7 @@ impl LogdState {
         self.newest_ms = None;
     }
 
-    fn settled(&mut self) {
+    fn caught_up_now(&mut self) {
         self.caught_up = true;
         self.waiting = false;
         self.wants_read = false;
@@ -199,7 +199,7 @@ impl LogdState {
     }
 
     /// Without a backlog to compare with.
-    fn settle(&mut self, entry: &Entry<'_>, give: Give<'_>) {
+    fn accept_without_backlog(&mut self, entry: &Entry<'_>, give: Give<'_>) {
         if self.ahead(entry.id).is_none() && !self.is_known(entry) {
             self.counts.restarts = self.counts.restarts.saturating_add(1);
             self.start_anew();
