@@ -268,7 +268,11 @@ fn flash(config: &Config, findings: &mut Findings) {
             room(config, there, free, findings);
         }
         Err(error) => {
-            findings.wrong(format!("cannot look at {}: {}", there.display(), std::io::Error::from(error)));
+            findings.wrong(format!(
+                "cannot read the free space of {}: {}",
+                there.display(),
+                std::io::Error::from(error)
+            ));
         }
     }
 }

@@ -97,7 +97,7 @@ impl Sources {
     }
 
     /// A source as it is sent.
-    pub fn shown(self, address: Address) -> Address {
+    pub fn encoded(self, address: Address) -> Address {
         match self {
             Sources::Hash(high, low) => {
                 Address { high: HASHES, low: sip_hash((high, low), &address.to_bytes()) }
@@ -242,7 +242,7 @@ impl<'w> Writer<'w> {
             let attempts = known_attempts(&pair);
             if self.header.sources != Sources::Registers {
                 let country = country_of(class, pair.address, lookup);
-                self.pair(class, pair.service, self.header.sources.shown(pair.address), country, attempts)?;
+                self.pair(class, pair.service, self.header.sources.encoded(pair.address), country, attempts)?;
                 continue;
             }
             sums.add(attempts, pair.address);

@@ -52,7 +52,7 @@ impl Additions {
                     sums.add(attempts, pair.address);
                 }
             } else {
-                let source = shown.shown(pair.address);
+                let source = shown.encoded(pair.address);
                 let country = country_of(class, pair.address, lookup);
                 pairs.push(((pair.service, source), Some((attempts, country))));
                 sources.push((source, false));

@@ -88,7 +88,7 @@ struct Cursor<'b> {
     text: [u8; MAX_TEXT],
 }
 
-const CUT: Unusable = Unusable("a field of it is cut");
+const CUT: Unusable = Unusable("a field is truncated");
 const DEEP: Unusable = Unusable("a record of it is too complex");
 
 impl Cursor<'_> {
@@ -236,7 +236,8 @@ impl Layout {
         let start = length.saturating_sub(MAX_METADATA);
         let mut tail = vec![0; (length - start) as usize];
         bytes.read(start, &mut tail).ok_or(CUT)?;
-        let marker = memchr::memmem::rfind(&tail, MARKER).ok_or(Unusable("it is no MMDB file, or cut"))?;
+        let marker =
+            memchr::memmem::rfind(&tail, MARKER).ok_or(Unusable("it is no MMDB file, or truncated"))?;
         let data_end = start + marker as u64;
         let metadata = data_end + MARKER.len() as u64;
         drop(tail);
@@ -247,9 +248,9 @@ impl Layout {
             if !cursor.seek(key)? {
                 return Ok(None);
             }
-            cursor.whole_number()?.map(Some).ok_or(Unusable("its metadata make no sense"))
+            cursor.whole_number()?.map(Some).ok_or(Unusable("its metadata is invalid"))
         };
-        let missing = Unusable("its metadata are incomplete");
+        let missing = Unusable("its metadata is incomplete");
         if number(b"binary_format_major_version")? != Some(2) {
             return Err(Unusable("it is of another version than 2"));
         }
@@ -259,11 +260,11 @@ impl Layout {
         let built = i64::try_from(number(b"build_epoch")?.ok_or(missing)?).map_err(|_| missing)?;
         let checksum = number(b"fwstat_crc32")?.and_then(|sum| u32::try_from(sum).ok());
         if !matches!(record, 24 | 28 | 32) || !matches!(family, 4 | 6) || nodes == 0 {
-            return Err(Unusable("its metadata make no sense"));
+            return Err(Unusable("its metadata is invalid"));
         }
         let data = u64::from(nodes) * u64::from(record / 4) + SEPARATOR;
         if data > data_end {
-            return Err(Unusable("it is cut"));
+            return Err(Unusable("it is truncated"));
         }
         let mut layout = Layout { nodes, record, family, built, checksum, data, data_end, ipv4: 0 };
         if family == 6 {
@@ -319,7 +320,7 @@ impl Layout {
     fn data_at(&self, record: u32) -> Result<u64, Unusable> {
         let place = u64::from(record).checked_sub(u64::from(self.nodes) + SEPARATOR);
         let at = place.map(|place| self.data + place).filter(|at| *at < self.data_end);
-        at.ok_or(Unusable("its tree leads out of it"))
+        at.ok_or(Unusable("its search tree points outside the file"))
     }
 
     /// The country at the offset that a record names; `None` if the data has none there.

@@ -22,7 +22,7 @@ pub fn recent(answer: &RecentAnswer, style: &Style, out: &mut dyn Write) -> io::
             (left("line"), &|row| plain(&row.line)),
         ],
     )
-    .write_or("no event that fits is held", style, out)?;
+    .write_or("no matching event is stored", style, out)?;
     writeln!(out, "newer ones: --cursor {}", answer.cursor)?;
     completeness(&answer.completeness, style, out)
 }

@@ -80,7 +80,7 @@ pub(super) fn service_rows(
             (left("usually wanted").optional().flexible(), &|row| wanted(row, style).to_string()),
         ],
     )
-    .write_or("no service fits", style, out)?;
+    .write_or("no matching service", style, out)?;
     write_error_note(rows.iter().map(|row| row.error), out)
 }
 
@@ -125,7 +125,7 @@ pub(super) fn source_rows(rows: &[SourceRow], style: &Style, out: &mut dyn Write
             (left("blocked").optional(), &|row| row.blocked.map_or(ABSENT, yes_or_no).to_string()),
         ],
     )
-    .write_or("no source fits", style, out)?;
+    .write_or("no matching source", style, out)?;
     write_error_note(rows.iter().map(|row| row.error), out)
 }
 
@@ -207,7 +207,7 @@ pub fn countries(answer: &CountriesAnswer, style: &Style, out: &mut dyn Write) -
             (right("sources").optional(), &|row| about(row.unique_sources, row.unique_sources_error)),
         ],
     )
-    .write_or("no source fits", style, out)?;
+    .write_or("no matching source", style, out)?;
     completeness(&answer.completeness, style, out)
 }
 
@@ -222,7 +222,7 @@ pub fn asns(answer: &AsnsAnswer, style: &Style, out: &mut dyn Write) -> io::Resu
             (right("sources"), &|row| count(row.listed_sources)),
         ],
     )
-    .write_or("no source fits", style, out)?;
+    .write_or("no matching source", style, out)?;
     if let Some(covers) = answer.covers.filter(|covers| *covers < 1.0) {
         writeln!(
             out,

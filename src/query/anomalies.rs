@@ -10,8 +10,8 @@ use crate::event::Class;
 use crate::event::calendar::Date;
 use crate::stats::anomalies::{self, Anomaly, Cells, WINDOW};
 
-/// The anomalies of a range.
-pub(super) struct Found {
+/// Collects the anomalies of a range.
+pub(super) struct AnomalyScan {
     span: Span,
     cells: Vec<Anomaly>,
     /// The attempts of the open days and the four weeks before.
@@ -19,9 +19,9 @@ pub(super) struct Found {
     open: Vec<Date>,
 }
 
-impl Found {
+impl AnomalyScan {
     /// Adds to `need` the stored anomalies of the span, and the services of the days before open ones.
-    pub(super) fn new(span: Span, history: &dyn History, need: &mut Need) -> Found {
+    pub(super) fn new(span: Span, history: &dyn History, need: &mut Need) -> AnomalyScan {
         let open: Vec<Date> = history.open_days().into_iter().filter(|date| span.contains(*date)).collect();
         need.add(&[Section::Cells], span.from, span.to);
         need.add_since(span.from);
@@ -30,7 +30,7 @@ impl Found {
             need.add(&[Section::Services], first, *date);
             need.add_since(first);
         }
-        Found { span, cells: Vec::new(), usual: Cells::new(), open }
+        AnomalyScan { span, cells: Vec::new(), usual: Cells::new(), open }
     }
 
     /// Adds a month.
@@ -79,7 +79,7 @@ pub(super) fn rows(question: &Question, span: &Span, found: &[Anomaly]) -> Vec<A
 }
 
 /// Collects the answer to `anomalies`.
-pub(super) struct Anomalies(Found);
+pub(super) struct Anomalies(AnomalyScan);
 
 impl Anomalies {
     /// Adds what it needs to `need`.
@@ -93,7 +93,7 @@ impl Anomalies {
                 "anomalies are days of a service: ask for them without a class and a source".into(),
             ));
         }
-        Ok(Anomalies(Found::new(Span::of(question), history, need)))
+        Ok(Anomalies(AnomalyScan::new(Span::of(question), history, need)))
     }
 }
 

@@ -1,6 +1,6 @@
 //! The answer to `months`. Takes months, gives rows with comparisons.
 
-use super::anomalies::Found;
+use super::anomalies::AnomalyScan;
 use super::answer::{MonthRow, MonthsAnswer};
 use super::countries::Measured;
 use super::history::{History, MonthData, Need, Section};
@@ -60,7 +60,7 @@ type Asked = (Sums, Option<Distinct>);
 
 /// Collects the answer to `months`.
 pub(super) struct MonthList {
-    found: Option<Found>,
+    found: Option<AnomalyScan>,
     /// The sums of each month, and of its part in the question's range.
     sums: Vec<(Month, Sums, Option<Asked>)>,
     measured: Measured,
@@ -77,7 +77,7 @@ impl MonthList {
         need.add(section_of(question).as_slice(), first, last);
         let plain = question.source.is_none() && question.country.is_none();
         let found = (plain && question.class == Class::Attempt)
-            .then(|| Found::new(Span { from: first, to: span.to }, history, need));
+            .then(|| AnomalyScan::new(Span { from: first, to: span.to }, history, need));
         if plain && !is_about_services(question) {
             // For the different sources of a partial month.
             for date in [question.from, question.to].into_iter().flatten().chain(history.open_days()) {
@@ -123,7 +123,7 @@ impl Collect for MonthList {
         databases: &mut Databases<'_>,
         reasons: &mut Reasons,
     ) -> Result<Answer, AnswerError> {
-        let cells = self.found.map(Found::finish);
+        let cells = self.found.map(AnomalyScan::finish);
         // The number of a month's anomalies, and their attempts.
         let anomalous = |month: Month, span: Span| {
             let cells = cells.as_ref()?.iter();

@@ -1,6 +1,6 @@
 //! The answers to `summary` and `source`, which consist of several tables. Takes months, gives the answers.
 
-use super::anomalies::{self, Found};
+use super::anomalies::{self, AnomalyScan};
 use super::answer::{ClassCounts, PeriodBefore, SourceAnswer, SourceRow, SummaryAnswer};
 use super::history::{Detail, History, MonthData, Need, Section};
 use super::lists::{MAX_ROWS, ServiceList, SourceList, source_row};
@@ -74,7 +74,7 @@ pub(super) struct Summary {
     protocols: SmallMap<String, u64>,
     services: ServiceList,
     sources: SourceList,
-    found: Option<Found>,
+    found: Option<AnomalyScan>,
     observed: Option<(Date, Date)>,
 }
 
@@ -104,7 +104,7 @@ impl Summary {
         });
         let found = (question.class == Class::Attempt).then(|| {
             let from = span.from.min(Date(span.to.0.saturating_sub(LATELY_DAYS - 1)));
-            Found::new(Span { from, to: span.to }, history, need)
+            AnomalyScan::new(Span { from, to: span.to }, history, need)
         });
         Ok(Summary {
             now: Period::new(span, need),
@@ -199,7 +199,7 @@ impl Collect for Summary {
                 hours: hour_rows(&before.hours),
             });
         }
-        if let Some(found) = self.found.map(Found::finish) {
+        if let Some(found) = self.found.map(AnomalyScan::finish) {
             answer.anomalies = anomalies::rows(question, &now.span, &found);
             let last = observed.map_or(now.span.to, |(_, last)| last.min(now.span.to));
             let recent = Span { from: Date(last.0 - LATELY_DAYS + 1), to: last };

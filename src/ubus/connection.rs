@@ -114,7 +114,7 @@ impl Connection {
             let stalled = self.wants_write();
             let since = stalled.then(|| *self.stalled_since.get_or_insert(now_ms));
             if since.is_some_and(|since| now_ms >= since.saturating_add(STALLED_MS)) {
-                self.failed(now_ms, "the broker takes nothing", on_event);
+                self.failed(now_ms, "ubusd does not read", on_event);
             }
             return;
         }
@@ -122,7 +122,7 @@ impl Connection {
             return;
         }
         if self.open.is_some() {
-            return self.failed(now_ms, "the broker does not greet", on_event);
+            return self.failed(now_ms, "ubusd sent no hello message", on_event);
         }
         match UnixSocket::connect(&self.path) {
             Ok(socket) => {

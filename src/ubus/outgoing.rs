@@ -102,7 +102,7 @@ impl Outgoing {
         let object = Value::from(listener.cast_signed());
         let arguments: [(&str, &dyn Field); 2] = [("object", &object), ("pattern", &pattern)];
         let request = self.invoke(EVENT_OBJECT, "register", &arguments);
-        self.watch(request, format!("to tell of '{pattern}'"));
+        self.watch(request, format!("to register for events '{pattern}'"));
     }
 
     /// Sends an event to all listeners; it is dropped while the broker does not read.
@@ -238,7 +238,7 @@ mod tests {
         let request = |sequence| Request { sequence, peer: EVENT_OBJECT };
         outgoing.check(request(1), Status::PERMISSION_DENIED);
         outgoing.check(request(1), Status::OK);
-        let what = "to tell of 'network.interface'";
+        let what = "to register for events 'network.interface'";
         assert_eq!(outgoing.refusals().get(what), Some(&Status::PERMISSION_DENIED));
         outgoing.listen(5, "network.interface");
         outgoing.check(request(2), Status::OK);

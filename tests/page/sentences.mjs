@@ -50,7 +50,7 @@ const OTHERS = {
 	// Only `fwstat check` finds it.
 	'the running daemon is of another version than this program: /etc/init.d/fwstat restart': [],
 	'the daemon does not run: /etc/init.d/fwstat start; if it ends again, logread -e fwstat says why': [],
-	'the daemon does not answer: 7': [], 'the 7 database has data of 7': [], 'cannot look at 7: 7': [],
+	'the daemon does not answer: 7': [], 'the 7 database has data of 7': [], 'cannot read the free space of 7: 7': [],
 	'the fleet\'s batches are sent by curl, which is missing: install the package curl': [], 'the fleet\'s token_file 7 cannot be read: 7': [],
 	'the fleet\'s token_file 7 holds no token': [], 'the fleet\'s token_file 7 can be read by others: chmod 600 7': [], 'the fleet\'s token is there': [],
 	'cannot ask the kernel for the guard\'s table: 7': [], 'cannot list the firewall\'s rules: is nft installed, and are you root?': [],

@@ -91,8 +91,8 @@ impl Document {
         let MonthReport { findings, summary, anomalies, .. } = report;
         let language = self.language;
         self.add(words::CHANGED, false, vec![Part::List(findings.changes(summary, language))]);
-        let cares = findings.cares(report.wanted.month, summary, language);
-        self.add(words::CARE, false, vec![Part::List(cares)]);
+        let warnings = findings.warnings(report.wanted.month, summary, language);
+        self.add(words::CARE, false, vec![Part::List(warnings)]);
         if let Some(blocked) = findings.blocked(language) {
             self.add(words::BLOCKED, false, vec![Part::List(blocked)]);
         }

@@ -141,15 +141,15 @@ impl Findings {
     }
 
     /// Ports that are open and attacked, devices of the inside, failed logins.
-    pub(super) fn cares(&self, month: Month, summary: &SummaryAnswer, language: Language) -> Vec<String> {
-        let mut cares = Vec::new();
+    pub(super) fn warnings(&self, month: Month, summary: &SummaryAnswer, language: Language) -> Vec<String> {
+        let mut warnings = Vec::new();
         let exposure = summary.exposure.iter().filter(|exposure| exposure.since.month() == month);
         for row in
             exposure.flat_map(|exposure| &exposure.ports).filter(|row| row.attempts > 0).take(MAX_SENTENCES)
         {
             let (port, by, attempts) = (row.port, language.sentences(&row.by), count(row.attempts));
             let protocol = row.protocol.to_ascii_uppercase();
-            cares.push(match language {
+            warnings.push(match language {
                 Language::English => format!(
                     "Port {protocol} {port} is open to the Internet ({by}) and was tried {attempts} times: close it \
                      if nobody needs it."
@@ -161,7 +161,7 @@ impl Findings {
         }
         for row in &self.devices {
             let (address, attempts) = (&*row.address, count(row.attempts));
-            cares.push(match language {
+            warnings.push(match language {
                 Language::English => format!(
                     "The device {address} tried {attempts} times to reach what the firewall refuses: look whether it \
                      is infected."
@@ -173,17 +173,17 @@ impl Findings {
         }
         if summary.classes.login > 0 {
             let logins = count(summary.classes.login);
-            cares.push(match language {
+            warnings.push(match language {
                 Language::English => format!("Logins failed {logins} times: use keys instead of passwords."),
                 Language::Japanese => {
                     format!("ログインの失敗が{logins}回ありました。パスワードではなく鍵を使ってください。")
                 }
             });
         }
-        if cares.is_empty() {
-            cares.push(language.pick(words::NO_CARE).to_string());
+        if warnings.is_empty() {
+            warnings.push(language.pick(words::NO_CARE).to_string());
         }
-        cares
+        warnings
     }
 
     /// The blocks that began in the month; `None` if not known.

@@ -413,7 +413,7 @@ fn an_empty_answer_says_so() {
     let countries = CountriesAnswer { countries: vec![], completeness };
     assert_eq!(
         text(|out| super::countries(&countries, &Style::PLAIN, out)),
-        "no data: no source fits\nincomplete: no country\\ndatabase\n"
+        "no data: no matching source\nincomplete: no country\\ndatabase\n"
     );
     let empty = SummaryAnswer {
         from: None,
