@@ -151,15 +151,15 @@ pub fn import(
     let cannot = |error: io::Error| format!("cannot write to {}: {error}", directory.display());
     let disk = Disk::open_for_writing(directory).map_err(cannot)?;
     let store = Store::open(Directory::Disk(disk), keep, None)?;
-    let beside =
-        Beside { sent: days_sent(directory, run), counted: pieces::taken_of_later(run, store.salt()) };
-    let (reading, ..) = read_into(store, input, directory, &beside, progress)?;
+    let daemon =
+        DaemonState { sent: days_sent(directory, run), counted: pieces::taken_of_later(run, store.salt()) };
+    let (reading, ..) = read_into(store, input, directory, &daemon, progress)?;
     Ok(reading)
 }
 
 /// What a daemon on the same store has done.
 #[derive(Default)]
-struct Beside {
+struct DaemonState {
     /// Days of which a fleet's server has a batch.
     sent: Vec<Date>,
     /// Events dated up to this moment (milliseconds) were counted, though they may still be among those that wait.
@@ -177,9 +177,9 @@ fn days_sent(directory: &Path, run: &Path) -> Vec<Date> {
 /// Reads log files into memory, for questions about them.
 pub fn report(input: &Input, progress: &mut dyn FnMut(Progress)) -> Result<(Reading, Opened)> {
     let store = Store::open(Directory::Memory(Default::default()), Retention::default(), Some(REPORT_SALT))?;
-    let beside = Beside::default();
+    let daemon = DaemonState::default();
     let (reading, store, calendar, lookup) =
-        read_into(store, input, &std::env::temp_dir(), &beside, progress)?;
+        read_into(store, input, &std::env::temp_dir(), &daemon, progress)?;
     Ok((reading, Opened::new(store, calendar, lookup)?))
 }
 
@@ -187,7 +187,7 @@ fn read_into(
     mut store: Store,
     input: &Input,
     room: &Path,
-    Beside { sent, counted }: &Beside,
+    DaemonState { sent, counted }: &DaemonState,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<(Reading, Store, Calendar, SharedLookup)> {
     let mut meta = store.meta()?;
