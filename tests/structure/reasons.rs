@@ -65,6 +65,13 @@ fn quoted(code: &str) -> Option<String> {
     }
 }
 
+/// Whether there are English words beside names.
+fn has_english(text: &str) -> bool {
+    let names = ["fwstat", "drop_invalid", "syn_flood", "db"];
+    let words = text.split(|c: char| !c.is_ascii_lowercase() && c != '_');
+    words.into_iter().any(|word| word.len() > 1 && !names.contains(&word))
+}
+
 #[test]
 fn no_reason_is_left_in_english() {
     let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
@@ -87,15 +94,50 @@ fn no_reason_is_left_in_english() {
     reasons.sort();
     reasons.dedup();
     assert!(reasons.len() > 40, "{reasons:#?}");
-    // Names, and a damage that no reader gives.
-    let names = ["fwstat", "drop_invalid", "syn_flood", "db"];
     let english: Vec<(String, String)> = reasons
         .into_iter()
         .map(|reason| (Language::Japanese.sentences(&reason), reason))
-        .filter(|(japanese, _)| {
-            let words = japanese.split(|c: char| !c.is_ascii_lowercase() && c != '_');
-            words.into_iter().any(|word| word.len() > 1 && !names.contains(&word))
-        })
+        .filter(|(japanese, _)| has_english(japanese))
         .collect();
     assert_eq!(english, []);
+}
+
+/// The texts of a `.po` file with their translations, with a figure for each place.
+fn translations(po: &str) -> Vec<(String, String)> {
+    let filled = |text: &str| {
+        let parts: Vec<&str> = text.split("%s").collect();
+        let numbers = (1..parts.len()).map(|number| number.to_string()).chain([String::new()]);
+        parts.iter().zip(numbers).map(|(part, number)| format!("{part}{number}")).collect::<String>()
+    };
+    let entry = |entry: &str| {
+        let (_, entry) = entry.split_once("msgid \"")?;
+        let (english, japanese) = entry.split_once("\"\nmsgstr \"")?;
+        Some((filled(english), filled(japanese.trim_end().strip_suffix('"')?)))
+    };
+    po.split("\n\n").filter_map(entry).collect()
+}
+
+/// The report has other spaces and parentheses than the page.
+fn without_style(text: &str) -> String {
+    let plain = |c| match c {
+        '（' => '(',
+        '）' => ')',
+        '：' => ':',
+        c => c,
+    };
+    text.chars().filter(|c| *c != ' ').map(plain).collect()
+}
+
+#[test]
+fn the_report_and_the_page_translate_a_sentence_alike() {
+    let po = Path::new(env!("CARGO_MANIFEST_DIR")).join("openwrt/luci-app-fwstat/po/ja/fwstat.po");
+    let mut compared = 0;
+    for (english, of_page) in translations(&fs::read_to_string(po).unwrap()) {
+        let of_report = Language::Japanese.sentences(&english);
+        if of_report != english && !has_english(&of_report) {
+            assert_eq!(without_style(&of_report), without_style(&of_page), "{english}");
+            compared += 1;
+        }
+    }
+    assert!(compared >= 25, "{compared}");
 }

@@ -8,61 +8,61 @@ static PATTERNS: &[Pattern] = &[
     (
         "up to # packets {} are in no figure: lost before they were read (entries of the log count as packets), or \
          refused where only their number is known",
-        "{1}の最大{0}パケットは、どの数値にも含まれていません（読み取る前に失われたか（ログの行もパケットとして数えます）、\
-         数だけしか分からない場所で拒否されました）",
+        "最大{0}個のパケット（{1}）はどの数値にも含まれていません。読み取り前に失われたか（ログの行もパケットとして数えます）、\
+         数だけが分かる場所で拒否されました",
     ),
     ("on {}", "{0}"),
     ("in {}", "{0}"),
     (
         "of {} only the whole month is stored, not its days",
-        "{0}は月全体の値だけが保存され、日ごとの値はありません",
+        "{0}は月全体の集計のみが保存されており、日ごとの記録はありません",
     ),
-    ("{} with up to # attempts can be missing", "{1}回までの{0}は、含まれていないことがあります"),
-    ("the attempts of some {} can be up to # too low", "一部の{0}の回数は、最大{1}回少ないことがあります"),
+    ("{} with up to # attempts can be missing", "試行が{1}回以下の{0}は欠けている可能性があります"),
+    ("the attempts of some {} can be up to # too low", "一部の{0}の試行数は最大{1}回少ない可能性があります"),
     (
         "countries with up to # attempts can be missing or too low",
-        "{0}回までの国は、含まれていないか、少ないことがあります",
+        "試行が{0}回以下の国は欠けているか、少ない可能性があります",
     ),
-    ("sources with up to # attempts are not stored", "{0}回までの送信元は保存されていません"),
+    ("sources with up to # attempts are not stored", "試行が{0}件以下の送信元は保存されていません"),
     (
         "days with up to # such attempts are left out: too few to be stored",
-        "該当する試みが{0}回までの日は除かれています（少ないため保存されません）",
+        "該当する試行が{0}件以下の日は、少なすぎて保存されないため除かれています",
     ),
     (
         "the hours of # attempts are not stored: services and sources have theirs in the newest months, and only where \
          they are among the day's heaviest",
-        "{0}回の時間帯は保存されていません（サービスと送信元の時間帯は、新しい月の、その日の上位のものだけが保存されます）",
+        "{0}件の試行の時刻は保存されていません。サービスと送信元の時刻は最新の月に限り、その日の上位のものだけが保存されます",
     ),
     (
         "of # attempts it is not known, or no longer kept, which rule logged them",
-        "{0}回は、どのルールが記録したかが分からないか、もう保存されていません",
+        "{0}件の試行は、どのルールがログに取ったかが不明か、もう保存されていません",
     ),
     (
         "the countries of # attempts are not known: too many sources",
-        "{0}回の国は分かりません（送信元が多すぎます）",
+        "{0}件の試行の国は不明です：送信元が多すぎます",
     ),
     (
         "# days are left out: there was no country database when they ended",
-        "{0}日分は除かれています（その日の終わりに国データベースがありませんでした）",
+        "{0}日分は含まれません：その日の終わりに国データベースがありませんでした",
     ),
     (
         "the countries of these days were not measured: there was no country database when they ended",
-        "これらの日の国は測定されていません（その日の終わりに国データベースがありませんでした）",
+        "これらの日の国は調べられていません：日の終わりに国データベースがありませんでした",
     ),
     (
         "countries are looked up of attempts and failed logins only",
-        "国は、接続の試みとログイン失敗についてだけ調べます",
+        "国が調べられるのは試行とログイン失敗だけです",
     ),
-    ("no country database", "国データベースがありません"),
+    ("no country database", "国データベースがインストールされていません"),
     ("no AS database", "ASデータベースがありません"),
     (
         "the networks of # attempts are not known: their sources have no row",
-        "{0}回のネットワークは分かりません（送信元の行がありません）",
+        "{0}件の試行のネットワークは不明です：送信元が個別に記録されていません",
     ),
-    ("older events are no longer held", "古いイベントはもう残っていません"),
+    ("older events are no longer held", "これより古いイベントは残っていません"),
     (
         "# lines of the log were taken for copies of NFLOG's packets: too many came at once to compare",
-        "ログの{0}行は、NFLOGのパケットの写しとみなしました（一度に多く届き、比較できませんでした）",
+        "ログの{0}行はNFLOGのパケットと重複するとみなしました：一度に多く届いたため比較できませんでした",
     ),
     ("and # more reasons", "ほか{0}件の理由"),
     (
@@ -72,29 +72,26 @@ static PATTERNS: &[Pattern] = &[
     // What the firewall refuses unseen.
     (
         "{}: # packets were refused today that are known only as a sum",
-        "{0}：今日拒否された{1}パケットは、合計しか分かりません",
+        "{0}：今日{1}個のパケットが拒否されました（合計だけが分かります）",
     ),
-    ("{}: what is refused there is not counted", "{0}：そこで拒否されたものは数えられていません"),
+    ("{}: what is refused there is not counted", "{0}：ここで拒否されたものは数えられていません"),
     // Places that share a counter; the first is what stands before the last.
     ("{} and forwarding from zone {}", "{0}とゾーン{1}からの転送"),
-    ("{} and drop_invalid (chain {})", "{0}とdrop_invalid（チェイン{1}）"),
+    ("{} and drop_invalid (chain {})", "{0}とdrop_invalid（チェーン{1}）"),
     ("NFLOG is not read", "NFLOGは読み取られていません"),
     ("rules that cannot be listed", "一覧を取得できないルール"),
-    ("the SYN flood protection (chain syn_flood)", "SYNフラッド保護（チェインsyn_flood）"),
-    ("drop_invalid (chain {})", "drop_invalid（チェイン{0}）"),
+    ("the SYN flood protection (chain syn_flood)", "SYNフラッド保護（チェーンsyn_flood）"),
+    ("drop_invalid (chain {})", "drop_invalid（チェーン{0}）"),
     ("the input policy of zone {}", "ゾーン{0}の入力ポリシー"),
     ("forwarding from zone {}", "ゾーン{0}からの転送"),
-    (
-        "the forward policy of zone {} for its own interfaces",
-        "ゾーン{0}の、自身のインターフェース間の転送ポリシー",
-    ),
+    ("the forward policy of zone {} for its own interfaces", "ゾーン{0}内のインターフェース間の転送ポリシー"),
     ("rule '{}' (at most)", "ルール「{0}」（最大で）"),
     ("rule '{}'", "ルール「{0}」"),
-    ("a rule in chain {} (at most)", "チェイン{0}のルール（最大で）"),
-    ("a rule in chain {}", "チェイン{0}のルール"),
+    ("a rule in chain {} (at most)", "チェーン{0}のルール（最大で）"),
+    ("a rule in chain {}", "チェーン{0}のルール"),
     ("table {} {}", "テーブル{0} {1}"),
-    ("the policy of chain {} in table {} {}", "テーブル{1} {2}のチェイン{0}のポリシー"),
-    ("rules beyond the first #", "{0}個を超えるルール"),
+    ("the policy of chain {} in table {} {}", "テーブル{1} {2}のチェーン{0}のポリシー"),
+    ("rules beyond the first #", "最初の{0}件より後のルール"),
     // What leaves a port open.
     ("redirect '{}'", "ポート転送「{0}」"),
     ("rule on line #", "{0}行目のルール"),
@@ -109,14 +106,14 @@ static PATTERNS: &[Pattern] = &[
     ),
     (
         "{} was written by a newer fwstat (format #, this one reads up to #): it is left as it is",
-        "{0}は新しい版のfwstatが書いたもので（形式{1}、この版が読めるのは{2}まで）、そのまま残してあります",
+        "{0}は新しい版のfwstatが書いたものです（形式{1}、この版が読めるのは{2}まで）。そのまま残します",
     ),
     ("use the newer fwstat", "新しい版のfwstatを使ってください"),
-    ("cannot read {}: {}", "{0}を読めません（{1}）"),
-    ("cannot list the store: {}", "ストアの一覧を読めません（{0}）"),
-    ("the stored days cannot be read: {}", "保存された日を読めません（{0}）"),
+    ("cannot read {}: {}", "{0}を読めません：{1}"),
+    ("cannot list the store: {}", "統計のファイルの一覧を読めません：{0}"),
+    ("the stored days cannot be read: {}", "保存された日を読めません：{0}"),
     ("the store changed while it was read", "読み取り中にストアが変わりました"),
-    ("contains an invalid record", "正しくない記録があります"),
+    ("contains an invalid record", "無効な行があります"),
     ("it is missing", "ファイルがありません"),
     ("not a file of fwstat", "fwstatのファイルではありません"),
     ("the header's checksum does not match", "ヘッダーのチェックサムが合いません"),
@@ -124,9 +121,9 @@ static PATTERNS: &[Pattern] = &[
     ("a section is missing", "セクションがありません"),
     ("a section is too long", "セクションが長すぎます"),
     ("a section is too short", "セクションが短すぎます"),
-    ("a section cannot be read", "セクションを読めません"),
+    ("a section cannot be read", "読めない部分があります"),
     ("a section cannot be decompressed", "セクションを展開できません"),
-    ("a part of an open day cannot be read", "終わっていない日の一部を読めません"),
+    ("a part of an open day cannot be read", "集計中の日の一部が読めません"),
     ("unexpected end of the file", "ファイルが途中で終わっています"),
     ("unexpected end of the header", "ヘッダーが途中で終わっています"),
     // Words within sentences.
@@ -188,7 +185,7 @@ mod tests {
         for (english, japanese) in [
             (
                 "sources with up to 7 attempts can be missing",
-                "7回までの送信元は、含まれていないことがあります",
+                "試行が7回以下の送信元は欠けている可能性があります",
             ),
             (
                 "/etc/fwstat/2026-10.fws is damaged: a section is too short; what is readable of it is used",
@@ -196,20 +193,20 @@ mod tests {
             ),
             (
                 "rule 'a: b': 12 packets were refused today that are known only as a sum",
-                "ルール「a: b」：今日拒否された12パケットは、合計しか分かりません",
+                "ルール「a: b」：今日12個のパケットが拒否されました（合計だけが分かります）",
             ),
             (
                 "table inet banIP: what is refused there is not counted",
-                "テーブルinet banIP：そこで拒否されたものは数えられていません",
+                "テーブルinet banIP：ここで拒否されたものは数えられていません",
             ),
             (
                 "of {0} only the whole month is stored, not its days",
-                "{0}は月全体の値だけが保存され、日ごとの値はありません",
+                "{0}は月全体の集計のみが保存されており、日ごとの記録はありません",
             ),
             (
                 "the input policy of zone a and forwarding from zone a and forwarding from zone b: 2 packets were refused \
                  today that are known only as a sum",
-                "ゾーンaの入力ポリシーとゾーンaからの転送とゾーンbからの転送：今日拒否された2パケットは、合計しか分かりません",
+                "ゾーンaの入力ポリシーとゾーンaからの転送とゾーンbからの転送：今日2個のパケットが拒否されました（合計だけが分かります）",
             ),
             ("a sentence of tomorrow", "a sentence of tomorrow"),
             ("", ""),

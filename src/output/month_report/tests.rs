@@ -235,9 +235,9 @@ fn reasons_are_in_the_reports_language() {
             Language::Japanese => (false, true),
         };
         for (text, english, japanese) in [
-            (&some, reason, "7回までの国は、含まれていないか、少ないことがあります"),
-            (&some, "only the whole month is stored", "2020-04は月全体の値だけが保存され"),
-            (&none, ": no country database", "国データベースがありません"),
+            (&some, reason, "試行が7回以下の国は欠けているか、少ない可能性があります"),
+            (&some, "only the whole month is stored", "2020-04は月全体の集計のみが保存され"),
+            (&none, ": no country database", "国データベースがインストールされていません"),
         ] {
             assert_eq!(
                 (text.contains(english), text.contains(japanese)),
