@@ -74,7 +74,7 @@ pub(super) fn choose_zone(asked: Option<&str>, stored: Option<&str>) -> Result<C
              leave out --timezone {asked}, or use another directory"
         )),
         (Some(zone), _) | (None, Some(zone)) => Calendar::new(zone),
-        (None, None) => Ok(Calendar::system()),
+        (None, None) => Ok(Calendar::system(crate::sys::zone::name().as_deref())),
     }
 }
 

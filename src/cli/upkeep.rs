@@ -168,7 +168,7 @@ fn restore(backend: &Backend, file: &Path, as_json: bool, out: &mut dyn Write) -
             "{networks_left_out} blocked networks of the backup were not added: {MAX_NETWORKS} are blocked already"
         ));
     }
-    let made = crate::event::calendar::Calendar::system().rfc3339(created);
+    let made = crate::event::calendar::Calendar::system(crate::sys::zone::name().as_deref()).rfc3339(created);
     let (first, last) = (days.first(), days.last());
     if as_json {
         let day = |date: Option<&Date>| date.map(ToString::to_string);

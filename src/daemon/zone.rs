@@ -5,7 +5,8 @@ use std::time::SystemTime;
 
 use super::protected::text;
 use crate::config::uci;
-use crate::event::calendar::{Calendar, ETC_TZ, etc_tz};
+use crate::event::calendar::Calendar;
+use crate::sys::zone::{ETC_TZ, etc_tz};
 
 /// Reads the zone again only when a file changed.
 pub struct ZoneFiles {
@@ -39,7 +40,7 @@ impl ZoneFiles {
         match named.map(|name| Calendar::new(&name)) {
             Some(Ok(calendar)) => (calendar, None),
             Some(Err(sentence)) => (Calendar::utc(), Some(format!("{sentence}; using UTC"))),
-            None => (Calendar::system(), None),
+            None => (Calendar::system(crate::sys::zone::name().as_deref()), None),
         }
     }
 }

@@ -131,15 +131,6 @@ pub struct Hour {
 /// The name of the system's zone if it is unknown.
 const LOCAL: &str = "local";
 
-/// The system's zone as a POSIX string, which OpenWrt's procd writes from UCI.
-pub const ETC_TZ: &str = "/etc/TZ";
-
-/// The content of [`ETC_TZ`]; `None` if there is none.
-pub fn etc_tz() -> Option<String> {
-    let text = std::fs::read_to_string(ETC_TZ).ok()?;
-    (!text.trim().is_empty()).then(|| text.trim().to_string())
-}
-
 /// A time zone that caches the last hour, since almost every instant falls
 /// into the same hour as the one before.
 #[derive(Clone, Debug)]
@@ -179,11 +170,10 @@ impl Calendar {
         Calendar::with_zone(TimeZone::UTC, "UTC")
     }
 
-    /// The zone that this system is set to: the variable `TZ`, OpenWrt's file [`ETC_TZ`], else, in builds that read log
-    /// files, `/etc/localtime`, which OpenWrt does not have; UTC without all of them.
-    pub fn system() -> Calendar {
-        let variable = std::env::var("TZ").ok().filter(|name| !name.is_empty());
-        match variable.or_else(etc_tz).map(|name| Calendar::new(&name)) {
+    /// The zone with this name of the system's, see [`crate::sys::zone`]. Without one, in builds that read log files,
+    /// `/etc/localtime`, which OpenWrt does not have; else UTC.
+    pub fn system(name: Option<&str>) -> Calendar {
+        match name.map(Calendar::new) {
             Some(Ok(calendar)) => calendar,
             _ => Calendar::of_zone_files(),
         }

@@ -77,8 +77,7 @@ fn code_state(codec: &mut impl Codec, state: &mut State, lost: &mut Lost) {
     let mut date = state.date.map(|date| u64::from(date.0.cast_unsigned()));
     codec.optional(&mut date);
     state.date = date.and_then(|date| i32::try_from(date).ok()).map(Date);
-    let (mut is_trusted, mut offset) =
-        (state.trusted_offset.is_some(), state.trusted_offset.unwrap_or(0));
+    let (mut is_trusted, mut offset) = (state.trusted_offset.is_some(), state.trusted_offset.unwrap_or(0));
     codec.flag(&mut is_trusted);
     codec.signed(&mut offset);
     state.trusted_offset = is_trusted.then_some(offset);

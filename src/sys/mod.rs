@@ -10,3 +10,4 @@ pub mod signals;
 pub mod unix_socket;
 pub mod wait;
 pub mod worker;
+pub mod zone;

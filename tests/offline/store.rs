@@ -82,7 +82,8 @@ fn import(store: &Path, log: &Path) -> Result<Vec<String>, String> {
         firewall: None,
         countries: fwstat::cli::arguments::DEFAULT_COUNTRIES.into(),
     };
-    let reading = offline::import(&input, store, Path::new("/nonexistent"), Retention::default(), &mut |_| {})?;
+    let reading =
+        offline::import(&input, store, Path::new("/nonexistent"), Retention::default(), &mut |_| {})?;
     Ok(reading.failures.into_iter().chain(reading.notes).collect())
 }
 
