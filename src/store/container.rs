@@ -189,12 +189,20 @@ impl Section {
 
     /// A section whose numbers are deflated, if that saves enough ([`MIN_GAIN`]).
     pub fn packed(kind: Kind, content: impl Into<Content>) -> Section {
-        let Content { bytes, random } = content.into();
+        Section::deflated(kind, content.into(), 6)
+    }
+
+    /// The same at deflate's lowest level, for what is soon replaced.
+    pub fn packed_fast(kind: Kind, content: Content) -> Section {
+        Section::deflated(kind, content, 1)
+    }
+
+    fn deflated(kind: Kind, Content { bytes, random }: Content, level: u32) -> Section {
         if bytes.len() < 2 * MIN_GAIN {
             // Setting up a compressor zeroes 300 KB of buffers, and content this short rarely shrinks to half.
             return Section::plain(kind, Content { bytes, random });
         }
-        let mut encoder = DeflateEncoder::new(Vec::new(), Compression::new(6));
+        let mut encoder = DeflateEncoder::new(Vec::new(), Compression::new(level));
         // Writing to memory cannot fail.
         let _ = encoder.write_all(&bytes);
         let mut deflated = encoder.finish().unwrap_or_default();

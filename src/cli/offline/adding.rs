@@ -82,8 +82,9 @@ impl Adding<'_> {
             let number = pieces.iter().filter(|piece| piece.1 == date).map(|piece| piece.2 + 1).max();
             let (state, salt) = (State { date: Some(date), ..State::default() }, self.store.salt());
             let bytes = if of_daemon || of_day < MAX_PIECES {
+                // A seventh larger until the day is closed, in a quarter of the time.
                 let sections =
-                    self.spool.sections(date, Section::packed).map_err(|error| error.to_string())?;
+                    self.spool.sections(date, Section::packed_fast).map_err(|error| error.to_string())?;
                 pieces::encode(salt, &state, (date, 0), sections)
             } else {
                 let mut day = self.pieces_of(date, &pieces, Some(&mut changes))?;
