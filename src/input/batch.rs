@@ -8,7 +8,7 @@ use super::order::Inputs;
 use crate::event::Event;
 
 /// Events given at once, at most.
-pub const BATCH: usize = 1024;
+pub const BATCH: usize = 256;
 
 /// Where events go. Each is read into its place: copied from another, it would wait for its parts to be written.
 pub trait Sink {
@@ -83,13 +83,13 @@ impl<'a, D: FnMut(&[Event], &mut Vec<bool>)> Batch<'a, D> {
         (self.mark_duplicates)(events, &mut self.duplicates);
         let duplicates = self.duplicates.iter().filter(|marked| **marked).count();
         let left = events.len() - duplicates;
-        let marked = self.duplicates.iter().copied().chain(std::iter::repeat(false));
         if self.inputs.is_empty() {
             let all: u64 = events.iter().map(|event| u64::from(event.count)).sum();
-            let twice = events.iter().zip(marked.clone()).filter(|(_, marked)| *marked);
+            let twice = events.iter().zip(&self.duplicates).filter(|(_, marked)| **marked);
             let twice: u64 = twice.map(|(event, _)| u64::from(event.count)).sum();
             inputs.count(self.input, all - twice, twice);
         }
+        let marked = self.duplicates.iter().copied().chain(std::iter::repeat(false));
         for ((&input, event), duplicate) in self.inputs.iter().zip(&*events).zip(marked) {
             let (count, once) = (u64::from(event.count), u64::from(!duplicate));
             inputs.count(input as usize, count * once, count * (1 - once));

@@ -167,7 +167,7 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
-/// Reads `files` and gives their events to `batch`, at most 1,024 at once, in order of time and each
+/// Reads `files` and gives their events to `batch`, at most [`super::batch::BATCH`] at once, in order of time and each
 /// packet once. Contents read are added to `imported`, and kernel messages to `seen`, unless this returns an error.
 pub fn read_files(
     files: &[PathBuf],
