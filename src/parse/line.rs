@@ -192,10 +192,7 @@ impl LineReader {
     /// Reads the packet of the line that `text` begins with, if it begins as the lines before did: how many bytes
     /// were read. No line ends within these; `text` may go on behind the line.
     pub fn read_quickly(&mut self, text: Window, event: &mut Event) -> Option<usize> {
-        let (time, info, source_at, uptime) = match self.headers.packet(text) {
-            Some((time, info, source_at)) => (time, info, source_at, 0),
-            None => self.known_path(text)?,
-        };
+        let (time, info, source_at, uptime) = self.known_path(text)?;
         let Some((packet, end)) = netfilter::v4_kernel_order(text, source_at, &mut self.destination) else {
             return self.known_v6(text, source_at, &info, time, uptime, event);
         };
@@ -301,14 +298,8 @@ impl LineReader {
             if text.byte(message) == b'[' { uptime_at(text, message)? } else { (0, message) };
         let uptime = if uptime == 0 { micros_of(time, self.headers.fraction(text)) } else { uptime };
         let (context, source_at) = self.known_context(text, context_at, Origin::File)?;
-        let known = &self.contexts[context];
-        if known.info.ignored {
-            return None;
-        }
-        if context_at == message {
-            self.headers.join(context, &known.text, &known.info);
-        }
-        Some((time, known.info, source_at, uptime))
+        let info = self.contexts[context].info;
+        if info.ignored { None } else { Some((time, info, source_at, uptime)) }
     }
 
     /// Apart, so that what is asked of all addresses costs IPv4 nothing.

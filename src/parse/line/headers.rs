@@ -5,7 +5,7 @@ use super::super::number::short_number;
 use super::super::prefix::Prefix;
 use super::super::stamp::Stamp;
 use super::super::window::{Text, Window};
-use super::{LONGEST_CONTEXT, PathInfo};
+use super::LONGEST_CONTEXT;
 
 /// Daemons that are known to log nothing that is counted: capacity of the cache.
 const IRRELEVANT: usize = 8;
@@ -28,12 +28,6 @@ struct KnownHeader {
     before: Prefix,
     after: Prefix,
     hour: i64,
-    /// All of it with any clock, and the context of a packet right behind it; and that packet's info. Empty: none is
-    /// expected.
-    packet: Prefix<128>,
-    info: PathInfo,
-    /// The context that came last, by its number.
-    last_context: Option<usize>,
 }
 
 impl KnownHeader {
@@ -58,11 +52,6 @@ impl KnownHeader {
     fn is_forgotten(&self) -> bool {
         self.after.text().is_empty()
     }
-
-    fn forget_packet(&mut self) {
-        self.packet.clear();
-        self.last_context = None;
-    }
 }
 
 impl Headers {
@@ -84,30 +73,6 @@ impl Headers {
     #[inline(always)]
     pub(super) fn fraction<'a>(&self, line: Window<'a>) -> &'a [u8] {
         line.from(self.known[0].before.text().len() + b"MM:SS".len())
-    }
-
-    /// The time of a packet whose context stands right behind the kernel's header, its info, and where the source's address
-    /// begins; if all that is as it was before.
-    #[inline(always)]
-    pub(super) fn packet(&self, line: Window) -> Option<(i64, PathInfo, usize)> {
-        let known = &self.known[0];
-        let source_at = known.packet.short_end_at(line, 0)?;
-        let second = second_of_hour(line.word(known.before.text().len()))?;
-        Some((known.hour + i64::from(second), known.info, source_at))
-    }
-
-    /// The header that was read last had this context right behind it. What comes twice in a row is expected from then on.
-    #[inline(always)]
-    pub(super) fn join(&mut self, number: usize, context: &Prefix, info: &PathInfo) {
-        let known = &mut self.known[0];
-        let (before, after) = (known.before.text(), known.after.text());
-        // The lengths of fractions differ.
-        if known.last_context.replace(number) == Some(number) && !matches!(after, [b'.' | b',', ..]) {
-            let clock = before.len();
-            let digits = [0, 1, 3, 4].into_iter().map(|digit| clock + digit);
-            known.packet.set_with_holes(&[before, b"00:00", after, context.text()], digits);
-            known.info = *info;
-        }
     }
 
     /// Whether the line is an irrelevant daemon's, of an hour that is known.
@@ -135,7 +100,6 @@ impl Headers {
         known.before.set(before);
         known.after.set(after);
         known.hour = time - second;
-        known.forget_packet();
     }
 
     /// Remembers a daemon of which no line counts. Only with the blank behind its tag: `foo:` may go on as
@@ -150,10 +114,7 @@ impl Headers {
 
     /// Known headers stand for a day: another has begun, or the same may mean another.
     pub(super) fn forget(&mut self) {
-        for known in &mut self.known {
-            known.after.clear();
-            known.forget_packet();
-        }
+        self.known.iter_mut().for_each(|known| known.after.clear());
     }
 }
 
