@@ -1,6 +1,8 @@
 //! The open tables of one local day, one set for each class. Takes events and their local hour, gives summaries.
 //! Bounded.
 
+use std::borrow::Cow;
+
 use crate::event::calendar::Date;
 use crate::event::paths::Rules;
 use crate::event::{Address, Class, Event};
@@ -103,12 +105,12 @@ impl Day {
 
     /// Samples of the classes that have sources without a row.
     pub fn samples(&self) -> Samples {
-        Class::ALL.map(|class| self.tables(class).overflowed_sample().cloned())
+        Class::ALL.map(|class| self.tables(class).overflowed_sample().map(Cow::into_owned))
     }
 
     /// Samples of all classes: for a summary that leaves out rows.
     pub fn all_samples(&self) -> Samples {
-        Class::ALL.map(|class| Some(self.tables(class).sample().clone()))
+        Class::ALL.map(|class| Some(self.tables(class).sample().into_owned()))
     }
 
     /// Whether every row is there: nothing was evicted or left out.

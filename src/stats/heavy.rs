@@ -161,6 +161,12 @@ impl<R: Row> Heavy<R> {
         self.rows.is_empty()
     }
 
+    /// Whether the next new key evicts a row.
+    #[inline]
+    pub fn is_full(&self) -> bool {
+        self.rows.len() == self.bound
+    }
+
     /// The number of evictions; 0: every count is exact.
     pub fn evictions(&self) -> u64 {
         self.evictions

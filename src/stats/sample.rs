@@ -115,13 +115,6 @@ impl<T: Copy> Sample<T> {
         self.bound == EVERYTHING
     }
 
-    /// Removes all sources.
-    pub fn clear(&mut self) {
-        self.bound = EVERYTHING;
-        self.sources.clear();
-        self.tried.clear();
-    }
-
     /// Removes the services of the sources.
     pub fn forget_services(&mut self) {
         self.tried.clear();

@@ -2,7 +2,9 @@
 //!
 //! Takes events of the class, gives services, sources and pairs of both. Bounded.
 
+use std::borrow::Cow;
 use std::cmp::Reverse;
+use std::collections::BinaryHeap;
 
 use crate::event::calendar::Date;
 use crate::event::paths::Rules;
@@ -76,7 +78,9 @@ pub struct Tables {
     rules: OpenRules,
     /// Destination addresses and services of attempts that were to be forwarded.
     targets: Heavy<PairRow>,
-    sample: Sample<Address>,
+    /// `None`: no pair was evicted. The sample is then that of the pairs' sources, and made only when it is asked for.
+    sample: Option<Sample<Address>>,
+    sample_size: usize,
     service_hours: WideHours,
     source_hours: WideHours,
     /// The last measured countries, also those of the sample.
@@ -98,7 +102,8 @@ impl Tables {
             pairs: Heavy::new(bounds.pairs),
             rules: OpenRules::default(),
             targets: Heavy::new(bounds.targets),
-            sample: Sample::new(bounds.sample),
+            sample: None,
+            sample_size: bounds.sample,
             service_hours: WideHours::new(bounds.services),
             source_hours: WideHours::new(bounds.wide_hours),
             countries: None,
@@ -117,7 +122,7 @@ impl Tables {
         self.pairs.clear();
         self.rules.clear();
         self.targets.clear();
-        self.sample.clear();
+        self.sample = None;
         self.service_hours.clear();
         self.source_hours.clear();
         self.countries = None;
@@ -142,7 +147,7 @@ impl Tables {
     pub fn measure_countries(&mut self, lookup: &mut dyn CountryLookup) {
         let exact = (self.sources_whole(), self.pairs_whole());
         let countries = Countries::measure(self.sources.rows(), self.pairs.rows(), exact, lookup);
-        let sample = self.sample.map(|address| lookup.country_of(address).unwrap_or(Country::UNKNOWN));
+        let sample = self.sample().map(|address| lookup.country_of(address).unwrap_or(Country::UNKNOWN));
         self.countries = (countries.measured > 0).then_some((countries, sample));
     }
 
@@ -152,13 +157,31 @@ impl Tables {
     }
 
     /// The sample of the sources, with their addresses.
-    pub fn sample(&self) -> &Sample<Address> {
-        &self.sample
+    pub fn sample(&self) -> Cow<'_, Sample<Address>> {
+        match &self.sample {
+            Some(sample) => Cow::Borrowed(sample),
+            None => Cow::Owned(self.sample_of_pairs()),
+        }
+    }
+
+    fn sample_of_pairs(&self) -> Sample<Address> {
+        let rows = self.pairs.rows();
+        let hashes = rows.iter().map(|row| sample::hash(row.address, self.salt));
+        // Lowest first: most of the others need not be looked at.
+        let mut hashes: BinaryHeap<Reverse<(u32, u32)>> = hashes.zip(0..).map(Reverse).collect();
+        let mut sample = Sample::new(self.sample_size);
+        while let Some(Reverse((hash, slot))) = hashes.pop()
+            && u64::from(hash) < sample.bound()
+        {
+            let PairRow { address, service, .. } = rows[slot as usize];
+            sample.add(hash, address, service);
+        }
+        sample
     }
 
     /// The sample, if there are sources without a row.
-    pub fn overflowed_sample(&self) -> Option<&Sample<Address>> {
-        (!self.sources_whole() || !self.pairs_whole()).then_some(&self.sample)
+    pub fn overflowed_sample(&self) -> Option<Cow<'_, Sample<Address>>> {
+        (!self.sources_whole() || !self.pairs_whole()).then(|| self.sample())
     }
 
     /// All pairs are there, so that the rows' numbers of services and sources are exact.
@@ -213,11 +236,14 @@ impl Tables {
                 self.new_pair(service_slot, source_slot, pair);
             }
         }
-        match sample {
-            Some(sample) => self.sample.join(sample),
-            // Sources that have no row are in no sample.
-            None if summary.sources.floor > 0 || summary.pairs.floor > 0 => self.sample.forget(),
-            None => {}
+        // Sources that have no row are in no sample.
+        if sample.is_some() || summary.sources.floor > 0 || summary.pairs.floor > 0 {
+            let mut joined = self.sample().into_owned();
+            match sample {
+                Some(sample) => joined.join(sample),
+                None => joined.forget(),
+            }
+            self.sample = Some(joined);
         }
     }
 

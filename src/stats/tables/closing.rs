@@ -52,22 +52,22 @@ impl Tables {
         [head(&self.services), head(&self.sources), head(&self.pairs)]
     }
 
-    /// The totals without the sample.
-    pub fn totals_only(&self) -> ClassSummary {
-        ClassSummary { sample: None, ..self.totals() }
+    /// The summary without rows.
+    pub(super) fn totals(&self, sample: &Sample<Address>) -> ClassSummary {
+        let sample = match &self.countries {
+            Some((_, sample)) => sample.clone(),
+            None => sample.map(|_| Country::NONE),
+        };
+        ClassSummary { sample: Some(sample), ..self.totals_only() }
     }
 
-    /// The summary without rows.
-    pub fn totals(&self) -> ClassSummary {
+    /// The summary without rows and sample.
+    pub fn totals_only(&self) -> ClassSummary {
         let distinct = if self.sources_whole() {
             Some(Distinct::exactly(self.sources.len() as u64))
         } else {
             // More sources than attempts are impossible.
-            self.sample.all().within(0, self.count).meaningful()
-        };
-        let sample = match &self.countries {
-            Some((_, sample)) => sample.clone(),
-            None => self.sample.map(|_| Country::NONE),
+            self.sample().all().within(0, self.count).meaningful()
         };
         ClassSummary {
             attempts: self.count,
@@ -81,7 +81,6 @@ impl Tables {
             rules: self.rules.rows().to_vec(),
             targets: rows(&self.targets, Cut::NONE, |_| true, pair_count),
             countries: self.countries.as_ref().map(|(countries, _)| countries.clone()).unwrap_or_default(),
-            sample: Some(sample),
             ..ClassSummary::default()
         }
     }
@@ -97,13 +96,13 @@ impl Tables {
     }
 
     /// A service as a row of a summary.
-    pub(super) fn service_count(&self, row: &ServiceRow) -> ServiceCount {
+    pub(super) fn service_count(&self, row: &ServiceRow, sample: &Sample<Address>) -> ServiceCount {
         let service = Service::from_bits(row.service);
         // A row with an error may have been here before, and some of its pairs counted then.
         let distinct = if self.pairs_whole() && row.error == 0 {
             Some(Distinct::exactly(row.unique.into()))
         } else {
-            self.sample.of_services(|known| known == service).within(0, row.count.into()).meaningful()
+            sample.of_services(|known| known == service).within(0, row.count.into()).meaningful()
         };
         ServiceCount { distinct, ..self.service_row(row) }
     }

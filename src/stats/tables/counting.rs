@@ -42,7 +42,7 @@ impl Tables {
         row.last = row.last.max(time);
         self.source_hours.add(&mut row.hours, hour, n);
         if touched.new {
-            self.sample.add(sample::hash(event.source, self.salt), event.source, pair.service);
+            self.add_to_sample(pair);
         }
     }
 
@@ -79,6 +79,42 @@ impl Tables {
         source.services = source.services.saturating_add(1);
         let service = self.services.row_mut(service_slot);
         service.unique = service.unique.saturating_add(1);
-        self.sample.add(sample::hash(pair.address, self.salt), pair.address, pair.service);
+        self.add_to_sample(pair);
+    }
+
+    /// Adds a new pair to the sample, which is made before the first pair is evicted.
+    #[inline(always)]
+    fn add_to_sample(&mut self, pair: Pair) {
+        match &mut self.sample {
+            Some(sample) => sample.add(sample::hash(pair.address, self.salt), pair.address, pair.service),
+            None if self.pairs.is_full() => self.sample = Some(self.sample_of_pairs()),
+            None => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::protocol;
+
+    /// Until the table of pairs is full, it is made of these; from then on each new pair is added.
+    #[test]
+    fn the_sample_is_that_of_all_pairs() {
+        for (size, pairs) in [(16, 600), (200, 600), (200, 4000)] {
+            let mut tables = Tables::new(Bounds { pairs, sample: size, ..Bounds::ATTEMPTS }, 7, Date(0));
+            let mut expected = Sample::new(size);
+            for number in 0..8000u32 {
+                let random = number.wrapping_mul(2_654_435_761);
+                let (source, port) = (Address::v4(random >> 24), (random >> 8) as u16 % 41);
+                let event = Event { source, port, protocol: protocol::TCP, count: 1, ..Event::default() };
+                tables.add(&event, 5);
+                expected.add(sample::hash(source, 7), source, event.service().to_bits());
+                if number % 97 == 0 {
+                    assert_eq!(*tables.sample(), expected, "{size} of {pairs} after {number}");
+                }
+            }
+            assert!(!tables.is_whole() && !expected.is_whole());
+        }
     }
 }

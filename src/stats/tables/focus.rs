@@ -21,12 +21,13 @@ impl Focus<'_> {
 impl Tables {
     /// The summary of the rows that the focus wants.
     pub fn focused(&self, focus: &Focus<'_>) -> ClassSummary {
-        let mut summary = self.totals();
+        let sample = self.sample();
+        let mut summary = self.totals(&sample);
         let is_service = |bits: u32| (focus.services)(Service::from_bits(bits));
         let is_source = |address: Address| (focus.sources)(address);
         let [services, sources, pairs] = focus.cuts;
         let is_wanted = |row: &ServiceRow| is_service(row.service);
-        summary.services = rows(&self.services, services, is_wanted, |row| self.service_count(row));
+        summary.services = rows(&self.services, services, is_wanted, |row| self.service_count(row, &sample));
         let is_wanted = |row: &SourceRow| is_source(row.address);
         summary.sources = rows(&self.sources, sources, is_wanted, |row| self.source_count(row));
         let is_wanted = |row: &PairRow| is_service(row.service) && is_source(row.address);
