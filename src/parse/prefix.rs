@@ -8,6 +8,7 @@ use super::window::Text;
 /// So many bytes are compared at once.
 const AT_ONCE: usize = 32;
 
+/// A text that lines may begin with.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Prefix {
     text: Vec<u8>,
