@@ -143,8 +143,7 @@ pub static OPTIONS: &[Row] = &[
         "database",
         &["/etc/fwstat"],
         Kind::Text(&PATH, |c, path| c.database = path),
-        "the directory of the statistics; below /tmp or /var they are lost at a reboot, elsewhere on the \
-         router's flash at a sysupgrade unless /etc/sysupgrade.conf lists it",
+        "the directory of the statistics; below /tmp or /var they are lost at a reboot",
     ),
     main(
         "commit_interval",

@@ -123,7 +123,7 @@ function main(map) {
 	zone.multiple = true;
 	zone.nocreate = true;
 	zone['default'] = options.fwstat.zone['default'];
-	add.value('database', _('Database'), _('Directory on flash. In /tmp the statistics are lost at a reboot; sysupgrade keeps /etc/fwstat only.'));
+	add.value('database', _('Database'), _('Directory on flash. In /tmp the statistics are lost at a reboot.'));
 	add.value('commit_interval', _('Write to flash every'), _('A power cut loses at most this much. Short intervals wear out the flash.'));
 	add.value('keep_hours', _('Keep hours for'), _('Months with hours of services and sources.'));
 	add.value('keep_days', _('Keep days for'), _('Less than 13 months leaves no comparison with the year before.'));
