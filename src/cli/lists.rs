@@ -16,6 +16,7 @@ use super::shell::{Outcome, ShellError};
 use super::upkeep::replace;
 use crate::config::Config;
 use crate::config::options::{GUARD, MAX_PREFIXES};
+use crate::config::uci;
 use crate::output::blobmsg::FOREVER;
 use crate::output::cells::plain;
 use crate::query::question::{MAX_LIMIT, Prefix};
@@ -186,7 +187,7 @@ pub fn block_list(
 
 /// The option `allow` of the configuration.
 pub fn allow_list(action: &Action, config: &Path, out: &mut dyn Write) -> Result<Outcome> {
-    let allow = allowed(config)?;
+    let allow = Config::parse(&config.display().to_string(), &read_file(config)?).0.guard.allow;
     let entries: Vec<String> = allow.iter().map(Prefix::to_string).collect();
     match action {
         Action::Print => print(&entries, out),
@@ -216,13 +217,9 @@ pub fn allow_list(action: &Action, config: &Path, out: &mut dyn Write) -> Result
     }
 }
 
-fn allowed(config: &Path) -> Result<Vec<Prefix>> {
-    Ok(Config::parse(&config.display().to_string(), &read_file(config)?).0.guard.allow)
-}
-
 /// With `uci`; then reloads the service.
 fn add_to_config(config: &Path, prefixes: &[Prefix]) -> Result<()> {
-    let uci = |error: io::Error| format!("cannot run uci, which changes the configuration: {error}");
+    let cannot = |error: io::Error| format!("cannot run uci, which changes the configuration: {error}");
     let directory = config.parent().unwrap_or(Path::new("/etc/config"));
     let package = config.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let mut child = Command::new("uci")
@@ -231,7 +228,7 @@ fn add_to_config(config: &Path, prefixes: &[Prefix]) -> Result<()> {
         .arg("batch")
         .stdin(Stdio::piped())
         .spawn()
-        .map_err(uci)?;
+        .map_err(cannot)?;
     let mut script = String::new();
     for prefix in prefixes {
         // A section without a name, too.
@@ -239,12 +236,14 @@ fn add_to_config(config: &Path, prefixes: &[Prefix]) -> Result<()> {
     }
     script.push_str(&format!("commit {package}\n"));
     if let Some(mut input) = child.stdin.take() {
-        input.write_all(script.as_bytes()).map_err(uci)?;
+        input.write_all(script.as_bytes()).map_err(cannot)?;
     }
-    child.wait().map_err(uci)?;
+    child.wait().map_err(cannot)?;
     // It ends with 0 after errors, too.
-    let allow = allowed(config)?;
-    if !prefixes.iter().all(|prefix| allow.contains(prefix)) {
+    let (sections, _) = uci::parse(&read_file(config)?);
+    let guard = sections.iter().filter(|section| section.kind == GUARD);
+    let allow: Vec<&str> = guard.flat_map(|section| section.words("allow")).collect();
+    if !prefixes.iter().all(|prefix| allow.contains(&prefix.to_string().as_str())) {
         return Err(
             format!("uci did not add them to {}: the allow list is not changed", config.display()).into()
         );

@@ -96,8 +96,10 @@ exec {program} "$@" --ubus {socket}
 "#
     );
     // What uci is told is looked at in another test.
-    let others =
-        [("logread", "#!/bin/sh\nexec cat router.log\n"), ("uci", "#!/bin/sh\nexec cat > /dev/null\n")];
+    let uci = format!(
+        "#!/bin/sh\n{{ echo 'config guard'; sed -n 's/^add_list .*allow=/list allow /p'; }} >> {config}\n"
+    );
+    let others = [("logread", "#!/bin/sh\nexec cat router.log\n"), ("uci", uci.as_str())];
     for (name, text) in [("fwstat", script.as_str())].into_iter().chain(others) {
         fs::write(place.join(name), text).unwrap();
         fs::set_permissions(place.join(name), fs::Permissions::from_mode(0o755)).unwrap();

@@ -470,7 +470,12 @@ fn lists_are_printed_imported_and_handed_over() {
     let stand_in = guarded.router.path("bin");
     fs::create_dir_all(&stand_in).unwrap();
     let said = guarded.router.path("uci.said");
-    let script = format!("#!/bin/sh\necho \"$@\" > {0}\ncat >> {0}\n", said.display());
+    let script = format!(
+        "#!/bin/sh\necho \"$@\" > {0}\ncat >> {0}\n\
+         {{ echo 'config guard'; sed -n 's/^add_list .*allow=/list allow /p' {0}; }} >> {1}\n",
+        said.display(),
+        config.display()
+    );
     fs::write(stand_in.join("uci"), script).unwrap();
     fs::set_permissions(stand_in.join("uci"), fs::Permissions::from_mode(0o755)).unwrap();
     let list = guarded.router.path("banip.allowlist");
@@ -487,7 +492,7 @@ fn lists_are_printed_imported_and_handed_over() {
     assert!(text(&done.stderr).contains("line 3 is left out"), "{done:?}");
     let directory = config.parent().unwrap().display().to_string();
     let expected = format!(
-        "-c {directory} batch\nadd_list fwstat.guard.allow='203.0.113.8'\nadd_list fwstat.guard.allow='2001:db8:b::1'\n\
+        "-c {directory} batch\nadd_list fwstat.@guard[0].allow='203.0.113.8'\nadd_list fwstat.@guard[0].allow='2001:db8:b::1'\n\
          commit fwstat\n"
     );
     assert_eq!(fs::read_to_string(said).unwrap(), expected);
