@@ -78,6 +78,11 @@ pub(super) fn choose_zone(asked: Option<&str>, stored: Option<&str>) -> Result<C
     }
 }
 
+/// The store's zone, else the system's; also for a name that this build does not know, as only fwstat-full reads zone files.
+pub(super) fn stored_zone(stored: Option<&str>) -> Calendar {
+    choose_zone(None, stored).unwrap_or_else(|_| Calendar::system(crate::sys::zone::name().as_deref()))
+}
+
 /// Unix seconds.
 pub(super) fn now() -> i64 {
     clock::wall().as_secs().cast_signed()
@@ -121,7 +126,7 @@ pub fn open_store(options: &StoreOptions) -> Result<Opened> {
     // Only the offsets of times depend on the zone: days are stored.
     let calendar = match &options.timezone {
         Some(zone) => Calendar::new(zone)?,
-        None => choose_zone(None, store.meta()?.zone.as_deref())?,
+        None => stored_zone(store.meta()?.zone.as_deref()),
     };
     let (lookup, mut problem) = country_database(&options.countries)?;
     let mut networks = None;
@@ -263,7 +268,7 @@ fn read_into(
             |report: &FileReport| matches!(report.state, FileState::AlreadyImported | FileState::Empty);
         if read.reports.iter().all(is_known) {
             notes.push("nothing was added: it was all imported before".into());
-        } else {
+        } else if read.reports.len() > 1 {
             let why = "since a pipe brought what was imported before: import the other files without it";
             failures.push(format!("nothing was added, {why}"));
         }

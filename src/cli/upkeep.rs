@@ -217,7 +217,7 @@ fn forget(backend: &Backend, scope: ForgetScope, as_json: bool, out: &mut dyn Wr
     let Forgotten { count, .. } = with_store(backend, source, |store| {
         let forgotten = match scope {
             ForgetScope::Before(first) => {
-                let mut calendar = offline::choose_zone(None, store.meta()?.zone.as_deref())?;
+                let mut calendar = offline::stored_zone(store.meta()?.zone.as_deref());
                 let today = calendar.hour_of(now).date;
                 if now >= BUILT && first > today {
                     return Err(
