@@ -54,7 +54,9 @@ fn arguments(question: &Question) -> Value {
     put("from", question.from.map(|date| json!(date.to_string())));
     put("to", question.to.map(|date| json!(date.to_string())));
     let class = if question.every_class { "all" } else { question.class.name() };
-    put("class", (class != default.class.name()).then(|| json!(class)));
+    // With a filter the daemon's default is every class.
+    let is_default = class == default.class.name() && question.filter.is_empty();
+    put("class", (!is_default).then(|| json!(class)));
     put("filter", (!question.filter.is_empty()).then(|| json!(question.filter.to_string())));
     put("protocol", question.protocol.map(|number| json!(number.to_string())));
     put("port", question.port.map(|port| json!(port)));
