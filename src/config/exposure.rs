@@ -63,7 +63,8 @@ pub fn opened(text: &str, zones: &[String]) -> Vec<Open> {
 
 fn is_from(section: &Section, zones: &[String]) -> bool {
     let source = section.value("src").unwrap_or_default();
-    let narrows = |name: &&str| section.value(name).is_some_and(|value| !value.starts_with('!'));
+    let narrows =
+        |name: &&str| section.settings.iter().any(|one| one.name == **name && !one.value.starts_with('!'));
     let narrowed = ["src_ip", "src_mac", "ipset", "src_port"].iter().any(narrows);
     !narrowed && (source == "*" || zones.iter().any(|zone| zone == source))
 }
