@@ -56,7 +56,12 @@ impl Engine {
             self.since.restart(day.date);
         }
         self.since_known = true;
-        Commit { closed: self.storing.clone(), part }
+        let mut closed = self.storing.clone();
+        for class in closed.iter_mut().flat_map(|day| &mut day.classes) {
+            // It only marks a closed day in the copy in RAM; of the store it would shrink the samples of other days.
+            class.sample.take_if(|sample| sample.bound() == 0);
+        }
+        Commit { closed, part }
     }
 
     /// Ends a commit. `stored`: whether the store has what [`Engine::begin_commit`] returned.
@@ -118,9 +123,9 @@ impl Engine {
         let date = self.since.date;
         self.since = since(date, salt, &self.paths);
         self.since_known = false;
-        // Samples of closed days cannot be made again.
+        // Samples of closed days cannot be made again. Without sources they still mark these days as closed.
         for class in self.closed.iter_mut().flat_map(|day| &mut day.classes) {
-            class.sample = None;
+            class.sample.iter_mut().for_each(|sample| sample.forget());
         }
     }
 

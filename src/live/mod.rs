@@ -211,7 +211,7 @@ impl Engine {
         self.clock = WallClock::resume(offset);
     }
 
-    /// Takes the state of an earlier run; call [`Engine::look`] first. `on_flash`: flash has all of the day
+    /// Takes the state of an earlier run; call [`Engine::update_clock`] first. `on_flash`: flash has all of the day
     /// `state.date`.
     pub fn restore(&mut self, saved: Saved, on_flash: bool) {
         self.changed |= !saved.deferred.is_empty();
@@ -275,7 +275,7 @@ impl Engine {
         self.clock.update(machine)
     }
 
-    /// To be called with the result of [`Engine::look`], before events and questions.
+    /// To be called with the result of [`Engine::update_clock`], before events and questions.
     pub fn tick(&mut self, now: Now) {
         if !self.clock.is_set() {
             return;

@@ -220,7 +220,7 @@ impl Sources {
             _ => sample.as_ref().and_then(|sample| {
                 let estimate = sample.all();
                 let known = if self.unknown { estimate } else { estimate.within(self.most, self.sum) };
-                if known.number == 0 { Some(known) } else { known.meaningful() }
+                if known == Distinct::default() { Some(known) } else { known.meaningful() }
             }),
         };
         (distinct, sample)

@@ -101,7 +101,9 @@ impl StoredDay {
     /// Drops the samples: those of two salts cannot be joined.
     pub fn drop_samples(&mut self) {
         self.samples = Samples::default();
-        self.summary.classes.iter_mut().for_each(|class| class.sample = None);
+        // A day that has samples is a closed one: they stay, without sources.
+        let samples = self.summary.classes.iter_mut().filter_map(|class| class.sample.as_mut());
+        samples.for_each(|sample| sample.forget());
     }
 }
 

@@ -255,7 +255,9 @@ fn check(steps: &[Step]) {
             Step::Copy | Step::Commit => copied = total,
             _ => copied = copied.min(total),
         }
-        if committed && !router.engine.has_waiting() {
+        // While the clock is not set, the days of an import wait in RAM for another directory.
+        let is_written = router.engine.date().is_some() || router.engine.closed().next().is_none();
+        if committed && is_written && !router.engine.has_waiting() {
             flashed = total;
         }
     }

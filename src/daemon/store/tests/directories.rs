@@ -1,8 +1,47 @@
 //! Directories that go away, return or are replaced, while the daemon runs and between two runs: nothing is lost, and
 //! nothing counts twice.
 
+use std::cell::RefCell;
+use std::rc::Rc;
+
 use super::commands::rebooted;
 use super::*;
+use crate::live::{ClosedDays, DayOver};
+use crate::stats::countries::CountryLookup;
+
+/// The days that were given to whoever wants their whole tables.
+#[derive(Default)]
+struct Given(Vec<Date>);
+
+impl ClosedDays for Given {
+    fn day_over(&mut self, over: &DayOver<'_>, _: Option<&mut dyn CountryLookup>) {
+        self.0.push(over.day.date);
+    }
+}
+
+/// A fleet's server would get it twice.
+#[test]
+fn a_day_that_was_closed_while_the_drive_is_away_is_not_closed_again_at_a_restart() {
+    let router = Router::new("closed-away");
+    let here = router.place.join("db");
+    let mut run = router.start();
+    run.store(&router, 3, EVENING);
+    fs::rename(&here, router.place.join("away")).unwrap();
+    fs::write(&here, "").unwrap();
+    run.send(2, EVENING + 86_400);
+    run.storage.copy(&mut run.engine, None);
+    drop(run);
+    let (storage, saved) = Storage::open(&router.config, &router.place.join("run"), &router.boot);
+    let mut engine = Engine::new(Calendar::utc(), storage.salt(), 10);
+    let given = Rc::new(RefCell::new(Given::default()));
+    engine.closed_days = Some(given.clone());
+    let (saved, on_flash) = saved.unwrap();
+    engine.resume_clock(saved.state.trusted_offset);
+    engine.restore(saved, on_flash);
+    let mut run = Run { storage, engine, sent: 10 };
+    assert_eq!(run.days(EVENING + 86_500), is(&[("2025-11-27", 3), ("2025-11-28", 2)]));
+    assert_eq!(given.borrow().0, []);
+}
 
 #[test]
 fn a_directory_that_goes_away_and_returns_has_everything_once() {
