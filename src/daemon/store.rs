@@ -131,7 +131,7 @@ impl Storage {
             boot: boot.to_owned(),
             ..Storage::default()
         };
-        let saved = storage.take_disk(config, disk);
+        let saved = storage.take_disk(config, disk, None);
         storage.released = is_taken || storage.store.is_none();
         (storage, saved)
     }
@@ -182,13 +182,19 @@ impl Storage {
         self.worker.as_ref().map(Worker::fd)
     }
 
-    /// Tries to open for writing, else for reading. Returns the state of an earlier run, once.
-    fn reopen(&mut self, config: &Config) -> Option<(Saved, bool)> {
+    /// Tries to open for writing, else for reading. `salt`: for a store without files. Returns the state of an earlier run,
+    /// once.
+    fn reopen(&mut self, config: &Config, salt: Option<u64>) -> Option<(Saved, bool)> {
         (self.worker, self.store, self.flight, self.prepared) = (None, None, None, None);
-        self.take_disk(config, Disk::open_for_daemon(&self.directory, &self.run))
+        self.take_disk(config, Disk::open_for_daemon(&self.directory, &self.run), salt)
     }
 
-    fn take_disk(&mut self, config: &Config, disk: io::Result<Disk>) -> Option<(Saved, bool)> {
+    fn take_disk(
+        &mut self,
+        config: &Config,
+        disk: io::Result<Disk>,
+        salt: Option<u64>,
+    ) -> Option<(Saved, bool)> {
         let keep = keep(config);
         self.openings += 1;
         let (shared, disk) = match disk.and_then(|disk| Ok((disk.share()?, disk))) {
@@ -200,7 +206,7 @@ impl Storage {
             }
         };
         let first = self.openings == 1;
-        match disk.map(|disk| Store::open(Directory::Disk(disk), keep, None)) {
+        match disk.map(|disk| Store::open(Directory::Disk(disk), keep, salt)) {
             Some(Ok(mut store)) => {
                 // A new store has no salt yet: both handles must have the same.
                 let salt = Some(store.salt());
@@ -451,7 +457,7 @@ impl Storage {
             }
             self.directory = PathBuf::from(&config.database);
             self.due = 0;
-            let found = self.reopen(config);
+            let found = self.reopen(config, None);
             engine.forget_commits();
             engine.set_salt(self.salt());
             if let Some((mut saved, _)) = found {

@@ -45,9 +45,11 @@ impl Storage {
         self.again = false;
         let disk = self.store.as_ref().and_then(|store| store.directory().disk());
         let gone = disk.is_some_and(|disk| !disk.is_there());
+        // Until it has files, the store keeps the salt that was drawn for it.
+        let salt = (disk.is_some() && !gone).then(|| self.salt());
         if self.worker.is_none() || gone || self.problem.is_some() {
             let other = gone || self.store.is_none();
-            let found = self.reopen(config);
+            let found = self.reopen(config, salt);
             let is_another = engine.salt() != self.salt();
             if self.store.is_some() && (other || is_another) {
                 engine.forget_commits();
