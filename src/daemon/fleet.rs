@@ -220,7 +220,8 @@ impl Fleet {
         if over.extent == Extent::Found && earlier.is_none() && is_old {
             return Ok(());
         }
-        let fills_gap = earlier.as_ref().map_or(over.extent == Extent::Found, |earlier| earlier.sent < end);
+        let fills_gap =
+            over.extent != Extent::All && earlier.as_ref().is_none_or(|earlier| earlier.sent < end);
         let lowest = if fills_gap { end - GAP } else { over.wall.max(end) };
         // A clock that went back must not make a correction look older than what it corrects.
         let sent = lowest.max(earlier.as_ref().map_or(0, |earlier| earlier.sent + 1));

@@ -262,15 +262,17 @@ impl Spool {
         remove(gone)
     }
 
-    /// Deletes batches to be sent and for corrections whose first source is not allowed. Gives how many were lost with
+    /// Deletes batches to be sent and for corrections with a source in their first lines that is not allowed. Gives how many were lost with
     /// that.
     pub fn remove_sources(&self, is_allowed: impl Fn(&str) -> bool) -> u64 {
         let is_wrong = |entry: &Entry| {
             let mut head = Vec::new();
             let _ = Spool::read(entry).map(|text| text.take(HEAD).read_to_end(&mut head));
             let head = String::from_utf8_lossy(&head);
-            let source = head.split_once(r#""source":""#);
-            entry.kind != Kind::Refused && source.is_some_and(|(_, source)| !is_allowed(source))
+            // The last line is cut.
+            let lines = &head[..head.rfind('\n').unwrap_or(0)];
+            let mut sources = lines.split(r#""source":""#).skip(1);
+            entry.kind != Kind::Refused && sources.any(|source| !is_allowed(source))
         };
         remove(self.entries().into_iter().filter(is_wrong).collect())
     }
