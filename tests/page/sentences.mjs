@@ -66,6 +66,8 @@ const MADE = [
 	"/etc/config/fwstat:7: option flood '7': expected a rate such as 200/1m: 1 to 7 in 1s to 1d; the guard stays off",
 	"/etc/config/fwstat:7: option 7 '7': unknown option in section '7'; it is ignored", "nflog: NFLOG group 7 is taken by another program (7)", "input nflog: no permission to listen to NFLOG: 7",
 	'2020-01.fws is damaged: 7; it is not in the backup', '/tmp/fwstat-upload was read before: it is not counted again', '/tmp/fwstat-upload is empty',
+	'2020-01-02 to 2020-01-03 had events before this import: 7', '2020-01-02 had events before this import: 7', '2020-01 is left out with 7 attempts: 7 newer months have data',
+	'7 events are dated in the future, the first 7', '7 blocked networks of the backup were not added: 7 are blocked already',
 	'ubus refuses to subscribe to logd: 7', 'address: \'7\': the prefix length must be a number from 0 to 7', 'the limit of blocks by hand (7) is reached',
 	"the fleet's server refused 7 batches: they are kept as .bad", "no batch is sent to the fleet's server (HTTP 7): logread 7"
 ];
