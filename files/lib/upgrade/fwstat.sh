@@ -13,7 +13,7 @@ fwstat_keep() (
 	fwstat_config 2> /dev/null
 	case "$FWSTAT_DATABASE/" in /etc/fwstat/*) exit 0 ;; esac
 	[ "$(fwstat_mounted "$(readlink -f "$FWSTAT_DATABASE")")" = "$(fwstat_mounted /)" ] || exit 0
-	find "$FWSTAT_DATABASE/" -type f \( -name '*.fws' -o -name '*.later' -o -name '*.bad' -o -path '*/fleet/*' \) \
+	find "$FWSTAT_DATABASE/" -type f \( -name '*.fws' -o -name '*.later' -o -name '*.bad' -o -path '*/commit/*' -o -path '*/fleet/*' \) \
 		>> "$1" 2> /dev/null || true
 )
 
