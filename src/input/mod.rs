@@ -25,7 +25,8 @@ pub mod year;
 #[cfg(feature = "archives")]
 mod zstandard;
 
-/// Counts of an input since it was opened; only `received` should grow.
+/// Counts of an input since the daemon's start. `received`, `ignored` and `reread` grow in ordinary operation, the others
+/// should stay 0.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Counters {
     /// Received: packets of NFLOG, or entries of logd; `ignored` and `duplicates` are among them.

@@ -375,7 +375,7 @@ impl LineReader {
 
 /// Whether a text is a field of an entry of the journal that was cut off before its time, such as `MESSAGE=`: anybody's.
 fn is_journal_field(text: &[u8]) -> bool {
-    let is_key = |byte: &u8| byte.is_ascii_uppercase() || *byte == b'_';
+    let is_key = |byte: &u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || *byte == b'_';
     memchr::memchr(b'=', text).is_some_and(|equals| equals > 0 && text[..equals].iter().all(is_key))
 }
 
