@@ -152,6 +152,8 @@ fn the_table_comes_back_whatever_takes_it_away() {
         ("an element deleted", &element),
         ("delete again", &hand),
     ] {
+        // What happens to a table before the daemon listens again is not noticed.
+        eventually("the guard is on", || guarded.state() == "on");
         let before = blocked(&mut guarded.elements)[0].1;
         let asked = Instant::now();
         let expected = guarded.nft(&["-s", "-t", "list", "table", "inet", "fwstat"]);
