@@ -182,13 +182,9 @@ impl Calendar {
     #[cfg(feature = "files")]
     fn of_zone_files() -> Calendar {
         let zone = TimeZone::system();
-        let name = match zone.iana_name() {
-            Some(name) => name.to_string(),
-            None if zone.to_fixed_offset().is_ok_and(|offset| offset == Offset::UTC) || zone.is_unknown() => {
-                "UTC".to_string()
-            }
-            None => LOCAL.to_string(),
-        };
+        let is_utc = zone.is_unknown() || zone.to_fixed_offset().is_ok_and(|offset| offset == Offset::UTC);
+        // `Etc/UTC` is nothing that fwstat without zone files knows.
+        let name = if is_utc { "UTC" } else { zone.iana_name().unwrap_or(LOCAL) }.to_string();
         Calendar::with_zone(zone, &name)
     }
 
