@@ -294,7 +294,6 @@ impl Core {
             self.copy();
             self.turn_fleet(now);
             self.counters.ask(now.boot_ms, COUNT_MS);
-            // nft may be missing.
             self.explain_unseen();
         }
     }

@@ -258,6 +258,16 @@ fn unsafe_stands_in_system_only() {
     }
 }
 
+/// With its tests.
+#[test]
+fn no_file_has_more_than_500_lines() {
+    let mut paths = Vec::new();
+    files(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut paths);
+    let lines = |path: &PathBuf| fs::read_to_string(path).unwrap().lines().count();
+    let long: Vec<PathBuf> = paths.into_iter().filter(|path| lines(path) > 500).collect();
+    assert!(long.is_empty(), "{long:?}");
+}
+
 /// One place prints and one ends the process.
 #[test]
 fn only_main_speaks_and_ends() {

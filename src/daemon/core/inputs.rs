@@ -133,7 +133,7 @@ impl Core {
         self.config.input.nflog && self.nflog.state == RUNNING
     }
 
-    /// Why today is not complete beside what was lost.
+    /// Why today is not complete beside what was lost. Also called when the counters were asked for, since nft may be missing.
     pub(super) fn explain_unseen(&mut self) {
         let mut reasons = self.counts.reasons();
         if self.counters.why.is_some() {
