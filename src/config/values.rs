@@ -22,7 +22,7 @@ pub(super) fn flag(text: &str) -> Option<bool> {
     }
 }
 
-/// Whether fw4 takes `text` for this word of its own: for any beginning of it, in any case.
+/// Whether fw4 reads `text` as this keyword: it accepts any abbreviation, in upper or lower case.
 pub(super) fn is_word(word: &str, text: &str) -> bool {
     !text.is_empty() && word.get(..text.len()).is_some_and(|start| start.eq_ignore_ascii_case(text))
 }

@@ -133,7 +133,7 @@ mod tests {
     use crate::config::Config;
     use crate::guard::{BlockRequest, Mode, Settings, Source};
 
-    /// A directory of its own, the storage in it, and a guard with one block by hand.
+    /// A new directory, a store in it, and a guard with one block by hand.
     fn started(name: &str) -> (PathBuf, Storage, Guard) {
         let place = std::env::temp_dir().join(format!("fwstat-ledger-{}-{name}", std::process::id()));
         let run = place.join("run");

@@ -73,7 +73,7 @@ fn years_follow_from_the_stamp_before() {
     }
 }
 
-/// A router without a clock of its own begins with the time of its firmware.
+/// A router without a real-time clock starts with the date of its firmware.
 #[test]
 fn lines_of_a_boot_before_the_clock_was_set_are_not_dated_in_the_future() {
     let (mut reader, mut paths) = (reader(), Paths::new());

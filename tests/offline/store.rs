@@ -141,7 +141,7 @@ fn whatever_is_harmed_is_said_by_whoever_reads() {
     let (mut tried, mut unread) = (0, 0);
     // Without store.fws the store's zone is unknown.
     let zone = Calendar::system(zone::name().as_deref());
-    let of_system = format!("\"timezone\":\"{}\"", zone.name());
+    let system_zone = format!("\"timezone\":\"{}\"", zone.name());
     for (name, bytes) in &small.after {
         for (harm, harmed) in harms(bytes) {
             fs::write(store.join(name), &harmed).unwrap();
@@ -153,7 +153,7 @@ fn whatever_is_harmed_is_said_by_whoever_reads() {
                     for (told, original) in told.iter().zip(&original) {
                         // A file of a newer version is no damage: only the answer tells it.
                         let says = (is_named || told.contains(name)) && told.contains("\"complete\":false")
-                            || is_named && name == "store.fws" && told.contains(&of_system);
+                            || is_named && name == "store.fws" && told.contains(&system_zone);
                         assert!(told == original || says, "{name}, {harm}: {told}");
                     }
                 }

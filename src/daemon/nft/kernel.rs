@@ -456,7 +456,7 @@ pub fn map_drops(family: &str, table: &str, map: &str) -> Option<bool> {
         "ip6" => 10,
         _ => return None,
     };
-    // A socket of its own: closing it ends a list that was not read completely.
+    // A separate socket: closing it ends a dump that was not read to its end.
     let socket = Netlink::netfilter(0).ok()?;
     socket.send(&nftables::list_elements_of(family, table, map, 1)).ok()?;
     let (mut drops, mut datagrams) = (false, 0);

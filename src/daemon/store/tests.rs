@@ -154,7 +154,7 @@ impl Run {
         self.settle(router, wall);
     }
 
-    /// Counts so many attempts and writes them to flash.
+    /// Counts `count` attempts and writes them to flash.
     fn store(&mut self, router: &Router, count: u32, wall: i64) {
         self.send(count, wall);
         self.flush(router, wall + 1);

@@ -26,7 +26,7 @@ const OBJECT: &str = "log";
 const BACKLOG_LINES: u32 = 900;
 /// Timeout of a backlog: after it the broker has dropped the answer.
 const BACKLOG_MS: u64 = 5_000;
-/// After so many notifications the broker may have dropped the last ones, and no later one shows that:
+/// After this many notifications the broker may have dropped the last ones, and no later one shows that:
 /// once it is quiet the backlog is read again.
 const BURST: u32 = 500;
 const QUIET_MS: u64 = 1_000;

@@ -139,7 +139,7 @@ impl Router {
     }
 }
 
-/// Imports a line for each day, so many days from `now`.
+/// Imports one line for each of `days`, which are offsets from `now` in days.
 fn import_days(disks: &Disks, number: usize, now: i64, days: &[i64]) {
     let mut days = days.to_vec();
     days.sort_unstable();

@@ -9,7 +9,7 @@ use super::*;
 use crate::live::{ClosedDays, DayOver};
 use crate::stats::countries::CountryLookup;
 
-/// The days that were given to whoever wants their whole tables.
+/// Records the days whose tables are passed to [`ClosedDays`].
 #[derive(Default)]
 struct Given(Vec<Date>);
 
