@@ -182,7 +182,9 @@ impl Calendar {
     #[cfg(feature = "files")]
     fn of_zone_files() -> Calendar {
         let zone = TimeZone::system();
-        let is_utc = zone.is_unknown() || zone.to_fixed_offset().is_ok_and(|offset| offset == Offset::UTC);
+        let is_utc = zone.is_unknown()
+            || zone.to_fixed_offset().is_ok_and(|offset| offset == Offset::UTC)
+            || zone.iana_name() == Some("Etc/UTC");
         // `Etc/UTC` is nothing that fwstat without zone files knows.
         let name = if is_utc { "UTC" } else { zone.iana_name().unwrap_or(LOCAL) }.to_string();
         Calendar::with_zone(zone, &name)
