@@ -3,9 +3,8 @@
 use std::fs;
 use std::io::{self, Read};
 
-use crate::common::generate::calendar::Day;
-use crate::common::generate::truth::{SSDP, tcp};
-use crate::common::generate::{Stamp, corpus, forged, months, other, sample_gz};
+use crate::common::generate::truth::tcp;
+use crate::common::generate::{Stamp, corpus, forged, other, sample_gz};
 use flate2::read::GzDecoder;
 use serde_json::Value;
 
@@ -35,31 +34,6 @@ fn the_shipped_log_and_its_truth_are_the_generators() {
     assert_eq!(truth.lines.lines, ours.iter().filter(|&&byte| byte == b'\n').count() as u64);
     assert!(shipped("router.log.gz").len() <= 300_000);
     assert!(shipped("router.truth.json").len() <= 30_000);
-}
-
-#[test]
-fn sixteen_months_have_the_figures_asked_for() {
-    let truth = months(&mut io::sink()).unwrap();
-    let lines = truth.lines;
-    assert_eq!(lines.lines, lines.events + lines.malformed + lines.duplicates + lines.skipped);
-    assert!((1_750_000..1_850_000).contains(&lines.lines), "{lines:?}");
-    assert_eq!((truth.days.len(), truth.months.len()), (466, 16));
-
-    let json = truth.to_json();
-    let month =
-        |name: &str| json["months"].as_array().unwrap().iter().find(|row| row["month"] == name).unwrap();
-    assert_eq!(month("2019-04")["attempts_per_day"], 3173.0);
-    assert_eq!(month("2020-04")["attempts_per_day_usual"], 5490.0);
-    let ratio = month("2020-04")["year_over_year_usual"].as_f64().unwrap();
-    assert!((1.725..1.735).contains(&ratio), "{ratio}");
-
-    let flood = Day::of(2020, 4, 6);
-    assert_eq!(truth.days[&flood].services[&SSDP].0, 92_890);
-    let (_, hours) = truth.heavy().unwrap();
-    assert_eq!(hours.iter().sum::<u64>(), 69_900);
-    assert_eq!(hours[13..18], [30_000, 4_000, 3_500, 30_000, 2_400]);
-    let other_days = truth.days.iter().filter(|(day, _)| **day != flood);
-    assert!(other_days.flat_map(|(_, day)| &day.services).all(|(_, counts)| counts.0 < 1400));
 }
 
 #[test]

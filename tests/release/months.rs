@@ -11,7 +11,7 @@ use crate::common::fwstat::{answer, ask, json, run, scratch, set_program};
 use crate::common::generate::calendar::Day;
 use crate::common::generate::months;
 use crate::common::generate::months::FLOOD;
-use crate::common::generate::truth::{self, Truth};
+use crate::common::generate::truth::{self, SSDP, Truth};
 use crate::ranges::{country, ranges};
 use serde_json::Value;
 
@@ -94,6 +94,31 @@ fn hours(answer: &Value) -> Vec<u64> {
     let rows = answer["hours"].as_array().unwrap();
     assert!(rows.iter().enumerate().all(|(hour, row)| row["hour"] == hour));
     rows.iter().map(|row| row["attempts"].as_u64().unwrap()).collect()
+}
+
+#[test]
+fn the_generated_months_have_the_figures_asked_for() {
+    let truth = &MADE.truth;
+    let lines = truth.lines;
+    assert_eq!(lines.lines, lines.events + lines.malformed + lines.duplicates + lines.skipped);
+    assert!((1_750_000..1_850_000).contains(&lines.lines), "{lines:?}");
+    assert_eq!((truth.days.len(), truth.months.len()), (466, 16));
+
+    let json = truth.to_json();
+    let month =
+        |name: &str| json["months"].as_array().unwrap().iter().find(|row| row["month"] == name).unwrap();
+    assert_eq!(month("2019-04")["attempts_per_day"], 3173.0);
+    assert_eq!(month("2020-04")["attempts_per_day_usual"], 5490.0);
+    let ratio = month("2020-04")["year_over_year_usual"].as_f64().unwrap();
+    assert!((1.725..1.735).contains(&ratio), "{ratio}");
+
+    let flood = Day::of(2020, 4, 6);
+    assert_eq!(truth.days[&flood].services[&SSDP].0, 92_890);
+    let (_, hours) = truth.heavy().unwrap();
+    assert_eq!(hours.iter().sum::<u64>(), 69_900);
+    assert_eq!(hours[13..18], [30_000, 4_000, 3_500, 30_000, 2_400]);
+    let other_days = truth.days.iter().filter(|(day, _)| **day != flood);
+    assert!(other_days.flat_map(|(_, day)| &day.services).all(|(_, counts)| counts.0 < 1400));
 }
 
 #[test]
