@@ -6,17 +6,21 @@
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 
+use serde_json::{Map, Value};
+
 use super::fleet_export::Range;
 use super::lists::Action;
 use super::options::{self, *};
 use super::raw_arguments::{Raw, suggestion};
 use super::upkeep::{ForgetScope, StoreCommand};
-use super::values;
+use crate::config::options::duration;
 use crate::daemon::DaemonPaths;
-use crate::output::blobmsg::{self, Length};
+use crate::event::calendar::{Calendar, Month};
+use crate::event::{Service, services};
+use crate::output::blobmsg::{self, FOREVER, Length};
 use crate::output::cells::plain;
 use crate::output::month_report::{Form, Language, Wanted};
-use crate::query::question::{Prefix, Question, Topic, date};
+use crate::query::question::{Prefix, Question, Topic, checked, date, number};
 use crate::query::target::Target;
 
 /// ubusd's socket on OpenWrt (`UBUS_UNIX_SOCKET` of libubus).
@@ -88,8 +92,8 @@ pub enum Format {
 /// A command with validated values.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Command {
-    /// A question to the daemon or a store.
-    Ask { question: Question, backend: Backend, json: bool },
+    /// A question to the daemon or a store. `arguments`: its arguments for the daemon, as they were given.
+    Ask { question: Question, arguments: Map<String, Value>, backend: Backend, json: bool },
     /// The tables of log files. The question's topic is `Summary`; its range and filters apply to every table.
     Report { input: Input, question: Question, json: bool },
     /// The report of a stored month.
@@ -139,7 +143,7 @@ pub fn parse(args: &[OsString]) -> Result<Command, String> {
         _ => {}
     }
     let command = options::find_command(&name).ok_or_else(|| wrong(unknown_command(&name)))?;
-    let wrong = |what: String| format!("{}; try 'fwstat {} --help'", plain(&what), command.name);
+    let wrong = |what: String| format!("{}; try 'fwstat {} --help'", plain(&what), command.name());
     match Raw::read(command, rest).map_err(wrong)? {
         Some(raw) => raw.check().map_err(wrong),
         None => Ok(Command::Help(Some(command))),
@@ -155,24 +159,23 @@ fn help_about(rest: &[OsString]) -> Result<Command, String> {
 
 fn unknown_command(name: &str) -> String {
     let kind = if name.starts_with('-') { "option" } else { "command" };
-    let names = options::COMMANDS.iter().map(|command| command.name).chain(["--help", "--version"]);
+    let names = options::COMMANDS.iter().map(CommandRow::name).chain(["--help", "--version"]);
     format!("unknown {kind} '{name}'{}", suggestion(name, names))
 }
 
 impl Raw<'_> {
     fn check(&self) -> Result<Command, String> {
         let json = self.has(&JSON);
-        if let Some(topic) = Topic::from_name(self.command.name) {
-            return Ok(Command::Ask { question: self.question(topic)?, backend: self.backend()?, json });
+        let name = self.command.name();
+        if let Some(topic) = Topic::from_name(name) {
+            let (question, arguments) = self.question(topic)?;
+            return Ok(Command::Ask { question, arguments, backend: self.backend()?, json });
         }
-        match self.command.name {
+        match name {
             "report" if self.has(&MONTH) => self.month_report(),
             "report" => {
-                let of_month = [&REPORT_FORMAT, &LANG, &ADDRESSES, &DB, &UBUS];
-                if let Some(option) = of_month.iter().find(|option| self.has(option)) {
-                    return Err(format!("--{} goes with --month", option.name));
-                }
-                Ok(Command::Report { input: self.input()?, question: self.question(Topic::Summary)?, json })
+                self.refuse(&[&FORM, &LANG, &ADDRESSES, &DB, &UBUS], "--month")?;
+                Ok(Command::Report { input: self.input()?, question: self.question(Topic::Summary)?.0, json })
             }
             "import" => Ok(Command::Import { input: self.input()?, backend: self.owned()? }),
             "backup" => self.upkeep(StoreCommand::Backup(self.operand().into())),
@@ -181,7 +184,7 @@ impl Raw<'_> {
             "export" => self.export(),
             "block" => Ok(Command::Block {
                 target: self.target()?,
-                length: self.get(&FOR, values::block_length)?.unwrap_or_default(),
+                length: self.get(&FOR, block_length)?.unwrap_or_default(),
                 reason: self.get(&REASON, blobmsg::reason)?,
                 ubus: self.ubus()?,
             }),
@@ -264,7 +267,7 @@ impl Raw<'_> {
         if all && is_import {
             return Err("--all goes with the blocks that there are, not with --import".to_string());
         }
-        let length = self.get(&FOR, values::block_length)?;
+        let length = self.get(&FOR, block_length)?;
         if length.is_some() && !is_import {
             return Err("--for goes with --import".to_string());
         }
@@ -273,41 +276,58 @@ impl Raw<'_> {
 
     fn month_report(&self) -> Result<Command, String> {
         let of_files = [&FROM, &TO, &CLASS, &MIN, &LIMIT, &JSON, &YEAR, &WAN];
-        if let Some(option) = of_files.iter().find(|option| self.has(option)) {
-            return Err(format!("--{} goes with log files, not with --month", option.name));
-        }
+        self.refuse(&of_files, "log files, not with --month")?;
         if let Some(file) = self.operands.first() {
             return Err(format!("unexpected '{}': give log files or --month", file.to_string_lossy()));
         }
-        let month = self.get(&MONTH, values::month)?.ok_or("--month needs a value: YYYY-MM")?;
+        let month = |text: &str| checked(text, Month::parse(text), "a month (YYYY-MM, such as 2020-04)");
+        let form = |text: &str| checked(text, Form::from_name(text), "text or html");
+        let language = |text: &str| checked(text, Language::from_name(text), "en or ja");
         let wanted = Wanted {
-            month,
-            form: self.get(&REPORT_FORMAT, values::report_form)?.unwrap_or(Form::Text),
-            language: self.get(&LANG, values::language)?.unwrap_or(Language::English),
+            month: self.get(&MONTH, month)?.ok_or("--month needs a value: YYYY-MM")?,
+            form: self.get(&FORM, form)?.unwrap_or(Form::Text),
+            language: self.get(&LANG, language)?.unwrap_or(Language::English),
             addresses: self.has(&ADDRESSES),
         };
         Ok(Command::MonthReport { wanted, backend: self.backend()? })
     }
 
-    fn question(&self, topic: Topic) -> Result<Question, String> {
-        let mut question = Question::new(topic);
+    /// The question, and its arguments as they were given.
+    fn question(&self, topic: Topic) -> Result<(Question, Map<String, Value>), String> {
+        let (mut question, mut arguments) = (Question::new(topic), Map::new());
         if topic == Topic::Source {
-            question.set("address", &self.operand().to_string_lossy())?;
+            let address = self.operand().to_string_lossy();
+            question.set("address", &address)?;
+            arguments.insert("address".to_string(), address.into());
         }
         for option in
             [&FROM, &TO, &CLASS, &PROTOCOL, &PORT, &SOURCE, &COUNTRY, &MIN, &LIMIT, &CURSOR, &FILTER]
         {
             if let Some(text) = self.get(option, |text| Ok(text.to_string()))? {
-                question.set(option.name, &text).map_err(|wrong| format!("--{}: {wrong}", option.name))?;
+                let name = option.name();
+                question.set(name, &text).map_err(|wrong| format!("--{name}: {wrong}"))?;
+                arguments.insert(name.to_string(), text.into());
             }
         }
         question.check(self.has(&CLASS))?;
-        values::port_of(question.protocol, question.port).map_err(|error| format!("--port: {error}"))?;
-        Ok(question)
+        match question.protocol {
+            Some(protocol) if question.port.is_some() && !Service::has_ports(protocol) => {
+                Err(format!("--port: protocol {} has no ports", services::protocol_name(protocol)))
+            }
+            _ => Ok((question, arguments)),
+        }
+    }
+
+    /// An error that says what the first of these options that is given goes with.
+    fn refuse(&self, options: &[&OptionRow], goes_with: &str) -> Result<(), String> {
+        match options.iter().find(|option| self.has(option)) {
+            Some(option) => Err(format!("--{} goes with {goes_with}", option.name())),
+            None => Ok(()),
+        }
     }
 
     fn backend(&self) -> Result<Backend, String> {
-        let timezone = self.get(&TIMEZONE, values::timezone)?;
+        let timezone = self.get(&TIMEZONE, timezone)?;
         match self.path(&DB)? {
             Some(_) if self.has(&UBUS) => {
                 Err("--db and --ubus: give one of them, a store or a daemon to ask".to_string())
@@ -316,14 +336,11 @@ impl Raw<'_> {
                 let (countries, networks) = (self.countries()?, self.path(&NETWORKS)?);
                 Ok(Backend::Store(StoreOptions { directory, timezone, countries, networks }))
             }
-            None if self.has(&COUNTRIES) || self.has(&NETWORKS) => {
-                let option = if self.has(&COUNTRIES) { &COUNTRIES } else { &NETWORKS };
-                Err(format!("--{} goes with --db: the daemon has its own", option.name))
+            None => {
+                self.refuse(&[&COUNTRIES, &NETWORKS], "--db: the daemon has its own")?;
+                self.refuse(&[&TIMEZONE], "--db: the daemon answers in the router's own zone")?;
+                Ok(Backend::Daemon { ubus: self.ubus()? })
             }
-            None if timezone.is_some() => {
-                Err("--timezone goes with --db: the daemon answers in the router's own zone".to_string())
-            }
-            None => Ok(Backend::Daemon { ubus: self.ubus()? }),
         }
     }
 
@@ -332,26 +349,26 @@ impl Raw<'_> {
     }
 
     fn input(&self) -> Result<Input, String> {
+        let year = |text: &str| {
+            checked(text, number(text).filter(|year| (1970..=9999).contains(year)), "a year (1970 to 9999)")
+        };
         Ok(Input {
             files: self.operands.iter().map(PathBuf::from).collect(),
-            timezone: self.get(&TIMEZONE, values::timezone)?,
-            year: self.get(&YEAR, values::year)?,
-            wan: self.all(&WAN, values::interface)?,
-            lan: self.all(&LAN, values::interface)?,
+            timezone: self.get(&TIMEZONE, timezone)?,
+            year: self.get(&YEAR, year)?,
+            wan: self.all(&WAN, interface)?,
+            lan: self.all(&LAN, interface)?,
             firewall: self.value(&FIREWALL).map(PathBuf::from),
             countries: self.countries()?,
         })
     }
 
     fn export(&self) -> Result<Command, String> {
-        let Some(format) = self.get(&FORMAT, export_format)? else {
-            return Err("no format is given: add --format prometheus, json, csv or ndjson".to_string());
-        };
+        let format = self.get(&FORMAT, export_format)?;
+        let format = format.ok_or("no format is given: add --format prometheus, json, csv or ndjson")?;
         let range = Range { from: self.get(&FROM, date)?, to: self.get(&TO, date)? };
         if format != Format::Ndjson && range != Range::default() {
-            return Err(
-                "--from and --to go with --format ndjson: the other formats have no range".to_string()
-            );
+            return Err("--from and --to go with --format ndjson: the other formats have no range".into());
         }
         Ok(Command::Export { format, backend: self.backend()?, range })
     }
@@ -365,6 +382,30 @@ fn export_format(text: &str) -> Result<Format, String> {
         "ndjson" => Ok(Format::Ndjson),
         _ => Err(format!("'{text}' is not prometheus, json, csv or ndjson")),
     }
+}
+
+/// The name of an existing time zone.
+fn timezone(text: &str) -> Result<String, String> {
+    Calendar::new(text).map(|_| text.to_string())
+}
+
+/// The duration of a block: a number of seconds, minutes, hours or days, or `forever`.
+fn block_length(text: &str) -> Result<Length, String> {
+    if text == FOREVER {
+        return Ok(Length::Forever);
+    }
+    // A number without a unit is ambiguous.
+    let named = Some(text).filter(|text| text.ends_with(['s', 'm', 'h', 'd']));
+    let length = named.and_then(duration).filter(|duration| !duration.is_zero());
+    let length = length.map(|duration| Length::Seconds(duration.as_secs()));
+    checked(text, length, "a length of time (such as 90s, 10m, 1h or 7d)")
+}
+
+/// A network interface's name as Linux allows it: 1 to 15 bytes without blanks, slashes and control characters.
+fn interface(text: &str) -> Result<String, String> {
+    let is_plain = text.chars().all(|c| c != '/' && !c.is_whitespace() && !c.is_control());
+    let name = Some(text.to_string()).filter(|_| is_plain && (1..=15).contains(&text.len()));
+    checked(text, name, "an interface name")
 }
 
 #[cfg(test)]

@@ -7,7 +7,6 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -22,8 +21,6 @@ use crate::output::cells::plain;
 use crate::query::question::{MAX_LIMIT, Prefix};
 use crate::query::target::Target;
 
-/// Timeout of requests, which check all addresses of countries and all connections.
-const LIMIT: Duration = Duration::from_secs(60);
 /// The longest file; a longer one is refused.
 const MAX_BYTES: u64 = 1 << 20;
 /// The daemon takes calls of up to 8 KB.
@@ -45,8 +42,8 @@ pub enum Action {
 
 type Result<T> = std::result::Result<T, ShellError>;
 
-fn failure(what: &str, path: &Path, error: &io::Error) -> ShellError {
-    ShellError::Failure(format!("cannot {what} {}: {error}", path.display()))
+fn failure(what: &str, path: &Path) -> impl Fn(io::Error) -> ShellError {
+    move |error| ShellError::Failure(format!("cannot {what} {}: {error}", path.display()))
 }
 
 /// The entries of a list, and a sentence about each invalid line.
@@ -64,11 +61,11 @@ fn read_list<T>(text: &str, read: impl Fn(&str) -> std::result::Result<T, String
 }
 
 fn read_file(path: &Path) -> Result<String> {
-    let size = fs::metadata(path).map_err(|error| failure("read", path, &error))?.len();
+    let size = fs::metadata(path).map_err(failure("read", path))?.len();
     if size > MAX_BYTES {
         return Err(format!("{} has {size} bytes: more than a list may have", path.display()).into());
     }
-    let bytes = fs::read(path).map_err(|error| failure("read", path, &error))?;
+    let bytes = fs::read(path).map_err(failure("read", path))?;
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
@@ -99,7 +96,7 @@ fn append(path: &Path, entries: &[String], out: &mut dyn Write) -> Result<Outcom
             }
             file.write_all(text.as_bytes())
         };
-        replace(path, 0o666, write).map_err(|error| failure("write", path, &error))?;
+        replace(path, 0o666, write).map_err(failure("write", path))?;
     }
     writeln!(out, "{} lines were added to {}", new.len(), plain(&path.display().to_string()))?;
     Ok(Outcome::fine())
@@ -117,7 +114,7 @@ fn print(entries: &[String], out: &mut dyn Write) -> Result<Outcome> {
 fn blocked(socket: &Path, all: bool) -> Result<Vec<String>> {
     let (mut entries, mut cursor) = (Vec::new(), 0);
     loop {
-        let answer = call(socket, "blocks", &json!({"limit": MAX_LIMIT, "cursor": cursor}), LIMIT)?;
+        let answer = call(socket, "blocks", &json!({"limit": MAX_LIMIT, "cursor": cursor}))?;
         let rows = answer["blocks"].as_array().cloned().unwrap_or_default();
         let wanted = rows.iter().filter(|row| all || row["rule"] == "manual");
         let addresses = wanted.filter(|row| row["dry"] != true).filter_map(|row| row["address"].as_str());
@@ -158,7 +155,7 @@ pub fn block_list(
             for some in targets.chunks(ENTRIES_PER_CALL) {
                 let list: Vec<String> = some.iter().map(Target::to_string).collect();
                 let arguments = json!({"list": list.join("\n"), "for": length.unwrap_or(FOREVER)});
-                let answer = match call(socket, "block-list", &arguments, LIMIT) {
+                let answer = match call(socket, "block-list", &arguments) {
                     Ok(answer) => answer,
                     // Those before are blocked.
                     Err(ShellError::Failure(why)) if count > 0 => {
@@ -249,10 +246,7 @@ fn add_to_config(config: &Path, prefixes: &[Prefix]) -> Result<()> {
         );
     }
     if Path::new(RELOAD).exists() {
-        Command::new(RELOAD)
-            .arg("reload")
-            .status()
-            .map_err(|error| failure("run", Path::new(RELOAD), &error))?;
+        Command::new(RELOAD).arg("reload").status().map_err(failure("run", Path::new(RELOAD)))?;
     }
     Ok(())
 }

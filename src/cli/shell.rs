@@ -7,6 +7,8 @@ use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 use std::time::Instant;
 
+use serde_json::{Map, Value};
+
 use crate::cli::arguments::{Backend, DEFAULT_CONFIG, DEFAULT_RUN, Format, Input, StoreOptions};
 use crate::cli::fleet_export::{self, Range};
 use crate::cli::{client, offline, upkeep};
@@ -39,6 +41,11 @@ impl Outcome {
     /// No failures and no notes.
     pub fn fine() -> Outcome {
         Outcome::with_notes(Vec::new())
+    }
+
+    /// One failure.
+    pub fn failed(sentence: String) -> Outcome {
+        Outcome { failures: vec![sentence], notes: Vec::new() }
     }
 
     /// No failures.
@@ -179,9 +186,15 @@ pub(super) fn print_json(answer: &dyn Field, out: &mut dyn Write) -> io::Result<
 }
 
 /// Asks the daemon or a store, and prints the answer.
-pub fn ask(question: &Question, backend: &Backend, as_json: bool, out: &mut dyn Write) -> Result<Outcome> {
+pub fn ask(
+    question: &Question,
+    arguments: Map<String, Value>,
+    backend: &Backend,
+    as_json: bool,
+    out: &mut dyn Write,
+) -> Result<Outcome> {
     let store = match backend {
-        Backend::Daemon { ubus } => return client::ask(question, ubus, as_json, out),
+        Backend::Daemon { ubus } => return client::ask(question.topic, arguments, ubus, as_json, out),
         Backend::Store(store) => store,
     };
     let mut opened = offline::open_store(store)?;
