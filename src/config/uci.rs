@@ -68,11 +68,8 @@ pub fn parse(text: &str) -> (Vec<Section>, Vec<Fault>) {
             match faults.get_mut(MAX_FAULTS - 1) {
                 None => faults.push(Fault { line, what, setting }),
                 Some(last) => {
-                    *last = Fault {
-                        line,
-                        what: "this line and others before it cannot be read".into(),
-                        setting: false,
-                    };
+                    let what = "this line and others before it cannot be read".into();
+                    *last = Fault { line, what, setting: false };
                 }
             }
             if reader.line > line {
@@ -106,16 +103,14 @@ impl Reader<'_> {
         self.at += 1;
     }
 
-    fn skip_blanks(&mut self) {
-        while self.peek().is_some_and(|c| c != b'\n' && is_space(c)) {
+    fn skip(&mut self, is_skipped: fn(u8) -> bool) {
+        while self.peek().is_some_and(is_skipped) {
             self.at += 1;
         }
     }
 
     fn skip_line(&mut self) {
-        while self.peek().is_some_and(|c| c != b'\n') {
-            self.at += 1;
-        }
+        self.skip(|c| c != b'\n');
     }
 
     /// Goes to the next command; false at the end of the text.
@@ -132,11 +127,8 @@ impl Reader<'_> {
     }
 
     fn statement(&mut self, sections: &mut Vec<Section>) -> Result<(), String> {
-        let line = self.line;
-        let start = self.at;
-        while self.peek().is_some_and(|c| !is_space(c) && c != b';') {
-            self.at += 1;
-        }
+        let (start, line) = (self.at, self.line);
+        self.skip(|c| !is_space(c) && c != b';');
         match &self.text[start..self.at] {
             b"package" | b"p" => {
                 self.argument()?.ok_or("'package' needs a name")?;
@@ -174,7 +166,7 @@ impl Reader<'_> {
 
     /// The next word of this statement, quotes and escapes resolved.
     fn argument(&mut self) -> Result<Option<String>, String> {
-        self.skip_blanks();
+        self.skip(|c| c != b'\n' && is_space(c));
         if matches!(self.peek(), None | Some(b'\n' | b';' | b'#')) {
             return Ok(None);
         }

@@ -31,7 +31,7 @@ pub fn load(path: &Path, in_use: Option<&Config>) -> (Config, Vec<String>) {
         (Err(why), Some(in_use)) => return (in_use.clone(), vec![format!("{why}; the options in use stay")]),
         (Err(why), None) => return (Config::default(), vec![format!("{why}; using the defaults")]),
     };
-    (config, problems.iter().map(ToString::to_string).collect())
+    (config, problems.into_iter().map(|problem| problem.sentence).collect())
 }
 
 #[cfg(test)]

@@ -274,7 +274,7 @@ pub fn options(data: &[u8]) {
     zones::parse(&text);
     rules::parse(&text);
     for problem in problems {
-        assert!(!problem.to_string().contains(|c: char| c.is_control()), "{problem}");
+        assert!(!problem.sentence.contains(|c: char| c.is_control()), "{problem:?}");
     }
 }
 
