@@ -2,7 +2,7 @@
 //!
 //! Takes a store directory and a range of days, writes NDJSON. Computes no figure.
 
-use std::io::Write;
+use std::io::{self, Write};
 
 use crate::cli::arguments::StoreOptions;
 use crate::cli::offline::{self, Opened};
@@ -41,21 +41,21 @@ pub fn export(
     let (from, to) = (range.from.unwrap_or(oldest), range.to.unwrap_or(Date(i32::MAX)));
     let shown = config.map_or(Sources::Address, |config| Sources::of(config, opened.store.salt()));
     let mut calendar = opened.calendar.clone();
-    let mut header = |date: Date| {
+    let lookup = opened.lookup.clone();
+    let mut with_writer = |date: Date, write: &mut dyn FnMut(&mut Writer<'_>) -> io::Result<()>| {
         let end = calendar.instant(Date(date.0.saturating_add(1)), 0);
         // Lower than in the batch that was made at the day's end, which is more complete.
         let sent = wall.min(end - 1).max(i64::from(date.0) * DAY);
-        BatchHeader { date, sent, offset: calendar.offset(end - 1) / 60, sources: shown }
+        let header = BatchHeader { date, sent, offset: calendar.offset(end - 1) / 60, sources: shown };
+        with_lookup(Some(&lookup), |lookup| {
+            write(&mut Writer { header, out: &mut *out, lookup: lookup.map(|lookup| lookup as _) })
+        })
     };
     let wanted = |date: Date| (from..=to).contains(&date);
-    let stored: Vec<Date> = stored_days(&mut opened);
-    let Opened { lookup, .. } = &opened;
-    let lookup = lookup.clone();
+    let stored = stored_days(&mut opened);
     // Days that only the open tables have.
     for day in opened.open_days().iter().filter(|day| wanted(day.date) && !stored.contains(&day.date)) {
-        with_lookup(Some(&lookup), |lookup| {
-            Writer::new(header(day.date), out).write_day(day, lookup.map(|lookup| lookup as _))
-        })?;
+        with_writer(day.date, &mut |writer| writer.write_day(day))?;
     }
     let alone: Vec<Date> =
         opened.open_days().iter().map(|day| day.date).filter(|date| !stored.contains(date)).collect();
@@ -81,13 +81,7 @@ pub fn export(
                     lost: day.lost,
                     hours: (!summed).then_some(day.summary.hours),
                 };
-                with_lookup(Some(&lookup), |lookup| {
-                    Writer::new(header(day.date), out).write_stored(
-                        totals,
-                        rows,
-                        lookup.map(|lookup| lookup as _),
-                    )
-                })?;
+                with_writer(day.date, &mut |writer| writer.write_stored(totals.clone(), rows))?;
             }
         }
     }

@@ -6,11 +6,9 @@ use std::io::{self, BufRead, Read};
 
 use serde_json::Value;
 
-use super::batch::{
-    HASHES, ServiceSums, Sources, Totals, Writer, country_of, known_attempts, pair_count, slots_of, totals_of,
-};
+use super::batch::{HASHES, ServiceSums, Sources, Totals, Writer, known_attempts, pairs_of, totals_of};
 use crate::event::{Address, Class, Service};
-use crate::stats::countries::{Country, CountryLookup};
+use crate::stats::countries::Country;
 use crate::stats::day::Day;
 
 /// The longest line of a batch; the longest valid one, a service's registers, has 6 KB.
@@ -31,20 +29,14 @@ struct Additions {
 }
 
 impl Additions {
-    fn of(
-        day: &Day,
-        class: Class,
-        shown: Sources,
-        lookup: &mut Option<&mut (dyn CountryLookup + '_)>,
-    ) -> Option<Additions> {
+    fn of(day: &Day, class: Class, writer: &mut Writer<'_>) -> Option<Additions> {
         let totals = totals_of(day, class)?;
+        let shown = writer.header.sources;
         let (mut pairs, mut sources, mut services) = (Vec::new(), Vec::new(), Vec::new());
-        let rows = day.tables(class).pairs();
-        for slot in slots_of(day, class) {
-            let pair = pair_count(&rows[slot as usize]);
+        for pair in pairs_of(day, class) {
             let attempts = known_attempts(&pair);
             if shown == Sources::Registers {
-                // The slots are in the order of services.
+                // The pairs are in the order of services.
                 if services.last().is_none_or(|(service, _)| *service != pair.service) {
                     services.push((pair.service, Some(ServiceSums::default())));
                 }
@@ -53,7 +45,7 @@ impl Additions {
                 }
             } else {
                 let source = shown.encoded(pair.address);
-                let country = country_of(class, pair.address, lookup);
+                let country = writer.country_of(class, pair.address);
                 pairs.push(((pair.service, source), Some((attempts, country))));
                 sources.push((source, false));
             }
@@ -137,15 +129,9 @@ fn totals(class: Class, row: &Value) -> io::Result<Totals> {
 
 /// Writes the earlier batch with a day's tables added. The option `sources` must be that of the earlier batch; an error
 /// of the kind `InvalidData`: it is not, or the batch cannot be read.
-pub fn merge(
-    earlier: Box<dyn BufRead + '_>,
-    day: &Day,
-    writer: &mut Writer<'_>,
-    mut lookup: Option<&mut (dyn CountryLookup + '_)>,
-) -> io::Result<()> {
+pub fn merge(earlier: Box<dyn BufRead + '_>, day: &Day, writer: &mut Writer<'_>) -> io::Result<()> {
     let shown = writer.header.sources;
-    let of = |class| Additions::of(day, class, shown, &mut lookup);
-    let mut more: Vec<Option<Additions>> = Class::ALL.into_iter().map(of).collect();
+    let mut more = Class::ALL.map(|class| Additions::of(day, class, writer));
     let mut before: [Option<Totals>; Class::COUNT] = Default::default();
     let (mut hashes, mut addresses) = (0u64, 0u64);
     lines(earlier, &mut |kind, class, row| {
@@ -237,13 +223,12 @@ pub fn merge(
 
 #[cfg(test)]
 mod tests {
-    use super::super::batch::tests::{DAY, Letters, event, header, text};
+    use super::super::batch::tests::{DAY, Letters, event, text, writer};
     use super::*;
 
     fn merged(sources: Sources, earlier: &str, day: &Day) -> io::Result<String> {
         let mut out = Vec::new();
-        let mut writer = Writer::new(header(sources), &mut out);
-        merge(Box::new(earlier.as_bytes()), day, &mut writer, Some(&mut Letters))?;
+        merge(Box::new(earlier.as_bytes()), day, &mut writer(sources, &mut out, &mut Letters))?;
         Ok(String::from_utf8(out).unwrap())
     }
 
