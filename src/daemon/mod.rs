@@ -40,7 +40,7 @@ use crate::live::Now;
 use crate::output::blobmsg::FwstatObject;
 use crate::store::directory::Taken;
 use crate::sys::clock;
-use crate::sys::signals::{Request, Signals};
+use crate::sys::signals::{Signal, Signals};
 use crate::sys::wait::{Wait, wait};
 use crate::ubus::{Connection, OnEvent};
 
@@ -117,8 +117,8 @@ fn start(paths: &DaemonPaths, signals: &Signals) -> Result<Option<Core>, String>
         }
         wait(&mut [Wait::read(signals.as_fd())], Some(LOCK_RETRY))
             .map_err(|error| format!("cannot wait for the store: {error}"))?;
-        while let Some(request) = signals.next() {
-            if matches!(request, Request::Stop) {
+        while let Some(signal) = signals.next() {
+            if signal != Signal::SIGHUP {
                 return Ok(None);
             }
         }
@@ -143,10 +143,10 @@ impl Daemon {
         self.on_time(now);
         let (bus, packets) = self.wait()?;
         let now = self.core.now();
-        while let Some(request) = self.signals.next() {
-            match request {
-                Request::Reload => self.reload(now),
-                Request::Stop => {
+        while let Some(signal) = self.signals.next() {
+            match signal {
+                Signal::SIGHUP => self.reload(now),
+                _ => {
                     self.read_packets(now, PACKETS_AT_LAST);
                     self.core.stop(now);
                     return Ok(false);
@@ -258,7 +258,7 @@ impl Daemon {
         } else if self.feed.is_none() {
             // The feed starts at the connection's greeting, so it is created again.
             self.feed = Some(LogFeed::resume(self.core.mark()));
-            self.bus = Connection::new(self.bus.path());
+            self.bus = Connection::new(&self.bus.path);
             self.object = FwstatObject::default();
             self.netifd = Netifd::default();
         }

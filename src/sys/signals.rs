@@ -3,17 +3,10 @@
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 
-use nix::sys::signal::{SigSet, Signal};
-use nix::sys::signalfd::{SfdFlags, SignalFd};
+pub use nix::sys::signal::Signal;
 
-/// A signal as a request to the daemon.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Request {
-    /// SIGTERM or SIGINT.
-    Stop,
-    /// SIGHUP.
-    Reload,
-}
+use nix::sys::signal::SigSet;
+use nix::sys::signalfd::{SfdFlags, SignalFd};
 
 /// Blocked signals, readable from a signalfd(2).
 pub struct Signals {
@@ -34,12 +27,9 @@ impl Signals {
     }
 
     /// The next pending signal, if any. Never blocks.
-    pub fn next(&self) -> Option<Request> {
+    pub fn next(&self) -> Option<Signal> {
         let signal = self.file.read_signal().ok()??;
-        match Signal::try_from(signal.ssi_signo as i32).ok()? {
-            Signal::SIGHUP => Some(Request::Reload),
-            _ => Some(Request::Stop),
-        }
+        Signal::try_from(signal.ssi_signo as i32).ok()
     }
 }
 
@@ -60,8 +50,8 @@ mod tests {
         assert_eq!(signals.next(), None);
         raise(Signal::SIGTERM).unwrap();
         raise(Signal::SIGHUP).unwrap();
-        assert_eq!(signals.next(), Some(Request::Reload));
-        assert_eq!(signals.next(), Some(Request::Stop));
+        assert_eq!(signals.next(), Some(Signal::SIGHUP));
+        assert_eq!(signals.next(), Some(Signal::SIGTERM));
         assert_eq!(signals.next(), None);
     }
 }

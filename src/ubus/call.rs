@@ -14,6 +14,7 @@ use super::blob;
 use super::link::{BusEvent, Link};
 use super::outgoing::{Outgoing, Request};
 use super::status::Status;
+use crate::sys::unix_socket::without_waiting;
 
 /// Why a call failed.
 #[derive(Debug)]
@@ -142,12 +143,8 @@ impl Client {
             self.stream.write_all(outgoing.waiting())?;
             outgoing.wrote(outgoing.waiting().len());
         }
-        let count = loop {
-            match self.stream.read(inbox.space()) {
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                outcome => break outcome?,
-            }
-        };
+        let (stream, space) = (&mut self.stream, inbox.space());
+        let count = without_waiting(&mut || stream.read(space))?.ok_or(io::ErrorKind::TimedOut)?;
         if count == 0 {
             return Err(io::Error::other("ubus has closed it"));
         }

@@ -386,7 +386,7 @@ pub fn ubus_call(data: &[u8]) {
         message(MsgType::Status, 1, 0, number(UbusAttr::Status, 0)),
         message(MsgType::Invoke, 5, 9, call),
     ] {
-        link.outgoing.wrote(link.outgoing.unwritten());
+        link.outgoing.wrote(link.outgoing.unwritten);
         let mut rest = &bytes[..];
         while !rest.is_empty() {
             let space = link.inbox.space();
