@@ -171,8 +171,6 @@ impl Default for Config {
     }
 }
 
-const GUARD_OFF: &str = "the guard stays off";
-const GUARD_KEPT: &str = "the guard stays as it was";
 /// Most problems that are listed.
 const MAX_PROBLEMS: usize = 100;
 
@@ -184,20 +182,9 @@ impl Config {
 
     /// The same at a reload, with `before` in use: an option with a bad value stays as it was, and a problem in the
     /// guard's section leaves the whole guard as it was.
-    pub fn parse_again(file: &str, text: &str, before: &Config) -> (Config, Vec<Problem>) {
-        Config::read(file, text, Some(before))
-    }
-
-    fn read(file: &str, text: &str, before: Option<&Config>) -> (Config, Vec<Problem>) {
-        let mut reading = Reading {
-            file,
-            config: before.cloned().unwrap_or_default(),
-            before,
-            problems: Vec::new(),
-            more: 0,
-            guard_problem: None,
-            lines: Vec::new(),
-        };
+    pub fn read(file: &str, text: &str, before: Option<&Config>) -> (Config, Vec<Problem>) {
+        let config = before.cloned().unwrap_or_default();
+        let mut reading = Reading { file, config, before, ..Reading::default() };
         let (sections, faults) = uci::parse(text);
         for kind in options::KINDS {
             reading.sections(kind, &sections);
@@ -231,6 +218,7 @@ impl Config {
     }
 }
 
+#[derive(Default)]
 struct Reading<'a> {
     file: &'a str,
     config: Config,
@@ -269,7 +257,7 @@ impl Reading<'_> {
     }
 
     fn guard_stays(&self) -> &'static str {
-        if self.before.is_some() { GUARD_KEPT } else { GUARD_OFF }
+        if self.before.is_some() { "the guard stays as it was" } else { "the guard stays off" }
     }
 
     fn sections(&mut self, kind: &str, sections: &[Section]) {

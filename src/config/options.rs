@@ -412,31 +412,22 @@ impl Kind {
                 set(config, bits);
             }
             Kind::Zones(set) => {
-                if let Some(bad) = values.iter().find(|zone| !is_zone(zone)) {
-                    return Err(bad);
-                }
                 let mut zones: Vec<String> = Vec::new();
                 for zone in values {
-                    if !zones.iter().any(|known| known == zone) {
+                    if !is_zone(zone) {
+                        return Err(zone);
+                    } else if !zones.iter().any(|known| known == zone) {
                         zones.push(zone.to_string());
                     }
                 }
-                if zones.len() > MAX_ZONES {
-                    return Err(one);
-                }
-                set(config, zones);
+                set(config, Some(zones).filter(|all| all.len() <= MAX_ZONES).ok_or(one)?);
             }
             Kind::Text(syntax, set) if (syntax.is_valid)(one) => set(config, one.to_string()),
             Kind::Text(..) => return Err(one),
             Kind::Prefixes(set) => {
-                let mut prefixes = Vec::new();
-                for value in values {
-                    prefixes.push(Prefix::parse(value).map_err(|_| *value)?);
-                }
-                if prefixes.len() > MAX_PREFIXES {
-                    return Err(one);
-                }
-                set(config, prefixes);
+                let prefixes = values.iter().map(|value| Prefix::parse(value).map_err(|_| *value));
+                let prefixes = prefixes.collect::<Result<Vec<_>, _>>()?;
+                set(config, Some(prefixes).filter(|all| all.len() <= MAX_PREFIXES).ok_or(one)?);
             }
         }
         Ok(())

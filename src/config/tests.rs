@@ -142,7 +142,7 @@ fn a_mistake_discloses_no_address() {
     assert!(problems[1].sentence.ends_with("; using none, so that no address is disclosed"));
     assert_eq!(problems.len(), 2);
     // At a reload the values in use stay.
-    let (again, problems) = Config::parse_again("fwstat", text, &Config::default());
+    let (again, problems) = Config::read("fwstat", text, Some(&Config::default()));
     assert_eq!((again.mask_sources, again.fleet.sources), (false, FleetSources::Address));
     assert!(problems.iter().all(|problem| problem.sentence.ends_with("; the value in use stays")));
 }
@@ -292,7 +292,7 @@ fn at_a_reload_bad_options_leave_what_is_in_use() {
          config guard 'guard'\n option enabled '1'\n option flood '10/1m'\n",
     );
     let again = |text: &str| {
-        let (config, problems) = Config::parse_again("fwstat", text, &before);
+        let (config, problems) = Config::read("fwstat", text, Some(&before));
         (config, problems.into_iter().map(|problem| problem.sentence).collect::<Vec<_>>())
     };
     let (config, problems) = again(
