@@ -119,13 +119,6 @@ impl Default for Registers {
 }
 
 impl Registers {
-    /// The hash has no key, since the registers of several routers are merged.
-    pub fn add(&mut self, address: Address) {
-        let hash = sip_hash((0, 0), &address.to_bytes());
-        let rank = ((hash << 10) | (1 << 9)).leading_zeros() + 1;
-        self.raise((hash >> 54) as usize, rank as u8);
-    }
-
     /// Sets a register to `rank` if that is higher.
     pub fn raise(&mut self, place: usize, rank: u8) {
         if let Some(register) = self.0.get_mut(place) {
@@ -133,14 +126,19 @@ impl Registers {
         }
     }
 
-    fn write(&self, out: &mut dyn Write) -> io::Result<()> {
-        let mut before = "[";
-        for (place, rank) in self.0.iter().enumerate().filter(|(_, rank)| **rank > 0) {
-            write!(out, "{before}{}", place * 64 + usize::from(*rank))?;
-            before = ",";
-        }
-        out.write_all(if before == "[" { b"[]" } else { b"]" })
+    /// Those that are not 0, as numbers of place and rank.
+    fn numbers(&self) -> impl Iterator<Item = u64> {
+        let set = self.0.iter().zip(0u64..).filter(|(rank, _)| **rank > 0);
+        set.map(|(rank, place)| place * 64 + u64::from(*rank))
     }
+}
+
+/// Service, and source as it is sent.
+pub type Pair = (Service, Address);
+
+/// Numbers between commas.
+fn joined(numbers: &mut dyn Iterator<Item = u64>) -> String {
+    numbers.map(|number| number.to_string()).collect::<Vec<_>>().join(",")
 }
 
 /// A service in a batch without sources.
@@ -157,7 +155,10 @@ impl ServiceSums {
     pub fn add(&mut self, attempts: u64, address: Address) {
         self.attempts = self.attempts.saturating_add(attempts);
         self.sources += 1;
-        self.registers.add(address);
+        // The hash has no key, since the registers of several routers are merged.
+        let hash = sip_hash((0, 0), &address.to_bytes());
+        let rank = ((hash << 10) | (1 << 9)).leading_zeros() + 1;
+        self.registers.raise((hash >> 54) as usize, rank as u8);
     }
 }
 
@@ -189,30 +190,19 @@ impl Writer<'_> {
     pub fn day(&mut self, totals: &Totals) -> io::Result<()> {
         let Totals { class, attempts, sources, complete, lost, hours } = totals;
         self.begin("day", *class)?;
-        write!(
+        let (complete, offset, version) =
+            (u8::from(*complete), self.header.offset, env!("CARGO_PKG_VERSION"));
+        writeln!(
             self.out,
-            r#""attempts":{attempts},"sources":{sources},"complete":{},"lost":{lost},"offset":{},"version":"{}","hours":["#,
-            u8::from(*complete),
-            self.header.offset,
-            env!("CARGO_PKG_VERSION"),
-        )?;
-        for (hour, count) in hours.iter().flatten().enumerate() {
-            write!(self.out, "{}{count}", if hour == 0 { "" } else { "," })?;
-        }
-        self.out.write_all(b"]}\n")
+            r#""attempts":{attempts},"sources":{sources},"complete":{complete},"lost":{lost},"offset":{offset},"version":"{version}","hours":[{}]}}"#,
+            joined(&mut hours.iter().flatten().copied())
+        )
     }
 
-    /// The line of a pair. `source`: as it is sent.
-    pub fn pair(
-        &mut self,
-        class: Class,
-        service: Service,
-        source: Address,
-        country: Country,
-        attempts: u64,
-    ) -> io::Result<()> {
+    /// The line of a pair.
+    pub fn pair(&mut self, class: Class, pair: Pair, country: Country, attempts: u64) -> io::Result<()> {
         self.begin("pair", class)?;
-        let Service { protocol, port } = service;
+        let (Service { protocol, port }, source) = pair;
         write!(self.out, r#""protocol":{protocol},"port":{port},"source":"{source}","country":""#)?;
         if country != Country::NONE {
             write!(self.out, "{country}")?;
@@ -225,12 +215,11 @@ impl Writer<'_> {
         self.begin("service", class)?;
         let Service { protocol, port } = service;
         let ServiceSums { attempts, sources, registers } = sums;
-        write!(
+        let registers = joined(&mut registers.numbers());
+        writeln!(
             self.out,
-            r#""protocol":{protocol},"port":{port},"attempts":{attempts},"sources":{sources},"registers":"#
-        )?;
-        registers.write(self.out)?;
-        self.out.write_all(b"}\n")
+            r#""protocol":{protocol},"port":{port},"attempts":{attempts},"sources":{sources},"registers":[{registers}]}}"#
+        )
     }
 
     /// Writes the pairs of a class, sorted by service.
@@ -241,7 +230,8 @@ impl Writer<'_> {
             let attempts = known_attempts(&pair);
             if self.header.sources != Sources::Registers {
                 let country = self.country_of(class, pair.address);
-                self.pair(class, pair.service, self.header.sources.encoded(pair.address), country, attempts)?;
+                let source = self.header.sources.encoded(pair.address);
+                self.pair(class, (pair.service, source), country, attempts)?;
                 continue;
             }
             sums.add(attempts, pair.address);

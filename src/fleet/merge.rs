@@ -6,16 +6,14 @@ use std::io::{self, BufRead, Read};
 
 use serde_json::Value;
 
-use super::batch::{HASHES, ServiceSums, Sources, Totals, Writer, known_attempts, pairs_of, totals_of};
+use super::batch::{HASHES, Pair, ServiceSums, Sources, Totals, Writer, known_attempts, pairs_of, totals_of};
 use crate::event::{Address, Class, Service};
+use crate::query::question::country;
 use crate::stats::countries::Country;
 use crate::stats::day::Day;
 
 /// The longest line of a batch; the longest valid one, a service's registers, has 6 KB.
 const LONGEST_LINE: u64 = 16 << 10;
-
-/// Service, and source as it is sent.
-type Pair = (Service, Address);
 
 /// Events of a class after the earlier batch: the present tables minus what that batch has.
 struct Additions {
@@ -59,6 +57,12 @@ impl Additions {
     fn new_sources(&self) -> u64 {
         self.sources.iter().filter(|(_, known)| !known).count() as u64
     }
+}
+
+/// Takes the addition to a key, which stays in the list.
+fn take<K: Ord, V>(additions: &mut [(K, Option<V>)], key: &K) -> Option<V> {
+    let at = additions.binary_search_by(|(known, _)| known.cmp(key)).ok()?;
+    additions[at].1.take()
 }
 
 fn invalid(what: &str) -> io::Error {
@@ -105,13 +109,6 @@ fn source(row: &Value) -> io::Result<Address> {
     text.parse::<std::net::IpAddr>().map(Address::from).map_err(|_| invalid("has a source that is none"))
 }
 
-fn country(row: &Value) -> Country {
-    match row["country"].as_str().map(str::as_bytes) {
-        Some(&[a, b]) if a.is_ascii_uppercase() && b.is_ascii_uppercase() => Country([a, b]),
-        _ => Country::NONE,
-    }
-}
-
 fn totals(class: Class, row: &Value) -> io::Result<Totals> {
     let mut totals = Totals {
         class,
@@ -147,20 +144,16 @@ pub fn merge(earlier: Box<dyn BufRead + '_>, day: &Day, writer: &mut Writer<'_>)
                     if let Ok(at) = more.sources.binary_search_by_key(&source, |(source, _)| *source) {
                         more.sources[at].1 = true;
                     }
-                    if let Ok(at) = more.pairs.binary_search_by_key(&(service, source), |(key, _)| *key)
-                        && let Some((more, _)) = more.pairs[at].1.take()
-                    {
+                    if let Some((more, _)) = take(&mut more.pairs, &(service, source)) {
                         attempts = attempts.saturating_add(more);
                     }
                 }
-                writer.pair(class, service, source, country(row), attempts)?;
+                let country = row["country"].as_str().and_then(country).map_or(Country::NONE, Country);
+                writer.pair(class, (service, source), country, attempts)?;
             }
             "service" if shown == Sources::Registers => {
                 let service = service(row)?;
-                let new = more.as_mut().and_then(|more| {
-                    let at = more.services.binary_search_by_key(&service, |(service, _)| *service).ok()?;
-                    more.services[at].1.take()
-                });
+                let new = more.as_mut().and_then(|more| take(&mut more.services, &service));
                 let mut sums = new.unwrap_or_default();
                 for register in row["registers"].as_array().into_iter().flatten() {
                     let register = register.as_u64().unwrap_or(0);
@@ -185,15 +178,14 @@ pub fn merge(earlier: Box<dyn BufRead + '_>, day: &Day, writer: &mut Writer<'_>)
     }
     let lost = before.iter().flatten().map(|totals| totals.lost).max().unwrap_or(0).saturating_add(day.lost);
     for (before, more) in before.into_iter().zip(more) {
-        let new_sources = more.as_ref().map_or(0, Additions::new_sources);
-        let added = more.as_ref().map(|more| more.totals.clone());
-        let joined = match (before, added) {
-            (Some(mut totals), Some(added)) => {
+        let joined = match (before, &more) {
+            (Some(mut totals), Some(more)) => {
+                let added = &more.totals;
                 totals.attempts = totals.attempts.saturating_add(added.attempts);
                 totals.sources = match shown {
                     // The number of sources in both is not known.
                     Sources::Registers => totals.sources.max(added.sources),
-                    _ => totals.sources.saturating_add(new_sources),
+                    _ => totals.sources.saturating_add(more.new_sources()),
                 };
                 totals.complete &= added.complete && shown != Sources::Registers;
                 for (hour, count) in totals.hours.iter_mut().flatten().zip(added.hours.iter().flatten()) {
@@ -201,15 +193,16 @@ pub fn merge(earlier: Box<dyn BufRead + '_>, day: &Day, writer: &mut Writer<'_>)
                 }
                 totals
             }
-            (Some(totals), None) | (None, Some(totals)) => totals,
+            (Some(totals), None) => totals,
+            (None, Some(more)) => more.totals.clone(),
             (None, None) => continue,
         };
         let class = joined.class;
         writer.day(&Totals { lost, ..joined })?;
         let Some(Additions { pairs, services, .. }) = more else { continue };
-        for ((service, source), new) in pairs {
+        for (pair, new) in pairs {
             if let Some((attempts, country)) = new {
-                writer.pair(class, service, source, country, attempts)?;
+                writer.pair(class, pair, country, attempts)?;
             }
         }
         for (service, new) in services {
