@@ -53,14 +53,16 @@ fn run(command: Command, out: &mut dyn Write) -> Result<Outcome, ShellError> {
         Command::Version => help::version(out)?,
         Command::Report { input, question, json } => return shell::report(&input, &question, json, out),
         Command::Import { input, backend } => return shell::import(&input, &backend, out),
-        Command::Upkeep { work, backend, json } => return upkeep::run(&work, &backend, json, out),
+        Command::Backup { file, backend, json } => return upkeep::back_up(&backend, &file, json, out),
+        Command::Restore { file, backend, json } => return upkeep::restore(&backend, &file, json, out),
+        Command::Forget { scope, backend, json } => return upkeep::forget(&backend, scope, json, out),
         Command::Ask { question, arguments, backend, json } => {
             return shell::ask(&question, arguments, &backend, json, out);
         }
         Command::Export { format, backend, range } => return shell::export(format, &range, &backend, out),
         Command::MonthReport { wanted, backend } => return shell::month(wanted, &backend, out),
         Command::Block { target, length, reason, ubus } => {
-            client::block(target, length, reason.as_deref(), &ubus, out)?;
+            client::block(target, length.as_deref(), reason.as_deref(), &ubus, out)?;
         }
         Command::GuardTest { target, ubus } => client::guard_test(target, &ubus, out)?,
         Command::Unblock { target, ubus } => client::unblock(target, &ubus, out)?,

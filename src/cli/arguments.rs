@@ -4,6 +4,7 @@
 //! zones, so that an unknown zone is a usage error.
 
 use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
 use serde_json::{Map, Value};
@@ -12,12 +13,12 @@ use super::fleet_export::Range;
 use super::lists::Action;
 use super::options::{self, *};
 use super::raw_arguments::{Raw, suggestion};
-use super::upkeep::{ForgetScope, StoreCommand};
+use super::upkeep::ForgetScope;
 use crate::config::options::duration;
 use crate::daemon::DaemonPaths;
 use crate::event::calendar::{Calendar, Month};
 use crate::event::{Service, services};
-use crate::output::blobmsg::{self, FOREVER, Length};
+use crate::output::blobmsg::{self, FOREVER};
 use crate::output::cells::plain;
 use crate::output::month_report::{Form, Language, Wanted};
 use crate::query::question::{Prefix, Question, Topic, checked, date, number};
@@ -100,12 +101,16 @@ pub enum Command {
     MonthReport { wanted: Wanted, backend: Backend },
     /// Reads log files into a store.
     Import { input: Input, backend: Backend },
-    /// Backup, restore or deletion.
-    Upkeep { work: StoreCommand, backend: Backend, json: bool },
+    /// To this file; `-` is standard output.
+    Backup { file: PathBuf, backend: Backend, json: bool },
+    /// From this file; `-` is standard input.
+    Restore { file: PathBuf, backend: Backend, json: bool },
+    /// Deletes days or a source.
+    Forget { scope: ForgetScope, backend: Backend, json: bool },
     /// Stored data for other programs. `range`: of batches.
     Export { format: Format, backend: Backend, range: Range },
-    /// Blocks by hand.
-    Block { target: Target, length: Length, reason: Option<String>, ubus: PathBuf },
+    /// Blocks by hand. `length`: the argument `for` of the ubus method.
+    Block { target: Target, length: Option<String>, reason: Option<String>, ubus: PathBuf },
     /// Asks whether the guard would block.
     GuardTest { target: Target, ubus: PathBuf },
     /// Ends a block by hand.
@@ -135,14 +140,13 @@ pub fn parse(args: &[OsString]) -> Result<Command, String> {
     let Some((first, rest)) = args.split_first() else {
         return Err(wrong("no command is given".to_string()));
     };
-    let name = first.to_string_lossy();
-    match &*name {
-        "--help" | "-h" => return Ok(Command::Help(None)),
-        "--version" | "-V" => return Ok(Command::Version),
-        "help" => return help_about(rest).map_err(wrong),
+    match first.as_bytes() {
+        b"--help" | b"-h" => return Ok(Command::Help(None)),
+        b"--version" | b"-V" => return Ok(Command::Version),
+        b"help" => return rest.first().map(command_named).transpose().map(Command::Help).map_err(wrong),
         _ => {}
     }
-    let command = options::find_command(&name).ok_or_else(|| wrong(unknown_command(&name)))?;
+    let command = command_named(first).map_err(wrong)?;
     let wrong = |what: String| format!("{}; try 'fwstat {} --help'", plain(&what), command.name());
     match Raw::read(command, rest).map_err(wrong)? {
         Some(raw) => raw.check().map_err(wrong),
@@ -150,17 +154,13 @@ pub fn parse(args: &[OsString]) -> Result<Command, String> {
     }
 }
 
-fn help_about(rest: &[OsString]) -> Result<Command, String> {
-    let Some(name) = rest.first() else { return Ok(Command::Help(None)) };
+fn command_named(name: &OsString) -> Result<&'static CommandRow, String> {
     let name = name.to_string_lossy();
-    let command = options::find_command(&name).ok_or_else(|| unknown_command(&name))?;
-    Ok(Command::Help(Some(command)))
-}
-
-fn unknown_command(name: &str) -> String {
-    let kind = if name.starts_with('-') { "option" } else { "command" };
-    let names = options::COMMANDS.iter().map(CommandRow::name).chain(["--help", "--version"]);
-    format!("unknown {kind} '{name}'{}", suggestion(name, names))
+    options::find_command(&name).ok_or_else(|| {
+        let kind = if name.starts_with('-') { "option" } else { "command" };
+        let names = options::COMMANDS.iter().map(CommandRow::name).chain(["--help", "--version"]);
+        format!("unknown {kind} '{name}'{}", suggestion(&name, names))
+    })
 }
 
 impl Raw<'_> {
@@ -178,13 +178,13 @@ impl Raw<'_> {
                 Ok(Command::Report { input: self.input()?, question: self.question(Topic::Summary)?.0, json })
             }
             "import" => Ok(Command::Import { input: self.input()?, backend: self.owned()? }),
-            "backup" => self.upkeep(StoreCommand::Backup(self.operand().into())),
-            "restore" => self.upkeep(StoreCommand::Restore(self.operand().into())),
-            "forget" => self.upkeep(StoreCommand::Forget(self.forget()?)),
+            "backup" => Ok(Command::Backup { file: self.operand().into(), backend: self.owned()?, json }),
+            "restore" => Ok(Command::Restore { file: self.operand().into(), backend: self.owned()?, json }),
+            "forget" => Ok(Command::Forget { scope: self.forget()?, backend: self.owned()?, json }),
             "export" => self.export(),
             "block" => Ok(Command::Block {
                 target: self.target()?,
-                length: self.get(&FOR, block_length)?.unwrap_or_default(),
+                length: self.get(&FOR, block_length)?,
                 reason: self.get(&REASON, blobmsg::reason)?,
                 ubus: self.ubus()?,
             }),
@@ -223,19 +223,14 @@ impl Raw<'_> {
         Target::parse(&self.operand().to_string_lossy())
     }
 
-    fn upkeep(&self, work: StoreCommand) -> Result<Command, String> {
-        Ok(Command::Upkeep { work, backend: self.owned()?, json: self.has(&JSON) })
-    }
-
     /// The store of a command that changes it: the running daemon's, or a directory.
     fn owned(&self) -> Result<Backend, String> {
-        match self.path(&STORE)? {
-            Some(_) if self.has(&UBUS) => {
-                Err("--db and --ubus: give one of them, a store or a daemon".to_string())
-            }
-            Some(directory) => Ok(Backend::Store(StoreOptions::of(directory))),
-            None => Ok(Backend::Daemon { ubus: self.ubus()? }),
-        }
+        let directory = self.path(&STORE)?;
+        self.not_both(&STORE, &UBUS, ", a store or a daemon")?;
+        Ok(match directory {
+            Some(directory) => Backend::Store(StoreOptions::of(directory)),
+            None => Backend::Daemon { ubus: self.ubus()? },
+        })
     }
 
     fn forget(&self) -> Result<ForgetScope, String> {
@@ -253,12 +248,9 @@ impl Raw<'_> {
     }
 
     fn list_action(&self) -> Result<Action, String> {
-        match (self.path(&IMPORT)?, self.path(&APPEND)?) {
-            (Some(_), Some(_)) => Err("--import and --append: give one of them".to_string()),
-            (Some(file), None) => Ok(Action::Import(file)),
-            (None, Some(file)) => Ok(Action::Append(file)),
-            (None, None) => Ok(Action::Print),
-        }
+        let (import, append) = (self.path(&IMPORT)?, self.path(&APPEND)?);
+        self.not_both(&IMPORT, &APPEND, "")?;
+        Ok(import.map(Action::Import).or(append.map(Action::Append)).unwrap_or(Action::Print))
     }
 
     fn block_list(&self) -> Result<Command, String> {
@@ -271,7 +263,7 @@ impl Raw<'_> {
         if length.is_some() && !is_import {
             return Err("--for goes with --import".to_string());
         }
-        Ok(Command::BlockList { action, all, length: length.and_then(Length::text), ubus: self.ubus()? })
+        Ok(Command::BlockList { action, all, length, ubus: self.ubus()? })
     }
 
     fn month_report(&self) -> Result<Command, String> {
@@ -318,6 +310,14 @@ impl Raw<'_> {
         }
     }
 
+    /// An error if both options are given; `or_what`: the end of the sentence.
+    fn not_both(&self, one: &OptionRow, other: &OptionRow, or_what: &str) -> Result<(), String> {
+        if self.has(one) && self.has(other) {
+            return Err(format!("--{} and --{}: give one of them{or_what}", one.name(), other.name()));
+        }
+        Ok(())
+    }
+
     /// An error that says what the first of these options that is given goes with.
     fn refuse(&self, options: &[&OptionRow], goes_with: &str) -> Result<(), String> {
         match options.iter().find(|option| self.has(option)) {
@@ -328,20 +328,14 @@ impl Raw<'_> {
 
     fn backend(&self) -> Result<Backend, String> {
         let timezone = self.get(&TIMEZONE, timezone)?;
-        match self.path(&DB)? {
-            Some(_) if self.has(&UBUS) => {
-                Err("--db and --ubus: give one of them, a store or a daemon to ask".to_string())
-            }
-            Some(directory) => {
-                let (countries, networks) = (self.countries()?, self.path(&NETWORKS)?);
-                Ok(Backend::Store(StoreOptions { directory, timezone, countries, networks }))
-            }
-            None => {
-                self.refuse(&[&COUNTRIES, &NETWORKS], "--db: the daemon has its own")?;
-                self.refuse(&[&TIMEZONE], "--db: the daemon answers in the router's own zone")?;
-                Ok(Backend::Daemon { ubus: self.ubus()? })
-            }
-        }
+        let Some(directory) = self.path(&DB)? else {
+            self.refuse(&[&COUNTRIES, &NETWORKS], "--db: the daemon has its own")?;
+            self.refuse(&[&TIMEZONE], "--db: the daemon answers in the router's own zone")?;
+            return Ok(Backend::Daemon { ubus: self.ubus()? });
+        };
+        self.not_both(&DB, &UBUS, ", a store or a daemon to ask")?;
+        let (countries, networks) = (self.countries()?, self.path(&NETWORKS)?);
+        Ok(Backend::Store(StoreOptions { directory, timezone, countries, networks }))
     }
 
     fn countries(&self) -> Result<PathBuf, String> {
@@ -390,14 +384,11 @@ fn timezone(text: &str) -> Result<String, String> {
 }
 
 /// The duration of a block: a number of seconds, minutes, hours or days, or `forever`.
-fn block_length(text: &str) -> Result<Length, String> {
-    if text == FOREVER {
-        return Ok(Length::Forever);
-    }
+fn block_length(text: &str) -> Result<String, String> {
     // A number without a unit is ambiguous.
-    let named = Some(text).filter(|text| text.ends_with(['s', 'm', 'h', 'd']));
-    let length = named.and_then(duration).filter(|duration| !duration.is_zero());
-    let length = length.map(|duration| Length::Seconds(duration.as_secs()));
+    let has_unit = text.ends_with(['s', 'm', 'h', 'd']);
+    let is_length = has_unit && duration(text).is_some_and(|duration| !duration.is_zero());
+    let length = (is_length || text == FOREVER).then(|| text.to_string());
     checked(text, length, "a length of time (such as 90s, 10m, 1h or 7d)")
 }
 

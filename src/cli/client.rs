@@ -10,9 +10,9 @@ use serde_json::{Map, Value, json};
 
 use super::arguments::{DEFAULT_CONFIG, DEFAULT_RUN, StoreOptions};
 use super::fleet_export::{self, Range};
-use super::shell::{Outcome, ShellError, print_json};
+use super::shell::{Outcome, Result, ShellError, print_json};
 use crate::daemon::{explained, is_running};
-use crate::output::blobmsg::{self, Length};
+use crate::output::blobmsg;
 use crate::output::cells::plain;
 use crate::output::month_report::Wanted;
 use crate::output::rendering::TEXT;
@@ -29,8 +29,6 @@ impl From<CallError> for ShellError {
         explained(&error, is_running(Path::new(DEFAULT_RUN))).into()
     }
 }
-
-type Result<T> = std::result::Result<T, ShellError>;
 
 /// Calls a method of the daemon and waits for the answer.
 pub(super) fn call(socket: &Path, method: &str, arguments: &Value) -> Result<Value> {
@@ -107,19 +105,6 @@ pub fn export_batches(socket: &Path, range: &Range, out: &mut dyn Write) -> Resu
     fleet_export::export(&store, range, Some(&config), out)
 }
 
-/// Makes the daemon commit and close its store. Returns the store's directory.
-pub(super) fn release(socket: &Path, forget: Option<Prefix>) -> Result<PathBuf> {
-    let arguments = json!({"forget": forget.map(|prefix| prefix.to_string())});
-    let released = call(socket, "release", &arguments)?;
-    Ok(released["path"].as_str().ok_or("the daemon's answer names no store")?.into())
-}
-
-/// Makes the daemon open its store again.
-pub(super) fn take_back(socket: &Path) -> Result<()> {
-    call(socket, "commit", &json!({}))?;
-    Ok(())
-}
-
 /// Makes the daemon write to flash now, and waits for the end.
 pub fn commit(socket: &Path, out: &mut dyn Write) -> Result<()> {
     let done = call(socket, "commit", &json!({}))?;
@@ -130,13 +115,13 @@ pub fn commit(socket: &Path, out: &mut dyn Write) -> Result<()> {
 /// Blocks by hand; prints the daemon's warning, if there is one.
 pub fn block(
     target: Target,
-    length: Length,
+    length: Option<&str>,
     reason: Option<&str>,
     socket: &Path,
     out: &mut dyn Write,
 ) -> Result<()> {
     let arguments =
-        json!({"address": target.to_string(), "for": length.text(), "reason": reason, "caller": caller()});
+        json!({"address": target.to_string(), "for": length, "reason": reason, "caller": caller()});
     let row = call(socket, "block", &arguments)?;
     writeln!(out, "{target} is blocked")?;
     if let Some(warning) = row["warning"].as_str() {

@@ -5,11 +5,11 @@
 use std::io::{self, Write};
 
 use crate::cli::arguments::StoreOptions;
-use crate::cli::offline::{self, Opened};
+use crate::cli::offline;
 use crate::cli::shell::{Outcome, ShellError};
 use crate::config::Config;
 use crate::event::Class;
-use crate::event::calendar::Date;
+use crate::event::calendar::{Date, Month};
 use crate::fleet::batch::{BatchHeader, Sources, Totals, Writer};
 use crate::live::clock::BUILT;
 use crate::query::history::{Detail, History, Need, Section};
@@ -52,17 +52,20 @@ pub fn export(
         })
     };
     let wanted = |date: Date| (from..=to).contains(&date);
-    let stored = stored_days(&mut opened);
+    let (months, need) = (opened.store.months(), Need::new(Class::Attempt));
+    let stored_in = |month| opened.store.month(month, &need).days.into_iter().map(|day| day.date);
+    let stored: Vec<Date> = months.into_iter().flat_map(stored_in).collect();
     // Days that only the open tables have.
-    for day in opened.open_days().iter().filter(|day| wanted(day.date) && !stored.contains(&day.date)) {
+    for day in opened.open.iter().filter(|day| wanted(day.date) && !stored.contains(&day.date)) {
         with_writer(day.date, &mut |writer| writer.write_day(day))?;
     }
     let alone: Vec<Date> =
-        opened.open_days().iter().map(|day| day.date).filter(|date| !stored.contains(date)).collect();
+        opened.open.iter().map(|day| day.date).filter(|date| !stored.contains(date)).collect();
     let (history, open) = opened.days();
     let mut history = WithOpenDays { stored: history, open: &open };
     let sections = [Section::Totals, Section::Pairs];
-    for month in history.months().into_iter().filter(|month| wanted_month(from, to, *month)) {
+    let is_wanted = |month: &Month| month.last_day() >= from && month.first_day() <= to;
+    for month in history.months().into_iter().filter(is_wanted) {
         for class in Class::ALL {
             let need = Need::new(class).and(&sections, month.first_day(), month.last_day());
             let data = history.month(month, &need);
@@ -86,17 +89,4 @@ pub fn export(
         }
     }
     Ok(Outcome::with_notes(opened.notes()))
-}
-
-fn wanted_month(from: Date, to: Date, month: crate::event::calendar::Month) -> bool {
-    month.last_day() >= from && month.first_day() <= to
-}
-
-/// The days of the months.
-fn stored_days(opened: &mut Opened) -> Vec<Date> {
-    let mut days = Vec::new();
-    for month in opened.store.months() {
-        days.extend(opened.store.month(month, &Need::new(Class::Attempt)).days.iter().map(|day| day.date));
-    }
-    days
 }

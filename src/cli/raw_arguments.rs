@@ -9,6 +9,9 @@ use std::path::PathBuf;
 use super::options::{self, CommandRow, OptionRow};
 use crate::config::options::distance;
 
+/// Parses a value; the error is a sentence.
+type Read<T> = fn(&str) -> Result<T, String>;
+
 /// The arguments sorted into options and operands, none of them read yet.
 pub(super) struct Raw<'a> {
     pub command: &'static CommandRow,
@@ -42,12 +45,9 @@ impl<'a> Raw<'a> {
         arg: &'a [u8],
         rest: &mut impl Iterator<Item = &'a OsStr>,
     ) -> Result<(), String> {
-        let equals = arg.iter().position(|&byte| byte == b'=');
-        let (name, value) = match equals {
-            Some(at) => (&arg[..at], Some(OsStr::from_bytes(&arg[at + 1..]))),
-            None => (arg, None),
-        };
-        let name = String::from_utf8_lossy(name);
+        let mut parts = arg.splitn(2, |byte| *byte == b'=');
+        let name = String::from_utf8_lossy(parts.next().unwrap_or_default());
+        let value = parts.next().map(OsStr::from_bytes);
         let Some(option) = name.strip_prefix("--").and_then(|name| self.command.find_option(name)) else {
             return Err(self.unknown_option(&name));
         };
@@ -114,11 +114,7 @@ impl<'a> Raw<'a> {
     }
 
     /// The option's value, parsed by `read`. The error names the option.
-    pub(super) fn get<T>(
-        &self,
-        option: &OptionRow,
-        read: fn(&str) -> Result<T, String>,
-    ) -> Result<Option<T>, String> {
+    pub(super) fn get<T>(&self, option: &OptionRow, read: Read<T>) -> Result<Option<T>, String> {
         Ok(self.all(option, read)?.into_iter().next())
     }
 
@@ -138,11 +134,7 @@ impl<'a> Raw<'a> {
     }
 
     /// Every value of a repeatable option.
-    pub(super) fn all<T>(
-        &self,
-        option: &OptionRow,
-        read: fn(&str) -> Result<T, String>,
-    ) -> Result<Vec<T>, String> {
+    pub(super) fn all<T>(&self, option: &OptionRow, read: Read<T>) -> Result<Vec<T>, String> {
         let read_one = |value: &OsStr| {
             let text = value.to_str().ok_or("the value is not UTF-8 text");
             text.map_err(str::to_string)

@@ -86,7 +86,8 @@ impl From<AnswerError> for ShellError {
     }
 }
 
-type Result<T> = std::result::Result<T, ShellError>;
+/// The result of what a command does.
+pub(super) type Result<T> = std::result::Result<T, ShellError>;
 
 /// Reads, showing the progress on a terminal.
 fn with_meter<T>(read: impl FnOnce(&mut dyn FnMut(Progress)) -> T) -> T {
@@ -133,28 +134,17 @@ pub fn import(input: &Input, backend: &Backend, out: &mut dyn Write) -> Result<O
     Ok(Outcome { failures, notes })
 }
 
-/// The tables of a report.
-const REPORTED: [Topic; 8] = [
-    Topic::Summary,
-    Topic::Months,
-    Topic::Days,
-    Topic::Services,
-    Topic::Sources,
-    Topic::Anomalies,
-    Topic::Rules,
-    Topic::Hours,
-];
-
 /// Reads log files into memory and prints the tables.
 pub fn report(input: &Input, question: &Question, as_json: bool, out: &mut dyn Write) -> Result<Outcome> {
+    use Topic::{Anomalies, Days, Hours, Months, Rules, Services, Sources, Summary};
     if !cfg!(feature = "files") {
         return reads_no_files();
     }
     let (reading, mut opened) = with_meter(|progress| offline::report(input, progress))?;
     let mut report = Report { input: reading.counts, ..Report::default() };
-    for topic in REPORTED {
+    for topic in [Summary, Months, Days, Services, Sources, Anomalies, Rules, Hours] {
         let mut question = Question { topic, ..question.clone() };
-        if topic == Topic::Anomalies {
+        if topic == Anomalies {
             // Anomalies are days of attempts, whatever else is asked for.
             question.class = Class::Attempt;
         }
@@ -230,13 +220,11 @@ pub fn export(format: Format, range: &Range, backend: &Backend, out: &mut dyn Wr
         (Format::Ndjson, Backend::Store(store)) => fleet_export::export(store, range, None, out),
         (Format::Prometheus, Backend::Daemon { ubus }) => client::metrics(ubus, out),
         (Format::Prometheus, Backend::Store(_)) => {
-            let why = "the prometheus format shows the running daemon's counters: leave out --db";
-            Err(why.into())
+            Err("the prometheus format shows the running daemon's counters: leave out --db".into())
         }
         (_, Backend::Daemon { .. }) => {
-            let why =
-                "json and csv export the stored days: name the store with --db, such as --db /etc/fwstat";
-            Err(why.into())
+            Err("json and csv export the stored days: name the store with --db, such as --db /etc/fwstat"
+                .into())
         }
         (_, Backend::Store(store)) => export_days(format, store, out),
     }

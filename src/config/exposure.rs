@@ -40,8 +40,8 @@ pub fn opened(text: &str, zones: &[String]) -> Vec<Open> {
                 let name = section.value("name").unwrap_or_default();
                 let policy = section.value("input").or(default).unwrap_or_default();
                 if is_word("accept", policy) && zones.iter().any(|zone| zone == name) {
-                    let by = || "the zone's policy".to_string();
-                    let all = |protocol| Open { protocol, first: 1, last: u16::MAX, by: by() };
+                    let (first, last) = (1, u16::MAX);
+                    let all = |protocol| Open { protocol, first, last, by: "the zone's policy".into() };
                     found.extend([protocol::TCP, protocol::UDP].map(all));
                 }
             }
