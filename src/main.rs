@@ -27,29 +27,18 @@ fn main() -> ExitCode {
         }
     };
     let mut out = io::BufWriter::new(io::stdout().lock());
-    let ran = run(command, &mut out).and_then(|outcome| {
-        out.flush()?;
-        Ok(outcome)
-    });
-    match ran {
-        Ok(outcome) => {
-            outcome.notes.iter().for_each(|note| complain(note));
-            outcome.failures.iter().for_each(|failure| complain(failure));
-            if outcome.failures.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
-        }
+    let ran = run(command, &mut out);
+    // What was answered before a failure still comes first.
+    let flushed = out.flush();
+    let Outcome { notes, failures } = match ran.and_then(|outcome| Ok(flushed.map(|()| outcome)?)) {
+        Ok(outcome) => outcome,
         // The reader of the pipe has closed it, as `head` does.
-        Err(ShellError::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
-        Err(ShellError::Output(error)) => {
-            complain(&format!("cannot write the answer: {error}"));
-            ExitCode::FAILURE
-        }
-        Err(ShellError::Failure(sentence)) => {
-            // What was answered before the failure still comes first.
-            let _ = out.flush();
-            complain(&sentence);
-            ExitCode::FAILURE
-        }
-    }
+        Err(ShellError::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => Outcome::fine(),
+        Err(ShellError::Output(error)) => Outcome::failed(format!("cannot write the answer: {error}")),
+        Err(ShellError::Failure(sentence)) => Outcome::failed(sentence),
+    };
+    notes.iter().chain(&failures).for_each(|sentence| complain(sentence));
+    if failures.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 fn complain(sentence: &str) {
@@ -64,12 +53,16 @@ fn run(command: Command, out: &mut dyn Write) -> Result<Outcome, ShellError> {
         Command::Version => help::version(out)?,
         Command::Report { input, question, json } => return shell::report(&input, &question, json, out),
         Command::Import { input, backend } => return shell::import(&input, &backend, out),
-        Command::Upkeep { work, backend, json } => return upkeep::run(&work, &backend, json, out),
-        Command::Ask { question, backend, json } => return shell::ask(&question, &backend, json, out),
+        Command::Backup { file, backend, json } => return upkeep::back_up(&backend, &file, json, out),
+        Command::Restore { file, backend, json } => return upkeep::restore(&backend, &file, json, out),
+        Command::Forget { scope, backend, json } => return upkeep::forget(&backend, scope, json, out),
+        Command::Ask { question, arguments, backend, json } => {
+            return shell::ask(&question, arguments, &backend, json, out);
+        }
         Command::Export { format, backend, range } => return shell::export(format, &range, &backend, out),
         Command::MonthReport { wanted, backend } => return shell::month(wanted, &backend, out),
         Command::Block { target, length, reason, ubus } => {
-            client::block(target, length, reason.as_deref(), &ubus, out)?;
+            client::block(target, length.as_deref(), reason.as_deref(), &ubus, out)?;
         }
         Command::GuardTest { target, ubus } => client::guard_test(target, &ubus, out)?,
         Command::Unblock { target, ubus } => client::unblock(target, &ubus, out)?,

@@ -4,19 +4,24 @@
 //! zones, so that an unknown zone is a usage error.
 
 use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
+
+use serde_json::{Map, Value};
 
 use super::fleet_export::Range;
 use super::lists::Action;
 use super::options::{self, *};
 use super::raw_arguments::{Raw, suggestion};
-use super::upkeep::{ForgetScope, StoreCommand};
-use super::values;
+use super::upkeep::ForgetScope;
+use crate::config::options::duration;
 use crate::daemon::DaemonPaths;
-use crate::output::blobmsg::{self, Length};
+use crate::event::calendar::{Calendar, Month};
+use crate::event::{Service, services};
+use crate::output::blobmsg::{self, FOREVER};
 use crate::output::cells::plain;
 use crate::output::month_report::{Form, Language, Wanted};
-use crate::query::question::{Prefix, Question, Topic, date};
+use crate::query::question::{Prefix, Question, Topic, checked, date, number};
 use crate::query::target::Target;
 
 /// ubusd's socket on OpenWrt (`UBUS_UNIX_SOCKET` of libubus).
@@ -88,20 +93,24 @@ pub enum Format {
 /// A command with validated values.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Command {
-    /// A question to the daemon or a store.
-    Ask { question: Question, backend: Backend, json: bool },
+    /// A question to the daemon or a store. `arguments`: its arguments for the daemon, as they were given.
+    Ask { question: Question, arguments: Map<String, Value>, backend: Backend, json: bool },
     /// The tables of log files. The question's topic is `Summary`; its range and filters apply to every table.
     Report { input: Input, question: Question, json: bool },
     /// The report of a stored month.
     MonthReport { wanted: Wanted, backend: Backend },
     /// Reads log files into a store.
     Import { input: Input, backend: Backend },
-    /// Backup, restore or deletion.
-    Upkeep { work: StoreCommand, backend: Backend, json: bool },
+    /// To this file; `-` is standard output.
+    Backup { file: PathBuf, backend: Backend, json: bool },
+    /// From this file; `-` is standard input.
+    Restore { file: PathBuf, backend: Backend, json: bool },
+    /// Deletes days or a source.
+    Forget { scope: ForgetScope, backend: Backend, json: bool },
     /// Stored data for other programs. `range`: of batches.
     Export { format: Format, backend: Backend, range: Range },
-    /// Blocks by hand.
-    Block { target: Target, length: Length, reason: Option<String>, ubus: PathBuf },
+    /// Blocks by hand. `length`: the argument `for` of the ubus method.
+    Block { target: Target, length: Option<String>, reason: Option<String>, ubus: PathBuf },
     /// Asks whether the guard would block.
     GuardTest { target: Target, ubus: PathBuf },
     /// Ends a block by hand.
@@ -131,57 +140,51 @@ pub fn parse(args: &[OsString]) -> Result<Command, String> {
     let Some((first, rest)) = args.split_first() else {
         return Err(wrong("no command is given".to_string()));
     };
-    let name = first.to_string_lossy();
-    match &*name {
-        "--help" | "-h" => return Ok(Command::Help(None)),
-        "--version" | "-V" => return Ok(Command::Version),
-        "help" => return help_about(rest).map_err(wrong),
+    match first.as_bytes() {
+        b"--help" | b"-h" => return Ok(Command::Help(None)),
+        b"--version" | b"-V" => return Ok(Command::Version),
+        b"help" => return rest.first().map(command_named).transpose().map(Command::Help).map_err(wrong),
         _ => {}
     }
-    let command = options::find_command(&name).ok_or_else(|| wrong(unknown_command(&name)))?;
-    let wrong = |what: String| format!("{}; try 'fwstat {} --help'", plain(&what), command.name);
+    let command = command_named(first).map_err(wrong)?;
+    let wrong = |what: String| format!("{}; try 'fwstat {} --help'", plain(&what), command.name());
     match Raw::read(command, rest).map_err(wrong)? {
         Some(raw) => raw.check().map_err(wrong),
         None => Ok(Command::Help(Some(command))),
     }
 }
 
-fn help_about(rest: &[OsString]) -> Result<Command, String> {
-    let Some(name) = rest.first() else { return Ok(Command::Help(None)) };
+fn command_named(name: &OsString) -> Result<&'static CommandRow, String> {
     let name = name.to_string_lossy();
-    let command = options::find_command(&name).ok_or_else(|| unknown_command(&name))?;
-    Ok(Command::Help(Some(command)))
-}
-
-fn unknown_command(name: &str) -> String {
-    let kind = if name.starts_with('-') { "option" } else { "command" };
-    let names = options::COMMANDS.iter().map(|command| command.name).chain(["--help", "--version"]);
-    format!("unknown {kind} '{name}'{}", suggestion(name, names))
+    options::find_command(&name).ok_or_else(|| {
+        let kind = if name.starts_with('-') { "option" } else { "command" };
+        let names = options::COMMANDS.iter().map(CommandRow::name).chain(["--help", "--version"]);
+        format!("unknown {kind} '{name}'{}", suggestion(&name, names))
+    })
 }
 
 impl Raw<'_> {
     fn check(&self) -> Result<Command, String> {
         let json = self.has(&JSON);
-        if let Some(topic) = Topic::from_name(self.command.name) {
-            return Ok(Command::Ask { question: self.question(topic)?, backend: self.backend()?, json });
+        let name = self.command.name();
+        if let Some(topic) = Topic::from_name(name) {
+            let (question, arguments) = self.question(topic)?;
+            return Ok(Command::Ask { question, arguments, backend: self.backend()?, json });
         }
-        match self.command.name {
+        match name {
             "report" if self.has(&MONTH) => self.month_report(),
             "report" => {
-                let of_month = [&REPORT_FORMAT, &LANG, &ADDRESSES, &DB, &UBUS];
-                if let Some(option) = of_month.iter().find(|option| self.has(option)) {
-                    return Err(format!("--{} goes with --month", option.name));
-                }
-                Ok(Command::Report { input: self.input()?, question: self.question(Topic::Summary)?, json })
+                self.refuse(&[&FORM, &LANG, &ADDRESSES, &DB, &UBUS], "--month")?;
+                Ok(Command::Report { input: self.input()?, question: self.question(Topic::Summary)?.0, json })
             }
             "import" => Ok(Command::Import { input: self.input()?, backend: self.owned()? }),
-            "backup" => self.upkeep(StoreCommand::Backup(self.operand().into())),
-            "restore" => self.upkeep(StoreCommand::Restore(self.operand().into())),
-            "forget" => self.upkeep(StoreCommand::Forget(self.forget()?)),
+            "backup" => Ok(Command::Backup { file: self.operand().into(), backend: self.owned()?, json }),
+            "restore" => Ok(Command::Restore { file: self.operand().into(), backend: self.owned()?, json }),
+            "forget" => Ok(Command::Forget { scope: self.forget()?, backend: self.owned()?, json }),
             "export" => self.export(),
             "block" => Ok(Command::Block {
                 target: self.target()?,
-                length: self.get(&FOR, values::block_length)?.unwrap_or_default(),
+                length: self.get(&FOR, block_length)?,
                 reason: self.get(&REASON, blobmsg::reason)?,
                 ubus: self.ubus()?,
             }),
@@ -220,19 +223,14 @@ impl Raw<'_> {
         Target::parse(&self.operand().to_string_lossy())
     }
 
-    fn upkeep(&self, work: StoreCommand) -> Result<Command, String> {
-        Ok(Command::Upkeep { work, backend: self.owned()?, json: self.has(&JSON) })
-    }
-
     /// The store of a command that changes it: the running daemon's, or a directory.
     fn owned(&self) -> Result<Backend, String> {
-        match self.path(&STORE)? {
-            Some(_) if self.has(&UBUS) => {
-                Err("--db and --ubus: give one of them, a store or a daemon".to_string())
-            }
-            Some(directory) => Ok(Backend::Store(StoreOptions::of(directory))),
-            None => Ok(Backend::Daemon { ubus: self.ubus()? }),
-        }
+        let directory = self.path(&STORE)?;
+        self.not_both(&STORE, &UBUS, ", a store or a daemon")?;
+        Ok(match directory {
+            Some(directory) => Backend::Store(StoreOptions::of(directory)),
+            None => Backend::Daemon { ubus: self.ubus()? },
+        })
     }
 
     fn forget(&self) -> Result<ForgetScope, String> {
@@ -250,12 +248,9 @@ impl Raw<'_> {
     }
 
     fn list_action(&self) -> Result<Action, String> {
-        match (self.path(&IMPORT)?, self.path(&APPEND)?) {
-            (Some(_), Some(_)) => Err("--import and --append: give one of them".to_string()),
-            (Some(file), None) => Ok(Action::Import(file)),
-            (None, Some(file)) => Ok(Action::Append(file)),
-            (None, None) => Ok(Action::Print),
-        }
+        let (import, append) = (self.path(&IMPORT)?, self.path(&APPEND)?);
+        self.not_both(&IMPORT, &APPEND, "")?;
+        Ok(import.map(Action::Import).or(append.map(Action::Append)).unwrap_or(Action::Print))
     }
 
     fn block_list(&self) -> Result<Command, String> {
@@ -264,67 +259,83 @@ impl Raw<'_> {
         if all && is_import {
             return Err("--all goes with the blocks that there are, not with --import".to_string());
         }
-        let length = self.get(&FOR, values::block_length)?;
+        let length = self.get(&FOR, block_length)?;
         if length.is_some() && !is_import {
             return Err("--for goes with --import".to_string());
         }
-        Ok(Command::BlockList { action, all, length: length.and_then(Length::text), ubus: self.ubus()? })
+        Ok(Command::BlockList { action, all, length, ubus: self.ubus()? })
     }
 
     fn month_report(&self) -> Result<Command, String> {
         let of_files = [&FROM, &TO, &CLASS, &MIN, &LIMIT, &JSON, &YEAR, &WAN];
-        if let Some(option) = of_files.iter().find(|option| self.has(option)) {
-            return Err(format!("--{} goes with log files, not with --month", option.name));
-        }
+        self.refuse(&of_files, "log files, not with --month")?;
         if let Some(file) = self.operands.first() {
             return Err(format!("unexpected '{}': give log files or --month", file.to_string_lossy()));
         }
-        let month = self.get(&MONTH, values::month)?.ok_or("--month needs a value: YYYY-MM")?;
+        let month = |text: &str| checked(text, Month::parse(text), "a month (YYYY-MM, such as 2020-04)");
+        let form = |text: &str| checked(text, Form::from_name(text), "text or html");
+        let language = |text: &str| checked(text, Language::from_name(text), "en or ja");
         let wanted = Wanted {
-            month,
-            form: self.get(&REPORT_FORMAT, values::report_form)?.unwrap_or(Form::Text),
-            language: self.get(&LANG, values::language)?.unwrap_or(Language::English),
+            month: self.get(&MONTH, month)?.ok_or("--month needs a value: YYYY-MM")?,
+            form: self.get(&FORM, form)?.unwrap_or(Form::Text),
+            language: self.get(&LANG, language)?.unwrap_or(Language::English),
             addresses: self.has(&ADDRESSES),
         };
         Ok(Command::MonthReport { wanted, backend: self.backend()? })
     }
 
-    fn question(&self, topic: Topic) -> Result<Question, String> {
-        let mut question = Question::new(topic);
+    /// The question, and its arguments as they were given.
+    fn question(&self, topic: Topic) -> Result<(Question, Map<String, Value>), String> {
+        let (mut question, mut arguments) = (Question::new(topic), Map::new());
         if topic == Topic::Source {
-            question.set("address", &self.operand().to_string_lossy())?;
+            let address = self.operand().to_string_lossy();
+            question.set("address", &address)?;
+            arguments.insert("address".to_string(), address.into());
         }
         for option in
             [&FROM, &TO, &CLASS, &PROTOCOL, &PORT, &SOURCE, &COUNTRY, &MIN, &LIMIT, &CURSOR, &FILTER]
         {
             if let Some(text) = self.get(option, |text| Ok(text.to_string()))? {
-                question.set(option.name, &text).map_err(|wrong| format!("--{}: {wrong}", option.name))?;
+                let name = option.name();
+                question.set(name, &text).map_err(|wrong| format!("--{name}: {wrong}"))?;
+                arguments.insert(name.to_string(), text.into());
             }
         }
         question.check(self.has(&CLASS))?;
-        values::port_of(question.protocol, question.port).map_err(|error| format!("--port: {error}"))?;
-        Ok(question)
+        match question.protocol {
+            Some(protocol) if question.port.is_some() && !Service::has_ports(protocol) => {
+                Err(format!("--port: protocol {} has no ports", services::protocol_name(protocol)))
+            }
+            _ => Ok((question, arguments)),
+        }
+    }
+
+    /// An error if both options are given; `or_what`: the end of the sentence.
+    fn not_both(&self, one: &OptionRow, other: &OptionRow, or_what: &str) -> Result<(), String> {
+        if self.has(one) && self.has(other) {
+            return Err(format!("--{} and --{}: give one of them{or_what}", one.name(), other.name()));
+        }
+        Ok(())
+    }
+
+    /// An error that says what the first of these options that is given goes with.
+    fn refuse(&self, options: &[&OptionRow], goes_with: &str) -> Result<(), String> {
+        match options.iter().find(|option| self.has(option)) {
+            Some(option) => Err(format!("--{} goes with {goes_with}", option.name())),
+            None => Ok(()),
+        }
     }
 
     fn backend(&self) -> Result<Backend, String> {
-        let timezone = self.get(&TIMEZONE, values::timezone)?;
-        match self.path(&DB)? {
-            Some(_) if self.has(&UBUS) => {
-                Err("--db and --ubus: give one of them, a store or a daemon to ask".to_string())
-            }
-            Some(directory) => {
-                let (countries, networks) = (self.countries()?, self.path(&NETWORKS)?);
-                Ok(Backend::Store(StoreOptions { directory, timezone, countries, networks }))
-            }
-            None if self.has(&COUNTRIES) || self.has(&NETWORKS) => {
-                let option = if self.has(&COUNTRIES) { &COUNTRIES } else { &NETWORKS };
-                Err(format!("--{} goes with --db: the daemon has its own", option.name))
-            }
-            None if timezone.is_some() => {
-                Err("--timezone goes with --db: the daemon answers in the router's own zone".to_string())
-            }
-            None => Ok(Backend::Daemon { ubus: self.ubus()? }),
-        }
+        let timezone = self.get(&TIMEZONE, timezone)?;
+        let Some(directory) = self.path(&DB)? else {
+            self.refuse(&[&COUNTRIES, &NETWORKS], "--db: the daemon has its own")?;
+            self.refuse(&[&TIMEZONE], "--db: the daemon answers in the router's own zone")?;
+            return Ok(Backend::Daemon { ubus: self.ubus()? });
+        };
+        self.not_both(&DB, &UBUS, ", a store or a daemon to ask")?;
+        let (countries, networks) = (self.countries()?, self.path(&NETWORKS)?);
+        Ok(Backend::Store(StoreOptions { directory, timezone, countries, networks }))
     }
 
     fn countries(&self) -> Result<PathBuf, String> {
@@ -332,26 +343,26 @@ impl Raw<'_> {
     }
 
     fn input(&self) -> Result<Input, String> {
+        let year = |text: &str| {
+            checked(text, number(text).filter(|year| (1970..=9999).contains(year)), "a year (1970 to 9999)")
+        };
         Ok(Input {
             files: self.operands.iter().map(PathBuf::from).collect(),
-            timezone: self.get(&TIMEZONE, values::timezone)?,
-            year: self.get(&YEAR, values::year)?,
-            wan: self.all(&WAN, values::interface)?,
-            lan: self.all(&LAN, values::interface)?,
+            timezone: self.get(&TIMEZONE, timezone)?,
+            year: self.get(&YEAR, year)?,
+            wan: self.all(&WAN, interface)?,
+            lan: self.all(&LAN, interface)?,
             firewall: self.value(&FIREWALL).map(PathBuf::from),
             countries: self.countries()?,
         })
     }
 
     fn export(&self) -> Result<Command, String> {
-        let Some(format) = self.get(&FORMAT, export_format)? else {
-            return Err("no format is given: add --format prometheus, json, csv or ndjson".to_string());
-        };
+        let format = self.get(&FORMAT, export_format)?;
+        let format = format.ok_or("no format is given: add --format prometheus, json, csv or ndjson")?;
         let range = Range { from: self.get(&FROM, date)?, to: self.get(&TO, date)? };
         if format != Format::Ndjson && range != Range::default() {
-            return Err(
-                "--from and --to go with --format ndjson: the other formats have no range".to_string()
-            );
+            return Err("--from and --to go with --format ndjson: the other formats have no range".into());
         }
         Ok(Command::Export { format, backend: self.backend()?, range })
     }
@@ -365,6 +376,27 @@ fn export_format(text: &str) -> Result<Format, String> {
         "ndjson" => Ok(Format::Ndjson),
         _ => Err(format!("'{text}' is not prometheus, json, csv or ndjson")),
     }
+}
+
+/// The name of an existing time zone.
+fn timezone(text: &str) -> Result<String, String> {
+    Calendar::new(text).map(|_| text.to_string())
+}
+
+/// The duration of a block: a number of seconds, minutes, hours or days, or `forever`.
+fn block_length(text: &str) -> Result<String, String> {
+    // A number without a unit is ambiguous.
+    let has_unit = text.ends_with(['s', 'm', 'h', 'd']);
+    let is_length = has_unit && duration(text).is_some_and(|duration| !duration.is_zero());
+    let length = (is_length || text == FOREVER).then(|| text.to_string());
+    checked(text, length, "a length of time (such as 90s, 10m, 1h or 7d)")
+}
+
+/// A network interface's name as Linux allows it: 1 to 15 bytes without blanks, slashes and control characters.
+fn interface(text: &str) -> Result<String, String> {
+    let is_plain = text.chars().all(|c| c != '/' && !c.is_whitespace() && !c.is_control());
+    let name = Some(text.to_string()).filter(|_| is_plain && (1..=15).contains(&text.len()));
+    checked(text, name, "an interface name")
 }
 
 #[cfg(test)]

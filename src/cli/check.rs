@@ -14,9 +14,8 @@ pub fn run(paths: &DaemonPaths, out: &mut dyn Write) -> Result<Outcome, ShellErr
         writeln!(out, "{:5}  {}", severity.word(), plain(sentence))?;
     }
     let errors = findings.list().iter().filter(|(severity, _)| *severity == Severity::Wrong).count();
-    let mut outcome = Outcome::fine();
     if errors > 0 {
-        outcome.failures.push(format!("{errors} of these keep something from working"));
+        return Ok(Outcome::failed(format!("{errors} of these keep something from working")));
     }
-    Ok(outcome)
+    Ok(Outcome::fine())
 }

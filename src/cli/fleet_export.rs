@@ -2,14 +2,14 @@
 //!
 //! Takes a store directory and a range of days, writes NDJSON. Computes no figure.
 
-use std::io::Write;
+use std::io::{self, Write};
 
 use crate::cli::arguments::StoreOptions;
-use crate::cli::offline::{self, Opened};
+use crate::cli::offline;
 use crate::cli::shell::{Outcome, ShellError};
 use crate::config::Config;
 use crate::event::Class;
-use crate::event::calendar::Date;
+use crate::event::calendar::{Date, Month};
 use crate::fleet::batch::{BatchHeader, Sources, Totals, Writer};
 use crate::live::clock::BUILT;
 use crate::query::history::{Detail, History, Need, Section};
@@ -41,28 +41,31 @@ pub fn export(
     let (from, to) = (range.from.unwrap_or(oldest), range.to.unwrap_or(Date(i32::MAX)));
     let shown = config.map_or(Sources::Address, |config| Sources::of(config, opened.store.salt()));
     let mut calendar = opened.calendar.clone();
-    let mut header = |date: Date| {
+    let lookup = opened.lookup.clone();
+    let mut with_writer = |date: Date, write: &mut dyn FnMut(&mut Writer<'_>) -> io::Result<()>| {
         let end = calendar.instant(Date(date.0.saturating_add(1)), 0);
         // Lower than in the batch that was made at the day's end, which is more complete.
         let sent = wall.min(end - 1).max(i64::from(date.0) * DAY);
-        BatchHeader { date, sent, offset: calendar.offset(end - 1) / 60, sources: shown }
+        let header = BatchHeader { date, sent, offset: calendar.offset(end - 1) / 60, sources: shown };
+        with_lookup(Some(&lookup), |lookup| {
+            write(&mut Writer { header, out: &mut *out, lookup: lookup.map(|lookup| lookup as _) })
+        })
     };
     let wanted = |date: Date| (from..=to).contains(&date);
-    let stored: Vec<Date> = stored_days(&mut opened);
-    let Opened { lookup, .. } = &opened;
-    let lookup = lookup.clone();
+    let (months, need) = (opened.store.months(), Need::new(Class::Attempt));
+    let stored_in = |month| opened.store.month(month, &need).days.into_iter().map(|day| day.date);
+    let stored: Vec<Date> = months.into_iter().flat_map(stored_in).collect();
     // Days that only the open tables have.
-    for day in opened.open_days().iter().filter(|day| wanted(day.date) && !stored.contains(&day.date)) {
-        with_lookup(Some(&lookup), |lookup| {
-            Writer::new(header(day.date), out).write_day(day, lookup.map(|lookup| lookup as _))
-        })?;
+    for day in opened.open.iter().filter(|day| wanted(day.date) && !stored.contains(&day.date)) {
+        with_writer(day.date, &mut |writer| writer.write_day(day))?;
     }
     let alone: Vec<Date> =
-        opened.open_days().iter().map(|day| day.date).filter(|date| !stored.contains(date)).collect();
+        opened.open.iter().map(|day| day.date).filter(|date| !stored.contains(date)).collect();
     let (history, open) = opened.days();
     let mut history = WithOpenDays { stored: history, open: &open };
     let sections = [Section::Totals, Section::Pairs];
-    for month in history.months().into_iter().filter(|month| wanted_month(from, to, *month)) {
+    let is_wanted = |month: &Month| month.last_day() >= from && month.first_day() <= to;
+    for month in history.months().into_iter().filter(is_wanted) {
         for class in Class::ALL {
             let need = Need::new(class).and(&sections, month.first_day(), month.last_day());
             let data = history.month(month, &need);
@@ -81,28 +84,9 @@ pub fn export(
                     lost: day.lost,
                     hours: (!summed).then_some(day.summary.hours),
                 };
-                with_lookup(Some(&lookup), |lookup| {
-                    Writer::new(header(day.date), out).write_stored(
-                        totals,
-                        rows,
-                        lookup.map(|lookup| lookup as _),
-                    )
-                })?;
+                with_writer(day.date, &mut |writer| writer.write_stored(totals.clone(), rows))?;
             }
         }
     }
     Ok(Outcome::with_notes(opened.notes()))
-}
-
-fn wanted_month(from: Date, to: Date, month: crate::event::calendar::Month) -> bool {
-    month.last_day() >= from && month.first_day() <= to
-}
-
-/// The days of the months.
-fn stored_days(opened: &mut Opened) -> Vec<Date> {
-    let mut days = Vec::new();
-    for month in opened.store.months() {
-        days.extend(opened.store.month(month, &Need::new(Class::Attempt)).days.iter().map(|day| day.date));
-    }
-    days
 }

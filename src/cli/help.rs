@@ -29,12 +29,12 @@ Usage: fwstat QUERY [OPTION]...               query the running daemon
        fwstat --version
 ",
     )?;
-    let split = COMMANDS.iter().position(|command| command.name == "report").unwrap_or(0);
+    let split = COMMANDS.iter().position(|command| command.name() == "report").unwrap_or(0);
     let (questions, others) = COMMANDS.split_at(split);
     for (heading, commands) in [("Queries", questions), ("Other commands", others)] {
         writeln!(out, "\n{heading}:")?;
         for command in commands {
-            write_row(&format!("{} {}", command.name, command.operands), command.brief, out)?;
+            write_row(command.usage, command.brief, out)?;
         }
     }
     out.write_all(
@@ -55,12 +55,11 @@ Examples:
 
 /// `fwstat <command> --help`
 pub fn about(command: &CommandRow, out: &mut dyn Write) -> io::Result<()> {
-    let usage = format!("Usage: fwstat {} {}", command.name, command.operands);
-    writeln!(out, "{} [OPTION]...\n", usage.trim_end())?;
+    writeln!(out, "Usage: fwstat {} [OPTION]...\n", command.usage)?;
     write_wrapped(command.about, 0, out)?;
     writeln!(out, "\nOptions:")?;
     for option in command.options {
-        write_row(&format!("--{} {}", option.name, option.value), option.meaning, out)?;
+        write_row(&format!("--{}", option.usage), option.meaning, out)?;
     }
     write_row("--help", "print this text", out)?;
     writeln!(out, "\nExamples:")?;
@@ -78,7 +77,6 @@ pub fn version(out: &mut dyn Write) -> io::Result<()> {
 
 /// A name and, from column INDENT on, what it means.
 fn write_row(name: &str, meaning: &str, out: &mut dyn Write) -> io::Result<()> {
-    let name = name.trim_end();
     if name.len() < INDENT - 2 {
         write!(out, "  {name:<width$}", width = INDENT - 2)?;
     } else {
@@ -109,7 +107,7 @@ mod tests {
     #[test]
     fn every_question_is_a_command() {
         for (topic, name) in Topic::ALL {
-            assert!(COMMANDS.iter().any(|command| command.name == name), "{topic:?}");
+            assert!(COMMANDS.iter().any(|command| command.name() == name), "{topic:?}");
         }
     }
 

@@ -7,12 +7,12 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use super::client::call;
-use super::shell::{Outcome, ShellError};
+use super::offline::cannot;
+use super::shell::{Outcome, Result, ShellError};
 use super::upkeep::replace;
 use crate::config::Config;
 use crate::config::options::{GUARD, MAX_PREFIXES};
@@ -22,8 +22,6 @@ use crate::output::cells::plain;
 use crate::query::question::{MAX_LIMIT, Prefix};
 use crate::query::target::Target;
 
-/// Timeout of requests, which check all addresses of countries and all connections.
-const LIMIT: Duration = Duration::from_secs(60);
 /// The longest file; a longer one is refused.
 const MAX_BYTES: u64 = 1 << 20;
 /// The daemon takes calls of up to 8 KB.
@@ -43,12 +41,6 @@ pub enum Action {
     Append(PathBuf),
 }
 
-type Result<T> = std::result::Result<T, ShellError>;
-
-fn failure(what: &str, path: &Path, error: &io::Error) -> ShellError {
-    ShellError::Failure(format!("cannot {what} {}: {error}", path.display()))
-}
-
 /// The entries of a list, and a sentence about each invalid line.
 fn read_list<T>(text: &str, read: impl Fn(&str) -> std::result::Result<T, String>) -> (Vec<T>, Vec<String>) {
     let (mut entries, mut wrong) = (Vec::new(), Vec::new());
@@ -64,11 +56,11 @@ fn read_list<T>(text: &str, read: impl Fn(&str) -> std::result::Result<T, String
 }
 
 fn read_file(path: &Path) -> Result<String> {
-    let size = fs::metadata(path).map_err(|error| failure("read", path, &error))?.len();
+    let size = fs::metadata(path).map_err(cannot("read", path))?.len();
     if size > MAX_BYTES {
         return Err(format!("{} has {size} bytes: more than a list may have", path.display()).into());
     }
-    let bytes = fs::read(path).map_err(|error| failure("read", path, &error))?;
+    let bytes = fs::read(path).map_err(cannot("read", path))?;
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
@@ -99,7 +91,7 @@ fn append(path: &Path, entries: &[String], out: &mut dyn Write) -> Result<Outcom
             }
             file.write_all(text.as_bytes())
         };
-        replace(path, 0o666, write).map_err(|error| failure("write", path, &error))?;
+        replace(path, 0o666, write).map_err(cannot("write", path))?;
     }
     writeln!(out, "{} lines were added to {}", new.len(), plain(&path.display().to_string()))?;
     Ok(Outcome::fine())
@@ -107,9 +99,7 @@ fn append(path: &Path, entries: &[String], out: &mut dyn Write) -> Result<Outcom
 
 /// Prints the entries, one a line.
 fn print(entries: &[String], out: &mut dyn Write) -> Result<Outcome> {
-    for entry in entries {
-        writeln!(out, "{entry}")?;
-    }
+    entries.iter().try_for_each(|entry| writeln!(out, "{entry}"))?;
     Ok(Outcome::fine())
 }
 
@@ -117,7 +107,7 @@ fn print(entries: &[String], out: &mut dyn Write) -> Result<Outcome> {
 fn blocked(socket: &Path, all: bool) -> Result<Vec<String>> {
     let (mut entries, mut cursor) = (Vec::new(), 0);
     loop {
-        let answer = call(socket, "blocks", &json!({"limit": MAX_LIMIT, "cursor": cursor}), LIMIT)?;
+        let answer = call(socket, "blocks", &json!({"limit": MAX_LIMIT, "cursor": cursor}))?;
         let rows = answer["blocks"].as_array().cloned().unwrap_or_default();
         let wanted = rows.iter().filter(|row| all || row["rule"] == "manual");
         let addresses = wanted.filter(|row| row["dry"] != true).filter_map(|row| row["address"].as_str());
@@ -158,7 +148,7 @@ pub fn block_list(
             for some in targets.chunks(ENTRIES_PER_CALL) {
                 let list: Vec<String> = some.iter().map(Target::to_string).collect();
                 let arguments = json!({"list": list.join("\n"), "for": length.unwrap_or(FOREVER)});
-                let answer = match call(socket, "block-list", &arguments, LIMIT) {
+                let answer = match call(socket, "block-list", &arguments) {
                     Ok(answer) => answer,
                     // Those before are blocked.
                     Err(ShellError::Failure(why)) if count > 0 => {
@@ -219,7 +209,7 @@ pub fn allow_list(action: &Action, config: &Path, out: &mut dyn Write) -> Result
 
 /// With `uci`; then reloads the service.
 fn add_to_config(config: &Path, prefixes: &[Prefix]) -> Result<()> {
-    let cannot = |error: io::Error| format!("cannot run uci, which changes the configuration: {error}");
+    let failed = |error: io::Error| format!("cannot run uci, which changes the configuration: {error}");
     let directory = config.parent().unwrap_or(Path::new("/etc/config"));
     let package = config.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let mut child = Command::new("uci")
@@ -228,7 +218,7 @@ fn add_to_config(config: &Path, prefixes: &[Prefix]) -> Result<()> {
         .arg("batch")
         .stdin(Stdio::piped())
         .spawn()
-        .map_err(cannot)?;
+        .map_err(failed)?;
     let mut script = String::new();
     for prefix in prefixes {
         // A section without a name, too.
@@ -236,9 +226,9 @@ fn add_to_config(config: &Path, prefixes: &[Prefix]) -> Result<()> {
     }
     script.push_str(&format!("commit {package}\n"));
     if let Some(mut input) = child.stdin.take() {
-        input.write_all(script.as_bytes()).map_err(cannot)?;
+        input.write_all(script.as_bytes()).map_err(failed)?;
     }
-    child.wait().map_err(cannot)?;
+    child.wait().map_err(failed)?;
     // It ends with 0 after errors, too.
     let (sections, _) = uci::parse(&read_file(config)?);
     let guard = sections.iter().filter(|section| section.kind == GUARD);
@@ -249,10 +239,7 @@ fn add_to_config(config: &Path, prefixes: &[Prefix]) -> Result<()> {
         );
     }
     if Path::new(RELOAD).exists() {
-        Command::new(RELOAD)
-            .arg("reload")
-            .status()
-            .map_err(|error| failure("run", Path::new(RELOAD), &error))?;
+        Command::new(RELOAD).arg("reload").status().map_err(cannot("run", Path::new(RELOAD)))?;
     }
     Ok(())
 }

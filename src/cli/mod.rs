@@ -13,4 +13,3 @@ pub mod options;
 mod raw_arguments;
 pub mod shell;
 pub mod upkeep;
-mod values;

@@ -26,7 +26,6 @@ use crate::input::seen::SeenMessages;
 use crate::live::clock::BUILT;
 use crate::parse::interfaces::Networks;
 use crate::query::answer::InputCounts;
-use crate::query::asns::SharedNetworks;
 use crate::stats::collect::{self, CollectError, Collector, DayStorage, Order};
 use crate::stats::countries::SharedLookup;
 use crate::stats::deferred::Deferred;
@@ -66,6 +65,11 @@ pub struct Reading {
     pub notes: Vec<String>,
 }
 
+/// The sentence for an error: what cannot be done with which file.
+pub(super) fn cannot(what: &str, path: &Path) -> impl Fn(io::Error) -> String {
+    move |error| format!("cannot {what} {}: {error}", path.display())
+}
+
 /// The requested zone, else the store's, else the system's.
 pub(super) fn choose_zone(asked: Option<&str>, stored: Option<&str>) -> Result<Calendar> {
     match (asked, stored) {
@@ -93,33 +97,22 @@ pub(super) fn plausible_now() -> Option<i64> {
     Some(now()).filter(|now| *now >= BUILT)
 }
 
-/// The country database, and its error. A missing file is an error only if it was named.
-pub fn country_database(path: &Path) -> Result<(SharedLookup, Option<String>)> {
-    let mut database = Database::new(path);
+/// A country or AS database, and what is wrong with it. Only the default file may be missing.
+fn open_database(content: Content, path: &Path) -> Result<(Rc<RefCell<Database>>, Option<String>)> {
+    let mut database = Database::of(content, path);
     database.refresh();
-    if !path.exists() && path != Path::new(DEFAULT_COUNTRIES) {
-        return Err(format!("there is no country database {}", path.display()));
+    let is_default = content == Content::Countries && path == Path::new(DEFAULT_COUNTRIES);
+    if !path.exists() && !is_default {
+        return Err(format!("there is no {} database {}", database.kind(), path.display()));
     }
     let problem = database.problem(now());
-    Ok((Rc::new(RefCell::new(database)), problem))
-}
-
-/// The AS database, and its error.
-pub fn as_database(path: &Path) -> Result<(SharedNetworks, Option<String>)> {
-    let mut database = Database::of(Content::Networks, path);
-    database.refresh();
-    let problem = database.problem(now());
-    if !path.exists() {
-        return Err(problem.unwrap_or_default());
-    }
     Ok((Rc::new(RefCell::new(database)), problem))
 }
 
 /// Opens a store directory for questions.
 pub fn open_store(options: &StoreOptions) -> Result<Opened> {
     let directory = &options.directory;
-    let cannot = |error| format!("cannot open the store {}: {error}", directory.display());
-    let disk = Disk::open(directory).map_err(cannot)?;
+    let disk = Disk::open(directory).map_err(cannot("open the store", directory))?;
     let behind = disk.is_being_written();
     let mut store = Store::open(Directory::Disk(disk), Retention::default(), None)?;
     store.set_last(plausible_tomorrow());
@@ -128,15 +121,12 @@ pub fn open_store(options: &StoreOptions) -> Result<Opened> {
         Some(zone) => Calendar::new(zone)?,
         None => stored_zone(store.meta()?.zone.as_deref()),
     };
-    let (lookup, mut problem) = country_database(&options.countries)?;
-    let mut networks = None;
-    if let Some(path) = &options.networks {
-        let (database, wrong) = as_database(path)?;
-        networks = Some(database);
-        problem = problem.or(wrong);
-    }
+    let (lookup, problem) = open_database(Content::Countries, &options.countries)?;
+    let networks = options.networks.as_deref().map(|path| open_database(Content::Networks, path));
+    let (networks, wrong) = networks.transpose()?.unzip();
     let mut opened = Opened::new(store, calendar, lookup)?;
-    (opened.networks, opened.behind, opened.problem) = (networks, behind, problem);
+    opened.networks = networks.map(|networks| networks as _);
+    (opened.behind, opened.problem) = (behind, problem.or(wrong.flatten()));
     Ok(opened)
 }
 
@@ -153,22 +143,12 @@ pub fn import(
     keep: Retention,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Reading> {
-    let cannot = |error: io::Error| format!("cannot write to {}: {error}", directory.display());
-    let disk = Disk::open_for_writing(directory).map_err(cannot)?;
+    let disk = Disk::open_for_writing(directory).map_err(cannot("write to", directory))?;
     let store = Store::open(Directory::Disk(disk), keep, None)?;
-    let daemon =
-        DaemonState { sent: days_sent(directory, run), counted: pieces::taken_of_later(run, store.salt()) };
-    let (reading, ..) = read_into(store, input, directory, &daemon, progress)?;
+    let counted = pieces::taken_of_later(run, store.salt());
+    let daemon = (&*days_sent(directory, run), counted);
+    let (reading, ..) = read_into(store, input, directory, daemon, progress)?;
     Ok(reading)
-}
-
-/// What a daemon on the same store has done.
-#[derive(Default)]
-struct DaemonState {
-    /// Days of which a fleet's server has a batch.
-    sent: Vec<Date>,
-    /// Events dated up to this moment (milliseconds) were counted, though they may still be among those that wait.
-    counted: u64,
 }
 
 /// The newest days of which a fleet's server has a batch: they stay open, so that the daemon makes a correction.
@@ -182,17 +162,18 @@ fn days_sent(directory: &Path, run: &Path) -> Vec<Date> {
 /// Reads log files into memory, for questions about them.
 pub fn report(input: &Input, progress: &mut dyn FnMut(Progress)) -> Result<(Reading, Opened)> {
     let store = Store::open(Directory::Memory(Default::default()), Retention::default(), Some(REPORT_SALT))?;
-    let daemon = DaemonState::default();
     let (reading, store, calendar, lookup) =
-        read_into(store, input, &std::env::temp_dir(), &daemon, progress)?;
+        read_into(store, input, &std::env::temp_dir(), (&[], 0), progress)?;
     Ok((reading, Opened::new(store, calendar, lookup)?))
 }
 
+/// Reads log files into a store. A daemon on it has made batches of the days `sent` for a fleet's server, and has counted
+/// events dated up to the moment `counted` (milliseconds), though they may still be among those that wait.
 fn read_into(
     mut store: Store,
     input: &Input,
     room: &Path,
-    DaemonState { sent, counted }: &DaemonState,
+    (sent, counted): (&[Date], u64),
     progress: &mut dyn FnMut(Progress),
 ) -> Result<(Reading, Store, Calendar, SharedLookup)> {
     let mut meta = store.meta()?;
@@ -200,19 +181,19 @@ fn read_into(
     let (known, unknown) = match Imported::decode(&meta.imported) {
         Ok(known) => (known, None),
         Err(Unreadable::Newer(why)) => return Err(format!("{why}; use the newer fwstat")),
-        Err(Unreadable::Lost(_)) if meta.imported.is_empty() && store.damage().next().is_none() => {
-            (Imported::new(), None)
-        }
         Err(Unreadable::Lost(why)) => {
-            (Imported::new(), Some(format!("{why}; a file that was imported before is counted again")))
+            let is_lost = !meta.imported.is_empty() || store.damage().next().is_some();
+            let unknown = is_lost.then(|| format!("{why}; a file that was imported before is counted again"));
+            (Imported::new(), unknown)
         }
     };
-    let (lookup, problem) = country_database(&input.countries)?;
+    let (lookup, problem) = open_database(Content::Countries, &input.countries)?;
+    let lookup: SharedLookup = lookup;
     let now = now();
     let latest = plausible_now().map_or(i64::MAX, |now| now + DAY);
     let mut later = store.later()?;
     // A daemon that was killed has them in its copy in RAM, and takes them out when it starts again.
-    let (rows, rest) = later.take_until(*counted);
+    let (rows, rest) = later.take_until(counted);
     let due = later.take_until(u64::try_from(latest).unwrap_or(u64::MAX).saturating_mul(1000));
     rows.iter().for_each(|(moment, event)| later.add(*moment, event));
     rest.iter().for_each(|(moment, counts)| later.add_counts(*moment, counts));
@@ -223,8 +204,7 @@ fn read_into(
     memory::retain_freed_memory();
     let mut order = if has_pipe(&input.files) { Order::Any } else { Order::Sorted };
     let (read, spool, new_later, imported, seen) = loop {
-        let spool = Spool::new(room)
-            .map_err(|error| format!("cannot write a temporary file in {}: {error}", room.display()))?;
+        let spool = Spool::new(room).map_err(cannot("write a temporary file in", room))?;
         let (salt, calendar, lookup) = (store.salt(), calendar.clone(), Some(lookup.clone()));
         let whole = sent.to_vec();
         let mut paths = Paths::new();
@@ -244,14 +224,11 @@ fn read_into(
             })
         };
         let waited: Vec<Event> = due.0.iter().map(|(moment, event)| at(*moment, event)).collect();
-        let read = match count(&waited) {
-            Ok(()) => {
-                let known = (&mut imported, &mut seen);
-                read_files(&input.files, &options, known, &mut paths, &mut count, progress)
-                    .map_err(|error| error.to_string())
-            }
-            Err(error) => Err(error.to_string()),
-        };
+        let read = count(&waited).map_err(|error| error.to_string()).and_then(|()| {
+            let known = (&mut imported, &mut seen);
+            let read = read_files(&input.files, &options, known, &mut paths, &mut count, progress);
+            read.map_err(|error| error.to_string())
+        });
         match read {
             Err(_) if out_of_order => order = Order::Any,
             Err(error) => return Err(error),
@@ -317,16 +294,13 @@ fn note_of_future_events(later: &Deferred, calendar: &Calendar) -> String {
 
 /// The machine's interfaces and rules, from the command line and a firewall's configuration.
 fn networks(input: &Input) -> Result<Networks> {
-    let (rules, zones) = match &input.firewall {
-        None => (Vec::new(), Vec::new()),
-        Some(path) => match read_text(path, MAX_FIREWALL) {
-            // The device of a network is only known to the router's netifd.
-            Some(text) => (rules::parse(&text), zones::by_device(&zones::parse(&text), &[])),
-            None => {
-                return Err(format!("cannot read the firewall's configuration {}", path.display()));
-            }
-        },
+    let text = match &input.firewall {
+        None => String::new(),
+        Some(path) => read_text(path, MAX_FIREWALL)
+            .ok_or_else(|| format!("cannot read the firewall's configuration {}", path.display()))?,
     };
+    // The device of a network is only known to the router's netifd.
+    let (rules, zones) = (rules::parse(&text), zones::by_device(&zones::parse(&text), &[]));
     Ok(Networks { wan: input.wan.clone(), lan: input.lan.clone(), rules, zones })
 }
 

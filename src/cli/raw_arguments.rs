@@ -9,6 +9,9 @@ use std::path::PathBuf;
 use super::options::{self, CommandRow, OptionRow};
 use crate::config::options::distance;
 
+/// Parses a value; the error is a sentence.
+type Read<T> = fn(&str) -> Result<T, String>;
+
 /// The arguments sorted into options and operands, none of them read yet.
 pub(super) struct Raw<'a> {
     pub command: &'static CommandRow,
@@ -42,19 +45,16 @@ impl<'a> Raw<'a> {
         arg: &'a [u8],
         rest: &mut impl Iterator<Item = &'a OsStr>,
     ) -> Result<(), String> {
-        let equals = arg.iter().position(|&byte| byte == b'=');
-        let (name, value) = match equals {
-            Some(at) => (&arg[..at], Some(OsStr::from_bytes(&arg[at + 1..]))),
-            None => (arg, None),
-        };
-        let name = String::from_utf8_lossy(name);
+        let mut parts = arg.splitn(2, |byte| *byte == b'=');
+        let name = String::from_utf8_lossy(parts.next().unwrap_or_default());
+        let value = parts.next().map(OsStr::from_bytes);
         let Some(option) = name.strip_prefix("--").and_then(|name| self.command.find_option(name)) else {
             return Err(self.unknown_option(&name));
         };
         if !option.repeatable && self.value(option).is_some() {
             return Err(format!("{name} is given twice"));
         }
-        let value = match (value, option.value) {
+        let value = match (value, option.value()) {
             (None, "") => OsStr::new(""),
             (Some(_), "") => return Err(format!("{name} takes no value")),
             (Some(value), _) => value,
@@ -68,7 +68,7 @@ impl<'a> Raw<'a> {
     }
 
     fn unknown_option(&self, name: &str) -> String {
-        let command = self.command.name;
+        let command = self.command.name();
         let of_another =
             |name| options::COMMANDS.iter().any(|other: &CommandRow| other.find_option(name).is_some());
         if name.strip_prefix("--").is_some_and(of_another) {
@@ -77,7 +77,7 @@ impl<'a> Raw<'a> {
             return format!("'fwstat {command}' takes no option {name}{why}");
         }
         let bare = name.trim_start_matches('-');
-        let names = self.command.options.iter().map(|option| option.name);
+        let names = self.command.options.iter().map(|option| option.name());
         match suggestion(bare, names).as_str() {
             "" => format!("unknown option '{name}'"),
             near => format!("unknown option '{name}'{}", near.replacen('\'', "'--", 1)),
@@ -85,7 +85,7 @@ impl<'a> Raw<'a> {
     }
 
     fn check_operands(&self) -> Result<(), String> {
-        let (command, operands) = (self.command.name, self.command.operands);
+        let (command, operands) = (self.command.name(), self.command.operands());
         let noun = if operands == "FILE" { "file" } else { "address" };
         let unexpected = |index: usize| format!("unexpected '{}'", self.operands[index].to_string_lossy());
         match (operands, self.operands.len()) {
@@ -105,7 +105,7 @@ impl<'a> Raw<'a> {
 
     /// The option's value as it was given, the first one of several.
     pub(super) fn value(&self, option: &OptionRow) -> Option<&'a OsStr> {
-        self.given.iter().find(|(given, _)| given.name == option.name).map(|(_, value)| *value)
+        self.given.iter().find(|(given, _)| *given == option).map(|(_, value)| *value)
     }
 
     /// Whether the option was given.
@@ -114,11 +114,7 @@ impl<'a> Raw<'a> {
     }
 
     /// The option's value, parsed by `read`. The error names the option.
-    pub(super) fn get<T>(
-        &self,
-        option: &OptionRow,
-        read: fn(&str) -> Result<T, String>,
-    ) -> Result<Option<T>, String> {
+    pub(super) fn get<T>(&self, option: &OptionRow, read: Read<T>) -> Result<Option<T>, String> {
         Ok(self.all(option, read)?.into_iter().next())
     }
 
@@ -126,7 +122,7 @@ impl<'a> Raw<'a> {
     pub(super) fn path(&self, option: &OptionRow) -> Result<Option<PathBuf>, String> {
         match self.value(option) {
             Some(value) if value.is_empty() => {
-                Err(format!("--{} needs a value: {}", option.name, option.value))
+                Err(format!("--{} needs a value: {}", option.name(), option.value()))
             }
             value => Ok(value.map(PathBuf::from)),
         }
@@ -138,16 +134,14 @@ impl<'a> Raw<'a> {
     }
 
     /// Every value of a repeatable option.
-    pub(super) fn all<T>(
-        &self,
-        option: &OptionRow,
-        read: fn(&str) -> Result<T, String>,
-    ) -> Result<Vec<T>, String> {
+    pub(super) fn all<T>(&self, option: &OptionRow, read: Read<T>) -> Result<Vec<T>, String> {
         let read_one = |value: &OsStr| {
             let text = value.to_str().ok_or("the value is not UTF-8 text");
-            text.map_err(str::to_string).and_then(read).map_err(|error| format!("--{}: {error}", option.name))
+            text.map_err(str::to_string)
+                .and_then(read)
+                .map_err(|error| format!("--{}: {error}", option.name()))
         };
-        let given = self.given.iter().filter(|(given, _)| given.name == option.name);
+        let given = self.given.iter().filter(|(given, _)| *given == option);
         given.map(|(_, value)| read_one(value)).collect()
     }
 }

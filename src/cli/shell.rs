@@ -7,6 +7,8 @@ use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 use std::time::Instant;
 
+use serde_json::{Map, Value};
+
 use crate::cli::arguments::{Backend, DEFAULT_CONFIG, DEFAULT_RUN, Format, Input, StoreOptions};
 use crate::cli::fleet_export::{self, Range};
 use crate::cli::{client, offline, upkeep};
@@ -39,6 +41,11 @@ impl Outcome {
     /// No failures and no notes.
     pub fn fine() -> Outcome {
         Outcome::with_notes(Vec::new())
+    }
+
+    /// One failure.
+    pub fn failed(sentence: String) -> Outcome {
+        Outcome { failures: vec![sentence], notes: Vec::new() }
     }
 
     /// No failures.
@@ -79,7 +86,8 @@ impl From<AnswerError> for ShellError {
     }
 }
 
-type Result<T> = std::result::Result<T, ShellError>;
+/// The result of what a command does.
+pub(super) type Result<T> = std::result::Result<T, ShellError>;
 
 /// Reads, showing the progress on a terminal.
 fn with_meter<T>(read: impl FnOnce(&mut dyn FnMut(Progress)) -> T) -> T {
@@ -126,28 +134,17 @@ pub fn import(input: &Input, backend: &Backend, out: &mut dyn Write) -> Result<O
     Ok(Outcome { failures, notes })
 }
 
-/// The tables of a report.
-const REPORTED: [Topic; 8] = [
-    Topic::Summary,
-    Topic::Months,
-    Topic::Days,
-    Topic::Services,
-    Topic::Sources,
-    Topic::Anomalies,
-    Topic::Rules,
-    Topic::Hours,
-];
-
 /// Reads log files into memory and prints the tables.
 pub fn report(input: &Input, question: &Question, as_json: bool, out: &mut dyn Write) -> Result<Outcome> {
+    use Topic::{Anomalies, Days, Hours, Months, Rules, Services, Sources, Summary};
     if !cfg!(feature = "files") {
         return reads_no_files();
     }
     let (reading, mut opened) = with_meter(|progress| offline::report(input, progress))?;
     let mut report = Report { input: reading.counts, ..Report::default() };
-    for topic in REPORTED {
+    for topic in [Summary, Months, Days, Services, Sources, Anomalies, Rules, Hours] {
         let mut question = Question { topic, ..question.clone() };
-        if topic == Topic::Anomalies {
+        if topic == Anomalies {
             // Anomalies are days of attempts, whatever else is asked for.
             question.class = Class::Attempt;
         }
@@ -179,9 +176,15 @@ pub(super) fn print_json(answer: &dyn Field, out: &mut dyn Write) -> io::Result<
 }
 
 /// Asks the daemon or a store, and prints the answer.
-pub fn ask(question: &Question, backend: &Backend, as_json: bool, out: &mut dyn Write) -> Result<Outcome> {
+pub fn ask(
+    question: &Question,
+    arguments: Map<String, Value>,
+    backend: &Backend,
+    as_json: bool,
+    out: &mut dyn Write,
+) -> Result<Outcome> {
     let store = match backend {
-        Backend::Daemon { ubus } => return client::ask(question, ubus, as_json, out),
+        Backend::Daemon { ubus } => return client::ask(question.topic, arguments, ubus, as_json, out),
         Backend::Store(store) => store,
     };
     let mut opened = offline::open_store(store)?;
@@ -217,13 +220,11 @@ pub fn export(format: Format, range: &Range, backend: &Backend, out: &mut dyn Wr
         (Format::Ndjson, Backend::Store(store)) => fleet_export::export(store, range, None, out),
         (Format::Prometheus, Backend::Daemon { ubus }) => client::metrics(ubus, out),
         (Format::Prometheus, Backend::Store(_)) => {
-            let why = "the prometheus format shows the running daemon's counters: leave out --db";
-            Err(why.into())
+            Err("the prometheus format shows the running daemon's counters: leave out --db".into())
         }
         (_, Backend::Daemon { .. }) => {
-            let why =
-                "json and csv export the stored days: name the store with --db, such as --db /etc/fwstat";
-            Err(why.into())
+            Err("json and csv export the stored days: name the store with --db, such as --db /etc/fwstat"
+                .into())
         }
         (_, Backend::Store(store)) => export_days(format, store, out),
     }

@@ -6,14 +6,14 @@
 use std::fs::{self, File};
 use std::io::{self, IsTerminal, Write};
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde_json::{Value, json};
 
 use super::arguments::{Backend, StoreOptions};
 use super::client;
-use super::offline;
-use super::shell::{Outcome, ShellError};
+use super::offline::{self, cannot};
+use super::shell::{Outcome, Result, ShellError};
 use crate::event::calendar::Date;
 use crate::input::imported::Imported;
 use crate::live::clock::BUILT;
@@ -23,7 +23,7 @@ use crate::query::target::MAX_NETWORKS;
 use crate::store::backup;
 use crate::store::directory::{Directory, Disk};
 use crate::store::ledger::Moment;
-use crate::store::{Forgotten, Restored, Retention, Store};
+use crate::store::{Restored, Retention, Store};
 use crate::sys::{clock, random};
 
 /// What `forget` deletes.
@@ -31,27 +31,6 @@ use crate::sys::{clock, random};
 pub enum ForgetScope {
     Before(Date),
     Source(Prefix),
-}
-
-/// An operation on a store.
-#[derive(Clone, PartialEq, Debug)]
-pub enum StoreCommand {
-    /// To this file; `-` is standard output.
-    Backup(PathBuf),
-    /// From this file; `-` is standard input.
-    Restore(PathBuf),
-    Forget(ForgetScope),
-}
-
-type Result<T> = std::result::Result<T, ShellError>;
-
-/// Executes the operation and prints the result.
-pub fn run(work: &StoreCommand, backend: &Backend, as_json: bool, out: &mut dyn Write) -> Result<Outcome> {
-    match work {
-        StoreCommand::Backup(file) => back_up(backend, file, as_json, out),
-        StoreCommand::Restore(file) => restore(backend, file, as_json, out),
-        StoreCommand::Forget(scope) => forget(backend, *scope, as_json, out),
-    }
 }
 
 /// Works on a store directory while no other process writes to it. `forget`: what the daemon removes from its memory.
@@ -63,11 +42,13 @@ pub fn with_directory<T>(
     match backend {
         Backend::Store(store) => work(&store.directory),
         Backend::Daemon { ubus } => {
-            let directory = client::release(ubus, forget)?;
-            let done = work(&directory);
+            let forget = forget.map(|prefix| prefix.to_string());
+            let released = client::call(ubus, "release", &json!({"forget": forget}))?;
+            let directory = released["path"].as_str().ok_or("the daemon's answer names no store")?;
+            let done = work(Path::new(directory));
             // The daemon opens its store again, whatever the result.
-            let taken = client::take_back(ubus);
-            done.and_then(|done| taken.map(|()| done))
+            let taken = client::call(ubus, "commit", &json!({}));
+            done.and_then(|done| taken.map(|_| done))
         }
     }
 }
@@ -78,10 +59,9 @@ fn with_store<T>(
     work: impl FnOnce(&mut Store) -> Result<T>,
 ) -> Result<T> {
     with_directory(backend, forget, |directory| {
-        let cannot = |error: io::Error| format!("cannot write to {}: {error}", directory.display());
         // The directory must exist, so that a mistyped path creates none.
-        fs::metadata(directory).map_err(cannot)?;
-        let disk = Disk::open_for_writing(directory).map_err(cannot)?;
+        fs::metadata(directory).map_err(cannot("write to", directory))?;
+        let disk = Disk::open_for_writing(directory).map_err(cannot("write to", directory))?;
         work(&mut Store::open(Directory::Disk(disk), Retention::default(), None)?)
     })
 }
@@ -93,24 +73,24 @@ impl From<crate::store::StoreError> for ShellError {
 }
 
 /// Writes a backup to a file, or to standard output for `-`.
-fn back_up(backend: &Backend, file: &Path, as_json: bool, out: &mut dyn Write) -> Result<Outcome> {
+pub fn back_up(backend: &Backend, file: &Path, as_json: bool, out: &mut dyn Write) -> Result<Outcome> {
     let to_stdout = file.as_os_str() == "-";
     if to_stdout && io::stdout().is_terminal() {
         return Err("a backup is not for a terminal: give a file, or send it to a pipe".into());
     }
-    let cannot = |error: io::Error| ShellError::Failure(format!("cannot write {}: {error}", file.display()));
     let created = offline::now();
     let packed = with_store(backend, None, |store| {
         if to_stdout {
             return Ok(backup::pack(store.directory(), created, out)?);
         }
-        replace(file, 0o600, |new| backup::pack(store.directory(), created, new)).map_err(cannot)
+        let packed = replace(file, 0o600, |new| backup::pack(store.directory(), created, new));
+        Ok(packed.map_err(cannot("write", file))?)
     })?;
     let outcome = Outcome::with_notes(packed.left_out);
     if to_stdout {
         return Ok(outcome);
     }
-    let bytes = fs::metadata(file).map_err(cannot)?.len();
+    let bytes = fs::metadata(file).map_err(cannot("write", file))?.len();
     match as_json {
         true => writeln!(out, "{}", text(&json!({"files": packed.files, "bytes": bytes})))?,
         false => writeln!(out, "{}: {} files, {bytes} bytes", file.display(), packed.files)?,
@@ -140,8 +120,8 @@ pub(super) fn replace<T>(
     written
 }
 
-/// Adds what the store lacks of a backup.
-fn restore(backend: &Backend, file: &Path, as_json: bool, out: &mut dyn Write) -> Result<Outcome> {
+/// Adds what the store lacks of the backup in a file, or in standard input for `-`.
+pub fn restore(backend: &Backend, file: &Path, as_json: bool, out: &mut dyn Write) -> Result<Outcome> {
     let refused = |why: String| format!("cannot restore {}: {why}; nothing was changed", file.display());
     let unpacked = match file.as_os_str() == "-" {
         true => backup::unpack(&mut io::stdin().lock()),
@@ -154,8 +134,7 @@ fn restore(backend: &Backend, file: &Path, as_json: bool, out: &mut dyn Write) -
     let mut theirs = Store::open(unpacked.into_directory(), Retention::default(), None)?;
     if let Backend::Store(StoreOptions { directory, .. }) = backend {
         // A new router has no directory yet.
-        fs::create_dir_all(directory)
-            .map_err(|error| format!("cannot make {}: {error}", directory.display()))?;
+        fs::create_dir_all(directory).map_err(cannot("make", directory))?;
     }
     let (restored, mut notes) = with_store(backend, None, |store| {
         let mut restored = store.restore(&mut theirs, &moment(), joined)?;
@@ -208,13 +187,13 @@ fn joined(ours: &[u8], theirs: &[u8]) -> Vec<u8> {
 }
 
 /// Deletes days or a source.
-fn forget(backend: &Backend, scope: ForgetScope, as_json: bool, out: &mut dyn Write) -> Result<Outcome> {
+pub fn forget(backend: &Backend, scope: ForgetScope, as_json: bool, out: &mut dyn Write) -> Result<Outcome> {
     let now = offline::now();
     let source = match scope {
         ForgetScope::Source(prefix) => Some(prefix),
         ForgetScope::Before(_) => None,
     };
-    let Forgotten { count, .. } = with_store(backend, source, |store| {
+    let count = with_store(backend, source, |store| {
         let forgotten = match scope {
             ForgetScope::Before(first) => {
                 let mut calendar = offline::stored_zone(store.meta()?.zone.as_deref());
@@ -234,7 +213,7 @@ fn forget(backend: &Backend, scope: ForgetScope, as_json: bool, out: &mut dyn Wr
             return Err(why.into());
         }
         store.commit(forgotten.changes)?;
-        Ok(Forgotten { changes: Vec::new(), refused: None, ..forgotten })
+        Ok(forgotten.count)
     })?;
     let (key, what) = match scope {
         ForgetScope::Before(first) => ("days", format!("{count} days before {first}")),

@@ -31,27 +31,25 @@ pub fn opened(text: &str, zones: &[String]) -> Vec<Open> {
     // Zones without a policy have that of the first section of defaults.
     let defaults = sections.iter().find(|section| section.kind == "defaults");
     let default = defaults.and_then(|section| section.value("input"));
-    let accepts = |word: Option<&str>| word.is_some_and(|word| is_word("accept", word));
+    let is = |section: &Section, word| section.value("target").is_some_and(|target| is_word(word, target));
     let is_on = |section: &&Section| section.value("enabled").and_then(flag) != Some(false);
     let mut found = Vec::new();
     for section in sections.iter().filter(is_on) {
         match section.kind.as_str() {
             "zone" => {
                 let name = section.value("name").unwrap_or_default();
-                if accepts(section.value("input").or(default)) && zones.iter().any(|zone| zone == name) {
-                    let all = |protocol| Open {
-                        protocol,
-                        first: 1,
-                        last: u16::MAX,
-                        by: "the zone's policy".into(),
-                    };
+                let policy = section.value("input").or(default).unwrap_or_default();
+                if is_word("accept", policy) && zones.iter().any(|zone| zone == name) {
+                    let (first, last) = (1, u16::MAX);
+                    let all = |protocol| Open { protocol, first, last, by: "the zone's policy".into() };
                     found.extend([protocol::TCP, protocol::UDP].map(all));
                 }
             }
-            "rule" if accepts(section.value("target")) && is_from(section, zones) => {
+            "rule" if is(section, "accept") && is_from(section, zones) => {
                 add(section, "rule", "dest_port", &mut found);
             }
-            "redirect" if is_redirect(section) && is_from(section, zones) => {
+            // fw4 takes every target but SNAT for the default, DNAT.
+            "redirect" if !is(section, "snat") && is_from(section, zones) => {
                 add(section, "redirect", "src_dport", &mut found);
             }
             _ => {}
@@ -67,11 +65,6 @@ fn is_from(section: &Section, zones: &[String]) -> bool {
         |name: &&str| section.settings.iter().any(|one| one.name == **name && !one.value.starts_with('!'));
     let narrowed = ["src_ip", "src_mac", "ipset", "src_port"].iter().any(narrows);
     !narrowed && (source == "*" || zones.iter().any(|zone| zone == source))
-}
-
-/// fw4 takes every other target for the default, DNAT.
-fn is_redirect(section: &Section) -> bool {
-    section.value("target").is_none_or(|target| !is_word("snat", target))
 }
 
 fn add(section: &Section, kind: &str, ports: &str, found: &mut Vec<Open>) {
@@ -110,18 +103,13 @@ fn range(word: &str) -> Option<(u16, u16)> {
 /// The attempts at open ports, most first; a single open port is listed even with no attempts.
 pub fn attacked(open: &[Open], rows: &[ServiceRow]) -> Vec<ExposureRow> {
     let mut found: Vec<ExposureRow> = Vec::new();
-    let mut push = |row: ExposureRow| {
-        if !found.iter().any(|known| known.protocol == row.protocol && known.port == row.port) {
-            found.push(row);
-        }
-    };
     for row in rows {
         let (Some(port), Some(protocol)) = (row.port, services::protocol_number(&row.protocol)) else {
             continue;
         };
         let holds = |open: &&Open| open.protocol == protocol && (open.first..=open.last).contains(&port);
         if let Some(open) = open.iter().find(holds) {
-            push(ExposureRow {
+            found.push(ExposureRow {
                 protocol: row.protocol.clone(),
                 port,
                 name: row.name.clone(),
@@ -133,41 +121,37 @@ pub fn attacked(open: &[Open], rows: &[ServiceRow]) -> Vec<ExposureRow> {
         }
     }
     for open in open.iter().filter(|open| open.first == open.last) {
-        push(ExposureRow {
-            protocol: services::protocol_name(open.protocol),
-            port: open.first,
-            name: services::look_up(open.protocol, open.first).map(|known| known.name.into()),
+        let (protocol, port) = (services::protocol_name(open.protocol), open.first);
+        if found.iter().any(|known| known.protocol == protocol && known.port == port) {
+            continue;
+        }
+        found.push(ExposureRow {
+            protocol,
+            port,
+            name: services::look_up(open.protocol, port).map(|known| known.name.into()),
             by: open.by.clone(),
-            attempts: 0,
-            unique_sources: None,
-            unique_sources_error: None,
+            ..ExposureRow::default()
         });
     }
     found.truncate(MAX_OPEN_PORTS);
     found
 }
 
-/// Caches the last answer: adding up a month is expensive, and the page asks every 30 seconds.
-#[derive(Default)]
-pub struct ExposureCache {
-    last: Option<(u64, Vec<Open>, Exposure)>,
+/// The last answer: adding up a month is expensive, and the page asks every 30 seconds.
+pub struct CachedExposure {
+    /// Milliseconds since boot.
+    pub asked_ms: u64,
+    pub open: Vec<Open>,
+    pub exposure: Exposure,
 }
 
 /// How long the answer is reused while the same ports are open, in milliseconds.
 const CACHE_MS: u64 = 60_000;
 
-impl ExposureCache {
-    /// The answer at `now` (milliseconds since boot).
-    pub fn new(now: u64, open: Vec<Open>, exposure: Exposure) -> ExposureCache {
-        ExposureCache { last: Some((now, open, exposure)) }
-    }
-
-    /// Its first rows; `None` if it is too old or for other ports.
-    pub fn get(&self, now: u64, open: &[Open], since: Date, limit: u32) -> Option<Exposure> {
-        let (asked_ms, open_then, exposure) = self.last.as_ref()?;
-        let fits = now.saturating_sub(*asked_ms) < CACHE_MS && open_then == open && exposure.since == since;
-        let ports = exposure.ports.iter().take(limit as usize).cloned().collect();
-        fits.then_some(Exposure { since, ports })
+impl CachedExposure {
+    /// Whether it is new enough (`now_ms` since boot) and of these ports.
+    pub fn fits(&self, now_ms: u64, open: &[Open], since: Date) -> bool {
+        now_ms.saturating_sub(self.asked_ms) < CACHE_MS && self.open == open && self.exposure.since == since
     }
 }
 
@@ -285,12 +269,12 @@ config redirect
     fn what_was_told_is_told_again_for_a_minute() {
         let open = opened(FIREWALL, &["wan".to_string()]);
         let since = Date(20_000);
-        let cache = ExposureCache::new(1000, open.clone(), Exposure { since, ports: attacked(&open, &[]) });
-        assert_eq!(cache.get(60_999, &open, since, 1).unwrap().ports.len(), 1);
-        assert!(cache.get(61_000, &open, since, 1).is_none());
-        assert!(cache.get(2000, &open[1..], since, 1).is_none());
-        assert!(cache.get(2000, &open, Date(20_031), 1).is_none());
-        assert!(ExposureCache::default().get(0, &open, since, 1).is_none());
+        let exposure = Exposure { since, ports: attacked(&open, &[]) };
+        let cache = CachedExposure { asked_ms: 1000, open: open.clone(), exposure };
+        assert!(cache.fits(60_999, &open, since));
+        assert!(!cache.fits(61_000, &open, since));
+        assert!(!cache.fits(2000, &open[1..], since));
+        assert!(!cache.fits(2000, &open, Date(20_031)));
     }
 
     #[test]

@@ -3,10 +3,10 @@
 //! Takes the text of `/etc/config/fwstat`, gives the configuration and what is wrong with it.
 //! Opens no file, prints nothing.
 
-use std::fmt;
 use std::path::Path;
 use std::time::Duration;
 
+use crate::event::calendar::duration_text;
 pub use crate::guard::Mode as GuardMode;
 use crate::query::question::Prefix;
 
@@ -135,29 +135,14 @@ pub struct Guard {
     pub refused: Option<String>,
 }
 
-/// An error of the configuration; its `Display` is one sentence with file and line.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
+/// An error of the configuration.
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Problem {
-    pub file: String,
     pub line: u32,
-    /// Empty for a line that could not be parsed.
-    pub option: String,
-    pub value: String,
-    pub what: String,
-    /// The consequence, such as `using the default 1h`.
-    pub consequence: String,
+    /// File and line, what is wrong, and the consequence.
+    pub sentence: String,
     /// A warning: no option is lost.
     pub warning: bool,
-}
-
-impl fmt::Display for Problem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}: ", self.file, self.line)?;
-        if !self.option.is_empty() {
-            write!(f, "option {} '{}': ", uci::shown(&self.option), uci::shown(&self.value))?;
-        }
-        write!(f, "{}; {}", self.what, self.consequence)
-    }
 }
 
 impl Default for Config {
@@ -181,16 +166,11 @@ impl Default for Config {
             guard: Guard::default(),
             fleet: Fleet::default(),
         };
-        for option in OPTIONS {
-            let read = option.kind.read(&mut config, option.default);
-            debug_assert!(read.is_ok(), "the default of {} is out of its own range", option.name);
-        }
+        OPTIONS.iter().for_each(|option| option.set(&mut config, option.default));
         config
     }
 }
 
-const GUARD_OFF: &str = "the guard stays off";
-const GUARD_KEPT: &str = "the guard stays as it was";
 /// Most problems that are listed.
 const MAX_PROBLEMS: usize = 100;
 
@@ -202,20 +182,9 @@ impl Config {
 
     /// The same at a reload, with `before` in use: an option with a bad value stays as it was, and a problem in the
     /// guard's section leaves the whole guard as it was.
-    pub fn parse_again(file: &str, text: &str, before: &Config) -> (Config, Vec<Problem>) {
-        Config::read(file, text, Some(before))
-    }
-
-    fn read(file: &str, text: &str, before: Option<&Config>) -> (Config, Vec<Problem>) {
-        let mut reading = Reading {
-            file,
-            config: before.cloned().unwrap_or_default(),
-            before,
-            problems: Vec::new(),
-            more: 0,
-            guard_problem: None,
-            lines: Vec::new(),
-        };
+    pub fn read(file: &str, text: &str, before: Option<&Config>) -> (Config, Vec<Problem>) {
+        let config = before.cloned().unwrap_or_default();
+        let mut reading = Reading { file, config, before, ..Reading::default() };
         let (sections, faults) = uci::parse(text);
         for kind in options::KINDS {
             reading.sections(kind, &sections);
@@ -224,7 +193,7 @@ impl Config {
             let kind = section.kind.as_str();
             if !options::KINDS.contains(&kind) && !options::OTHERS.contains(&kind) {
                 let what = format!("unknown section type '{}'", uci::shown(&section.kind));
-                reading.problem(section.line, "", "", what, "it is ignored", true);
+                reading.problem(section.line, None, &what, "it is ignored", true);
             }
         }
         for fault in faults {
@@ -236,20 +205,20 @@ impl Config {
             } else {
                 format!("the line is ignored and {}", reading.guard_stays())
             };
-            reading.problem(fault.line, "", "", fault.what, &consequence, false);
+            reading.problem(fault.line, None, &fault.what, &consequence, false);
         }
         reading.guard_last();
         reading.problems.sort_by_key(|problem| problem.line);
         if reading.more > 0 {
             let line = reading.problems.last().map_or(0, |problem| problem.line);
-            let what = format!("{} more problems", reading.more);
-            let (file, consequence) = (file.to_string(), "they are not listed".to_string());
-            reading.problems.push(Problem { file, line, what, consequence, ..Problem::default() });
+            let sentence = format!("{file}:{line}: {} more problems; they are not listed", reading.more);
+            reading.problems.push(Problem { line, sentence, warning: false });
         }
         (reading.config, reading.problems)
     }
 }
 
+#[derive(Default)]
 struct Reading<'a> {
     file: &'a str,
     config: Config,
@@ -265,43 +234,37 @@ struct Reading<'a> {
 }
 
 impl Reading<'_> {
+    /// `given`: the option and its value, unless the line could not be parsed.
     fn problem(
         &mut self,
         line: u32,
-        option: &str,
-        value: &str,
-        what: String,
+        given: Option<(&str, &str)>,
+        what: &str,
         consequence: &str,
         warning: bool,
     ) {
-        let problem = Problem {
-            file: self.file.to_string(),
-            line,
-            option: option.to_string(),
-            value: value.to_string(),
-            what,
-            consequence: consequence.to_string(),
-            warning,
-        };
+        let shown = |(name, value)| format!("option {} '{}': ", uci::shown(name), uci::shown(value));
+        let option = given.map(shown).unwrap_or_default();
+        let sentence = format!("{}:{line}: {option}{what}; {consequence}", self.file);
         if consequence.ends_with(self.guard_stays()) && self.guard_problem.is_none() {
-            self.guard_problem = Some((problem.to_string(), option == "enabled"));
+            self.guard_problem = Some((sentence.clone(), given.is_some_and(|(name, _)| name == "enabled")));
         }
         if self.problems.len() < MAX_PROBLEMS {
-            self.problems.push(problem);
+            self.problems.push(Problem { line, sentence, warning });
         } else {
             self.more = self.more.saturating_add(1);
         }
     }
 
     fn guard_stays(&self) -> &'static str {
-        if self.before.is_some() { GUARD_KEPT } else { GUARD_OFF }
+        if self.before.is_some() { "the guard stays as it was" } else { "the guard stays off" }
     }
 
     fn sections(&mut self, kind: &str, sections: &[Section]) {
         let sections = || sections.iter().filter(|section| section.kind == kind);
         for second in sections().skip(1) {
             let what = format!("a second section of type '{kind}'");
-            self.problem(second.line, "", "", what, "its options are added to the first one's", true);
+            self.problem(second.line, None, &what, "its options are added to the first one's", true);
         }
         for option in OPTIONS.iter().filter(|option| option.section == kind) {
             // As in UCI: an `option` replaces earlier values, a `list` adds to them, an empty one removes them.
@@ -318,8 +281,7 @@ impl Reading<'_> {
                 self.option(option, &values, line);
             } else if self.before.is_some() {
                 // Its line was removed: the default applies again.
-                let read = option.kind.read(&mut self.config, option.default);
-                debug_assert!(read.is_ok(), "the default of {} is out of its own range", option.name);
+                option.set(&mut self.config, option.default);
             }
         }
         for setting in sections().flat_map(|section| &section.settings) {
@@ -328,7 +290,8 @@ impl Reading<'_> {
                     Some(name) => format!("unknown option in section '{kind}' (did you mean {name}?)"),
                     None => format!("unknown option in section '{kind}'"),
                 };
-                self.problem(setting.line, &setting.name, &setting.value, what, "it is ignored", true);
+                let given = Some((setting.name.as_str(), setting.value.as_str()));
+                self.problem(setting.line, given, &what, "it is ignored", true);
             }
         }
     }
@@ -347,15 +310,14 @@ impl Reading<'_> {
                 _ if self.before.is_some() => "the value in use stays".to_string(),
                 _ => match option.discloses_least() {
                     Some(word) => {
-                        let read = option.kind.read(&mut self.config, &[word]);
-                        debug_assert!(read.is_ok(), "{} does not take {word}", option.name);
+                        option.set(&mut self.config, &[word]);
                         format!("using {word}, so that no address is disclosed")
                     }
                     None => format!("using the default {}", option.default_text()),
                 },
             };
             let what = format!("expected {}", option.kind.expected());
-            self.problem(line, option.name, bad, what, &consequence, false);
+            self.problem(line, Some((option.name, bad)), &what, &consequence, false);
         }
     }
 
@@ -363,12 +325,12 @@ impl Reading<'_> {
     fn guard_last(&mut self) {
         let guard = &self.config.guard;
         if guard.block_cap < guard.block_for {
-            let cap = options::duration_text(guard.block_cap);
-            let what =
-                format!("expected at least block_for, which is {}", options::duration_text(guard.block_for));
+            let cap = duration_text(guard.block_cap.as_secs());
+            let least = duration_text(guard.block_for.as_secs());
+            let what = format!("expected at least block_for, which is {least}");
             let given = |name| self.lines.iter().find(|line| line.0 == name);
             let line = given("block_cap").or_else(|| given("block_for")).map_or(0, |line| line.1);
-            self.problem(line, "block_cap", &cap, what, self.guard_stays(), false);
+            self.problem(line, Some(("block_cap", &cap)), &what, self.guard_stays(), false);
         }
         let wanted = self.config.guard.enabled != GuardMode::Off;
         let Some((problem, is_enabled)) = self.guard_problem.take() else {

@@ -6,9 +6,10 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 pub use super::values::duration;
-use super::values::{DAY, MINUTE, SECOND, choice, flag, is_path, is_url, is_zone, number, parse_rate};
+use super::values::{choice, flag, is_path, is_url, is_zone, parse_rate};
 use super::{Config, FleetSources, GuardMode, Rate, Scope};
-use crate::query::question::Prefix;
+use crate::event::calendar::duration_text;
+use crate::query::question::{Prefix, number};
 
 /// The type of the section with the options of everything but the guard.
 pub const MAIN: &str = "fwstat";
@@ -85,7 +86,7 @@ static OPTIONAL_PATH: Syntax = Syntax {
 };
 
 /// The windows of rates.
-pub const RATE_WINDOW: RangeInclusive<Duration> = SECOND..=DAY;
+pub const RATE_WINDOW: RangeInclusive<Duration> = Duration::from_secs(1)..=days(1);
 
 const fn days(number: u64) -> Duration {
     Duration::from_secs(86_400 * number)
@@ -148,7 +149,7 @@ pub static OPTIONS: &[Row] = &[
     main(
         "commit_interval",
         &["1h"],
-        Kind::Duration { least: MINUTE, most: days(7), set: |c, d| c.commit_interval = d },
+        Kind::Duration { least: Duration::from_secs(60), most: days(7), set: |c, d| c.commit_interval = d },
         "how often the statistics are written to flash; a power cut loses at most this much, short \
          intervals wear out the flash",
     ),
@@ -317,13 +318,13 @@ pub static OPTIONS: &[Row] = &[
     fleet(
         "spread",
         &["6h"],
-        Kind::Duration { least: Duration::ZERO, most: DAY, set: |c, d| c.fleet.spread = d },
+        Kind::Duration { least: Duration::ZERO, most: days(1), set: |c, d| c.fleet.spread = d },
         "a file waits a random part of this time, so that not all routers send at once",
     ),
     fleet(
         "keep",
         &["7d"],
-        Kind::Duration { least: DAY, most: days(60), set: |c, d| c.fleet.keep = d },
+        Kind::Duration { least: days(1), most: days(60), set: |c, d| c.fleet.keep = d },
         "how long a file waits for a server that does not answer; then it is dropped",
     ),
     fleet(
@@ -345,6 +346,12 @@ impl Row {
         }
     }
 
+    /// Stores values that are known to be valid.
+    pub(super) fn set(&self, config: &mut Config, values: &[&str]) {
+        let read = self.kind.read(config, values);
+        debug_assert!(read.is_ok(), "{} does not take {values:?}", self.name);
+    }
+
     /// The default in messages and in docs/CONFIGURATION.md.
     pub fn default_text(&self) -> String {
         if self.default.is_empty() { "(none)".to_string() } else { self.default.join(" ") }
@@ -364,8 +371,8 @@ impl Kind {
             Kind::Number { least, most, .. } => format!("a number from {least} to {most}"),
             Kind::Duration { least, most, .. } => format!(
                 "a duration from {} to {} (such as 90s, 10m, 1h, 7d)",
-                duration_text(*least),
-                duration_text(*most)
+                duration_text(least.as_secs()),
+                duration_text(most.as_secs())
             ),
             Kind::Rate { most, .. } => format!("a rate such as 200/1m: 1 to {most} in 1s to 1d"),
             Kind::Choice { words, .. } => format!("one of {}", words.join(", ")),
@@ -405,40 +412,26 @@ impl Kind {
                 set(config, bits);
             }
             Kind::Zones(set) => {
-                if let Some(bad) = values.iter().find(|zone| !is_zone(zone)) {
-                    return Err(bad);
-                }
                 let mut zones: Vec<String> = Vec::new();
                 for zone in values {
-                    if !zones.iter().any(|known| known == zone) {
+                    if !is_zone(zone) {
+                        return Err(zone);
+                    } else if !zones.iter().any(|known| known == zone) {
                         zones.push(zone.to_string());
                     }
                 }
-                if zones.len() > MAX_ZONES {
-                    return Err(one);
-                }
-                set(config, zones);
+                set(config, Some(zones).filter(|all| all.len() <= MAX_ZONES).ok_or(one)?);
             }
             Kind::Text(syntax, set) if (syntax.is_valid)(one) => set(config, one.to_string()),
             Kind::Text(..) => return Err(one),
             Kind::Prefixes(set) => {
-                let mut prefixes = Vec::new();
-                for value in values {
-                    prefixes.push(Prefix::parse(value).map_err(|_| *value)?);
-                }
-                if prefixes.len() > MAX_PREFIXES {
-                    return Err(one);
-                }
-                set(config, prefixes);
+                let prefixes = values.iter().map(|value| Prefix::parse(value).map_err(|_| *value));
+                let prefixes = prefixes.collect::<Result<Vec<_>, _>>()?;
+                set(config, Some(prefixes).filter(|all| all.len() <= MAX_PREFIXES).ok_or(one)?);
             }
         }
         Ok(())
     }
-}
-
-/// The duration in the largest unit without a remainder.
-pub fn duration_text(duration: Duration) -> String {
-    crate::event::calendar::duration_text(duration.as_secs())
 }
 
 /// The option of this section whose name is most similar to `name`, if one is.

@@ -57,27 +57,26 @@ const MAX_FAULTS: usize = 200;
 /// Reads a whole file.
 pub fn parse(text: &str) -> (Vec<Section>, Vec<Fault>) {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let mut reader = Reader { text: text.as_bytes(), at: 0, line: 1, whole_lines: false };
-    let mut sections = Vec::new();
-    let mut faults = Vec::new();
+    let mut reader = Reader { text: text.as_bytes(), at: 0, whole_lines: false };
+    let (mut sections, mut faults) = (Vec::new(), Vec::new());
+    let (mut line, mut counted) = (1, 0);
     while reader.next_statement() {
-        let (start, line) = (reader.at, reader.line);
-        if let Err(what) = reader.statement(&mut sections) {
+        let start = reader.at;
+        line += memchr::memchr_iter(b'\n', &reader.text[counted..start]).count() as u32;
+        counted = start;
+        if let Err(what) = reader.statement(line, &mut sections) {
             let command = reader.text[start..].split(|c| is_space(*c)).next().unwrap_or_default();
             let setting = matches!(command, b"option" | b"o" | b"list" | b"l");
             match faults.get_mut(MAX_FAULTS - 1) {
                 None => faults.push(Fault { line, what, setting }),
                 Some(last) => {
-                    *last = Fault {
-                        line,
-                        what: "this line and others before it cannot be read".into(),
-                        setting: false,
-                    };
+                    let what = "this line and others before it cannot be read".into();
+                    *last = Fault { line, what, setting: false };
                 }
             }
-            if reader.line > line {
+            if reader.text[start..reader.at].contains(&b'\n') {
                 // Probably a missing quote: the lines within the quotes are parsed again one by one.
-                (reader.at, reader.line, reader.whole_lines) = (start, line, true);
+                (reader.at, reader.whole_lines) = (start, true);
             }
             reader.skip_line();
         }
@@ -88,7 +87,6 @@ pub fn parse(text: &str) -> (Vec<Section>, Vec<Fault>) {
 struct Reader<'a> {
     text: &'a [u8],
     at: usize,
-    line: u32,
     /// After a missing quote: from there on quotes end on their line, so that one line is lost, and every line is
     /// parsed at most twice.
     whole_lines: bool,
@@ -99,23 +97,14 @@ impl Reader<'_> {
         self.text.get(self.at).copied()
     }
 
-    fn bump(&mut self) {
-        if self.peek() == Some(b'\n') {
-            self.line = self.line.saturating_add(1);
-        }
-        self.at += 1;
-    }
-
-    fn skip_blanks(&mut self) {
-        while self.peek().is_some_and(|c| c != b'\n' && is_space(c)) {
+    fn skip(&mut self, is_skipped: fn(u8) -> bool) {
+        while self.peek().is_some_and(is_skipped) {
             self.at += 1;
         }
     }
 
     fn skip_line(&mut self) {
-        while self.peek().is_some_and(|c| c != b'\n') {
-            self.at += 1;
-        }
+        self.skip(|c| c != b'\n');
     }
 
     /// Goes to the next command; false at the end of the text.
@@ -124,19 +113,15 @@ impl Reader<'_> {
             match self.peek() {
                 None => return false,
                 Some(b'#') => self.skip_line(),
-                Some(b';') => self.at += 1,
-                Some(c) if is_space(c) => self.bump(),
+                Some(c) if c == b';' || is_space(c) => self.at += 1,
                 Some(_) => return true,
             }
         }
     }
 
-    fn statement(&mut self, sections: &mut Vec<Section>) -> Result<(), String> {
-        let line = self.line;
+    fn statement(&mut self, line: u32, sections: &mut Vec<Section>) -> Result<(), String> {
         let start = self.at;
-        while self.peek().is_some_and(|c| !is_space(c) && c != b';') {
-            self.at += 1;
-        }
+        self.skip(|c| !is_space(c) && c != b';');
         match &self.text[start..self.at] {
             b"package" | b"p" => {
                 self.argument()?.ok_or("'package' needs a name")?;
@@ -174,7 +159,7 @@ impl Reader<'_> {
 
     /// The next word of this statement, quotes and escapes resolved.
     fn argument(&mut self) -> Result<Option<String>, String> {
-        self.skip_blanks();
+        self.skip(|c| c != b'\n' && is_space(c));
         if matches!(self.peek(), None | Some(b'\n' | b';' | b'#')) {
             return Ok(None);
         }
@@ -207,7 +192,7 @@ impl Reader<'_> {
                 Some(b'\n') if self.whole_lines => break,
                 Some(c) => {
                     word.push(c);
-                    self.bump();
+                    self.at += 1;
                 }
                 None => break,
             }
@@ -218,15 +203,14 @@ impl Reader<'_> {
     /// A backslash takes the next character as it is; at the end of a line it joins the next line.
     fn escaped(&mut self, word: &mut Vec<u8>) {
         self.at += 1;
-        let rest = &self.text[self.at.min(self.text.len())..];
-        if rest.starts_with(b"\r\n") {
-            self.at += 1;
-            self.bump();
-        } else if rest.starts_with(b"\n") {
-            self.bump();
-        } else if let Some(&c) = rest.first() {
-            word.push(c);
-            self.at += 1;
+        match &self.text[self.at..] {
+            [b'\r', b'\n', ..] => self.at += 2,
+            [b'\n', ..] => self.at += 1,
+            [c, ..] => {
+                word.push(*c);
+                self.at += 1;
+            }
+            [] => {}
         }
     }
 

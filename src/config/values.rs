@@ -5,13 +5,10 @@
 use std::time::Duration;
 
 use super::Rate;
+use crate::query::question::number;
 
-/// Units of windows and durations.
-pub(super) const SECOND: Duration = Duration::from_secs(1);
-pub(super) const MINUTE: Duration = Duration::from_secs(60);
-pub(super) const HOUR: Duration = Duration::from_secs(3600);
-pub(super) const DAY: Duration = Duration::from_secs(86_400);
-pub(super) const WEEK: Duration = Duration::from_secs(7 * 86_400);
+/// Units of windows and durations, in seconds.
+const UNITS: [(&str, u64); 5] = [("s", 1), ("m", 60), ("h", 3600), ("d", 86_400), ("w", 7 * 86_400)];
 
 /// Booleans as OpenWrt's `config_get_bool` reads them.
 pub(super) fn flag(text: &str) -> Option<bool> {
@@ -33,27 +30,15 @@ pub(super) fn choice(words: &[&str], text: &str) -> Option<usize> {
     place(text).or_else(|| place(if flag(text)? { "1" } else { "0" }))
 }
 
-/// Decimal digits only: no sign, no blanks.
-pub(super) fn number(text: &str) -> Option<u32> {
-    if text.bytes().all(|c| c.is_ascii_digit()) { text.parse().ok() } else { None }
-}
-
 /// `90s`, `10m`, `1h`, `7d`, `2w`, or seconds alone.
 pub fn duration(text: &str) -> Option<Duration> {
     let unit = unit(text.get(text.len().checked_sub(1)?..)?);
     let digits = if unit.is_some() { &text[..text.len() - 1] } else { text };
-    unit.unwrap_or(SECOND).checked_mul(number(digits)?)
+    unit.unwrap_or(Duration::from_secs(1)).checked_mul(number(digits)?)
 }
 
 fn unit(letter: &str) -> Option<Duration> {
-    match letter {
-        "s" => Some(SECOND),
-        "m" => Some(MINUTE),
-        "h" => Some(HOUR),
-        "d" => Some(DAY),
-        "w" => Some(WEEK),
-        _ => None,
-    }
+    UNITS.iter().find(|unit| unit.0 == letter).map(|unit| Duration::from_secs(unit.1))
 }
 
 /// `200/1m`, or `200/m` for the same.

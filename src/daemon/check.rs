@@ -19,7 +19,8 @@ use serde_json::{Value, json};
 use super::DaemonPaths;
 use super::core::CLOCK_SET;
 use super::running::{self, explained, is_running};
-use crate::config::{Config, options, shown};
+use crate::config::{Config, shown};
+use crate::event::calendar::duration_text;
 use crate::geoip::{Content, Database};
 use crate::live::clock::BUILT;
 use crate::output::blobmsg;
@@ -177,7 +178,7 @@ fn configuration(path: &Path, findings: &mut Findings) -> Config {
     };
     let (config, problems) = Config::parse(&shown, &text);
     for problem in &problems {
-        let sentence = problem.to_string();
+        let sentence = problem.sentence.as_str();
         if problem.warning { findings.note(sentence) } else { findings.wrong(sentence) }
     }
     if problems.is_empty() {
@@ -240,7 +241,7 @@ pub(super) fn store(config: &Config, path: &str, state: &str, findings: &mut Fin
             path, config.database
         ));
     } else if state == "ok" {
-        let interval = options::duration_text(config.commit_interval);
+        let interval = duration_text(config.commit_interval.as_secs());
         findings.fine(format!("the daemon can write to {}; written every {interval}", config.database));
     } else {
         findings.wrong(format!("the statistics are in RAM only: {state}"));
@@ -284,7 +285,7 @@ fn room(config: &Config, there: &Path, free: u64, findings: &mut Findings) {
             there.display()
         ));
     } else {
-        let interval = options::duration_text(config.commit_interval);
+        let interval = duration_text(config.commit_interval.as_secs());
         findings.fine(format!("{} has room; written every {interval}", config.database));
     }
 }

@@ -229,10 +229,10 @@ impl Fleet {
         let header = BatchHeader { date, sent, offset, sources: self.sources };
         let more = earlier.filter(|_| over.extent != Extent::All);
         self.spool.write(date, sent, |out| {
-            let mut writer = Writer::new(header, out);
+            let mut writer = Writer { header, out, lookup: lookup.map(|lookup| lookup as _) };
             match &more {
-                Some(earlier) => merge(Spool::read(earlier)?, over.day, &mut writer, lookup),
-                None => writer.write_day(over.day, lookup),
+                Some(earlier) => merge(Spool::read(earlier)?, over.day, &mut writer),
+                None => writer.write_day(over.day),
             }
         })?;
         self.move_in = Some(if more.is_some() { CORRECTIONS } else { 0 });

@@ -40,7 +40,7 @@ use crate::live::Now;
 use crate::output::blobmsg::FwstatObject;
 use crate::store::directory::Taken;
 use crate::sys::clock;
-use crate::sys::signals::{Request, Signals};
+use crate::sys::signals::{self, Signal, SignalFd};
 use crate::sys::wait::{Wait, wait};
 use crate::ubus::{Connection, OnEvent};
 
@@ -77,7 +77,7 @@ pub fn now() -> Now {
 /// instruction of a 32-bit MIPS can reach (32 KiB), and every access three instructions.
 #[inline(never)]
 pub fn run(paths: DaemonPaths) -> Result<(), String> {
-    let signals = Signals::take().map_err(|error| format!("cannot take signals: {error}"))?;
+    let signals = signals::take().map_err(|error| format!("cannot take signals: {error}"))?;
     std::fs::create_dir_all(&paths.run)
         .map_err(|error| format!("cannot make {}: {error}", paths.run.display()))?;
     let Some(core) = start(&paths, &signals)? else { return Ok(()) };
@@ -96,7 +96,7 @@ pub fn run(paths: DaemonPaths) -> Result<(), String> {
 
 /// Starts as soon as no other daemon holds the store's lock, which it waits for up to [`LOCK_TIMEOUT_MS`]. `None` if SIGTERM comes
 /// first; the error names the daemon that still holds the lock.
-fn start(paths: &DaemonPaths, signals: &Signals) -> Result<Option<Core>, String> {
+fn start(paths: &DaemonPaths, signals: &SignalFd) -> Result<Option<Core>, String> {
     let until = now().boot_ms.saturating_add(LOCK_TIMEOUT_MS);
     loop {
         let taken = match Core::start(now(), &paths.config, &paths.run) {
@@ -117,8 +117,8 @@ fn start(paths: &DaemonPaths, signals: &Signals) -> Result<Option<Core>, String>
         }
         wait(&mut [Wait::read(signals.as_fd())], Some(LOCK_RETRY))
             .map_err(|error| format!("cannot wait for the store: {error}"))?;
-        while let Some(request) = signals.next() {
-            if matches!(request, Request::Stop) {
+        while let Some(signal) = signals::next(signals) {
+            if signal != Signal::SIGHUP {
                 return Ok(None);
             }
         }
@@ -132,7 +132,7 @@ struct Daemon {
     feed: Option<LogFeed>,
     netifd: Netifd,
     nflog: Option<NflogInput>,
-    signals: Signals,
+    signals: SignalFd,
 }
 
 impl Daemon {
@@ -143,10 +143,10 @@ impl Daemon {
         self.on_time(now);
         let (bus, packets) = self.wait()?;
         let now = self.core.now();
-        while let Some(request) = self.signals.next() {
-            match request {
-                Request::Reload => self.reload(now),
-                Request::Stop => {
+        while let Some(signal) = signals::next(&self.signals) {
+            match signal {
+                Signal::SIGHUP => self.reload(now),
+                _ => {
                     self.read_packets(now, PACKETS_AT_LAST);
                     self.core.stop(now);
                     return Ok(false);
@@ -258,7 +258,7 @@ impl Daemon {
         } else if self.feed.is_none() {
             // The feed starts at the connection's greeting, so it is created again.
             self.feed = Some(LogFeed::resume(self.core.mark()));
-            self.bus = Connection::new(self.bus.path());
+            self.bus = Connection::new(&self.bus.path);
             self.object = FwstatObject::default();
             self.netifd = Netifd::default();
         }

@@ -26,12 +26,11 @@ fn read(path: &Path) -> Result<String, String> {
 /// is wrong.
 pub fn load(path: &Path, in_use: Option<&Config>) -> (Config, Vec<String>) {
     let (config, problems) = match (read(path), in_use) {
-        (Ok(text), Some(in_use)) => Config::parse_again(&shown(path), &text, in_use),
-        (Ok(text), None) => Config::parse(&shown(path), &text),
+        (Ok(text), in_use) => Config::read(&shown(path), &text, in_use),
         (Err(why), Some(in_use)) => return (in_use.clone(), vec![format!("{why}; the options in use stay")]),
         (Err(why), None) => return (Config::default(), vec![format!("{why}; using the defaults")]),
     };
-    (config, problems.iter().map(ToString::to_string).collect())
+    (config, problems.into_iter().map(|problem| problem.sentence).collect())
 }
 
 #[cfg(test)]

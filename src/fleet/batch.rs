@@ -3,6 +3,7 @@
 //! Takes tables, writes each line at once. Knows no clock and no file.
 
 // SipHash-2-4 with a key; `DefaultHasher` has no key.
+use std::cmp::Reverse;
 use std::hash::Hasher;
 #[allow(deprecated)]
 use std::hash::SipHasher;
@@ -118,13 +119,6 @@ impl Default for Registers {
 }
 
 impl Registers {
-    /// The hash has no key, since the registers of several routers are merged.
-    pub fn add(&mut self, address: Address) {
-        let hash = sip_hash((0, 0), &address.to_bytes());
-        let rank = ((hash << 10) | (1 << 9)).leading_zeros() + 1;
-        self.raise((hash >> 54) as usize, rank as u8);
-    }
-
     /// Sets a register to `rank` if that is higher.
     pub fn raise(&mut self, place: usize, rank: u8) {
         if let Some(register) = self.0.get_mut(place) {
@@ -132,14 +126,19 @@ impl Registers {
         }
     }
 
-    fn write(&self, out: &mut dyn Write) -> io::Result<()> {
-        let mut before = "[";
-        for (place, rank) in self.0.iter().enumerate().filter(|(_, rank)| **rank > 0) {
-            write!(out, "{before}{}", place * 64 + usize::from(*rank))?;
-            before = ",";
-        }
-        out.write_all(if before == "[" { b"[]" } else { b"]" })
+    /// Those that are not 0, as numbers of place and rank.
+    fn numbers(&self) -> impl Iterator<Item = u64> {
+        let set = self.0.iter().zip(0u64..).filter(|(rank, _)| **rank > 0);
+        set.map(|(rank, place)| place * 64 + u64::from(*rank))
     }
+}
+
+/// Service, and source as it is sent.
+pub type Pair = (Service, Address);
+
+/// Numbers between commas.
+fn joined(numbers: &mut dyn Iterator<Item = u64>) -> String {
+    numbers.map(|number| number.to_string()).collect::<Vec<_>>().join(",")
 }
 
 /// A service in a batch without sources.
@@ -156,20 +155,26 @@ impl ServiceSums {
     pub fn add(&mut self, attempts: u64, address: Address) {
         self.attempts = self.attempts.saturating_add(attempts);
         self.sources += 1;
-        self.registers.add(address);
+        // The hash has no key, since the registers of several routers are merged.
+        let hash = sip_hash((0, 0), &address.to_bytes());
+        let rank = ((hash << 10) | (1 << 9)).leading_zeros() + 1;
+        self.registers.raise((hash >> 54) as usize, rank as u8);
     }
 }
 
-/// Writes the lines of a batch (NDJSON).
+/// Writes the lines of a batch (NDJSON), each at once.
 pub struct Writer<'w> {
     pub header: BatchHeader,
-    out: &'w mut dyn Write,
+    pub out: &'w mut dyn Write,
+    /// Of the sources' countries.
+    pub lookup: Option<&'w mut (dyn CountryLookup + 'w)>,
 }
 
-impl<'w> Writer<'w> {
-    /// Writes to `out`, each line at once.
-    pub fn new(header: BatchHeader, out: &'w mut dyn Write) -> Writer<'w> {
-        Writer { header, out }
+impl Writer<'_> {
+    /// The country of a source, of the classes that have countries; [`Country::NONE`] if it is not known.
+    pub(super) fn country_of(&mut self, class: Class, address: Address) -> Country {
+        let lookup = self.lookup.as_mut().filter(|_| class.has_countries());
+        lookup.and_then(|lookup| lookup.country_of(address)).unwrap_or(Country::NONE)
     }
 
     fn begin(&mut self, kind: &str, class: Class) -> io::Result<()> {
@@ -185,30 +190,19 @@ impl<'w> Writer<'w> {
     pub fn day(&mut self, totals: &Totals) -> io::Result<()> {
         let Totals { class, attempts, sources, complete, lost, hours } = totals;
         self.begin("day", *class)?;
-        write!(
+        let (complete, offset, version) =
+            (u8::from(*complete), self.header.offset, env!("CARGO_PKG_VERSION"));
+        writeln!(
             self.out,
-            r#""attempts":{attempts},"sources":{sources},"complete":{},"lost":{lost},"offset":{},"version":"{}","hours":["#,
-            u8::from(*complete),
-            self.header.offset,
-            env!("CARGO_PKG_VERSION"),
-        )?;
-        for (hour, count) in hours.iter().flatten().enumerate() {
-            write!(self.out, "{}{count}", if hour == 0 { "" } else { "," })?;
-        }
-        self.out.write_all(b"]}\n")
+            r#""attempts":{attempts},"sources":{sources},"complete":{complete},"lost":{lost},"offset":{offset},"version":"{version}","hours":[{}]}}"#,
+            joined(&mut hours.iter().flatten().copied())
+        )
     }
 
-    /// The line of a pair. `source`: as it is sent.
-    pub fn pair(
-        &mut self,
-        class: Class,
-        service: Service,
-        source: Address,
-        country: Country,
-        attempts: u64,
-    ) -> io::Result<()> {
+    /// The line of a pair.
+    pub fn pair(&mut self, class: Class, pair: Pair, country: Country, attempts: u64) -> io::Result<()> {
         self.begin("pair", class)?;
-        let Service { protocol, port } = service;
+        let (Service { protocol, port }, source) = pair;
         write!(self.out, r#""protocol":{protocol},"port":{port},"source":"{source}","country":""#)?;
         if country != Country::NONE {
             write!(self.out, "{country}")?;
@@ -221,28 +215,23 @@ impl<'w> Writer<'w> {
         self.begin("service", class)?;
         let Service { protocol, port } = service;
         let ServiceSums { attempts, sources, registers } = sums;
-        write!(
+        let registers = joined(&mut registers.numbers());
+        writeln!(
             self.out,
-            r#""protocol":{protocol},"port":{port},"attempts":{attempts},"sources":{sources},"registers":"#
-        )?;
-        registers.write(self.out)?;
-        self.out.write_all(b"}\n")
+            r#""protocol":{protocol},"port":{port},"attempts":{attempts},"sources":{sources},"registers":[{registers}]}}"#
+        )
     }
 
     /// Writes the pairs of a class, sorted by service.
-    fn pairs(
-        &mut self,
-        class: Class,
-        pairs: &mut dyn Iterator<Item = PairCount>,
-        lookup: &mut Option<&mut (dyn CountryLookup + '_)>,
-    ) -> io::Result<()> {
+    fn pairs(&mut self, class: Class, pairs: &mut dyn Iterator<Item = PairCount>) -> io::Result<()> {
         let mut pairs = pairs.peekable();
         let mut sums = ServiceSums::default();
         while let Some(pair) = pairs.next() {
             let attempts = known_attempts(&pair);
             if self.header.sources != Sources::Registers {
-                let country = country_of(class, pair.address, lookup);
-                self.pair(class, pair.service, self.header.sources.encoded(pair.address), country, attempts)?;
+                let country = self.country_of(class, pair.address);
+                let source = self.header.sources.encoded(pair.address);
+                self.pair(class, (pair.service, source), country, attempts)?;
                 continue;
             }
             sums.add(attempts, pair.address);
@@ -254,39 +243,27 @@ impl<'w> Writer<'w> {
     }
 
     /// Writes a day's tables before their rows are cut.
-    pub fn write_day(
-        &mut self,
-        day: &Day,
-        mut lookup: Option<&mut (dyn CountryLookup + '_)>,
-    ) -> io::Result<()> {
+    pub fn write_day(&mut self, day: &Day) -> io::Result<()> {
         for totals in Class::ALL.into_iter().filter_map(|class| totals_of(day, class)) {
             self.day(&totals)?;
-            let class = totals.class;
-            let (rows, slots) = (day.tables(class).pairs(), slots_of(day, class));
-            let mut pairs = slots.into_iter().map(|slot| pair_count(&rows[slot as usize]));
-            self.pairs(class, &mut pairs, &mut lookup)?;
+            self.pairs(totals.class, &mut pairs_of(day, totals.class))?;
         }
         Ok(())
     }
 
     /// Writes the stored rows of a class on a day, with its heaviest pairs.
-    pub fn write_stored(
-        &mut self,
-        mut totals: Totals,
-        rows: &Rows<PairCount>,
-        mut lookup: Option<&mut (dyn CountryLookup + '_)>,
-    ) -> io::Result<()> {
+    pub fn write_stored(&mut self, mut totals: Totals, rows: &Rows<PairCount>) -> io::Result<()> {
         let mut pairs = rows.rows.clone();
         pairs.sort_unstable_by_key(|pair| (pair.service, pair.address));
         let sum = pairs.iter().fold(0u64, |sum, pair| sum.saturating_add(known_attempts(pair)));
         totals.complete = (rows.floor, rows.missing) == (0, 0) && sum == totals.attempts;
         self.day(&totals)?;
-        self.pairs(totals.class, &mut pairs.into_iter(), &mut lookup)
+        self.pairs(totals.class, &mut pairs.into_iter())
     }
 }
 
 /// A row of a day's table of pairs.
-pub fn pair_count(row: &PairRow) -> PairCount {
+fn pair_count(row: &PairRow) -> PairCount {
     PairCount {
         service: Service::from_bits(row.service),
         address: row.address,
@@ -298,17 +275,6 @@ pub fn pair_count(row: &PairRow) -> PairCount {
 /// The attempts that are certain: a row that evicted another one has that one's attempts as its error.
 pub fn known_attempts(pair: &PairCount) -> u64 {
     pair.attempts.saturating_sub(pair.error)
-}
-
-/// The country of a source, of the classes that have countries; [`Country::NONE`] if it is not known.
-pub fn country_of(
-    class: Class,
-    address: Address,
-    lookup: &mut Option<&mut (dyn CountryLookup + '_)>,
-) -> Country {
-    let found =
-        lookup.as_mut().filter(|_| class.has_countries()).and_then(|lookup| lookup.country_of(address));
-    found.unwrap_or(Country::NONE)
 }
 
 /// `None` for a class without events.
@@ -331,25 +297,19 @@ pub fn totals_of(day: &Day, class: Class) -> Option<Totals> {
 }
 
 /// The pairs of a class in a batch, by service and address: all, or the heaviest if some were evicted.
-pub fn slots_of(day: &Day, class: Class) -> Vec<u32> {
+pub fn pairs_of(day: &Day, class: Class) -> impl Iterator<Item = PairCount> {
     let tables = day.tables(class);
     let rows = tables.pairs();
+    let key = |slot: u32| (rows[slot as usize].service, rows[slot as usize].address);
     let [.., [floor, missing, _]] = tables.heads();
     let mut slots: Vec<u32> = if floor == missing {
         (0..rows.len() as u32).collect()
     } else {
         let attempts: Vec<u32> = rows.iter().map(|row| row.count).collect();
-        let rank = |slot: u32| {
-            let row = pair_count(&rows[slot as usize]);
-            (std::cmp::Reverse(row.attempts), row.service, row.address)
-        };
-        HEAVIEST.pick(&attempts, rank).0
+        HEAVIEST.pick(&attempts, |slot| (Reverse(rows[slot as usize].count), key(slot))).0
     };
-    slots.sort_unstable_by_key(|slot| {
-        let row = &rows[*slot as usize];
-        (row.service, row.address)
-    });
-    slots
+    slots.sort_unstable_by_key(|slot| key(*slot));
+    slots.into_iter().map(|slot| pair_count(&rows[slot as usize]))
 }
 
 #[cfg(test)]

@@ -6,10 +6,6 @@ use crate::stats::tables::Bounds;
 
 pub(crate) const DAY: Date = Date(20_784);
 
-pub(crate) fn header(sources: Sources) -> BatchHeader {
-    BatchHeader { date: DAY, sent: 1_795_800_000, offset: 540, sources }
-}
-
 pub(crate) fn event(class: Class, protocol: u8, port: u16, source: &str, count: u32) -> Event {
     let source = source.parse::<std::net::IpAddr>().unwrap().into();
     Event { class, protocol, port, source, count, time: i64::from(DAY.0) * 86_400, ..Event::default() }
@@ -23,9 +19,14 @@ impl CountryLookup for Letters {
     }
 }
 
+pub(crate) fn writer<'w>(sources: Sources, out: &'w mut Vec<u8>, lookup: &'w mut Letters) -> Writer<'w> {
+    let header = BatchHeader { date: DAY, sent: 1_795_800_000, offset: 540, sources };
+    Writer { header, out, lookup: Some(lookup) }
+}
+
 pub(crate) fn text(sources: Sources, day: &Day) -> String {
     let mut out = Vec::new();
-    Writer::new(header(sources), &mut out).write_day(day, Some(&mut Letters)).unwrap();
+    writer(sources, &mut out, &mut Letters).write_day(day).unwrap();
     String::from_utf8(out).unwrap()
 }
 
@@ -145,8 +146,8 @@ fn the_stores_day_has_what_is_left_of_it() {
         let (summary, mut out) = (day.to_closed(), Vec::new());
         let class = summary.class(Class::Attempt);
         let totals = Totals { complete: true, ..totals_of(day, Class::Attempt).unwrap() };
-        let mut writer = Writer::new(header(Sources::Address), &mut out);
-        writer.write_stored(totals, &class.pairs, Some(&mut Letters)).unwrap();
+        let mut letters = Letters;
+        writer(Sources::Address, &mut out, &mut letters).write_stored(totals, &class.pairs).unwrap();
         String::from_utf8(out).unwrap()
     };
     // Nothing was cut of so small a day.

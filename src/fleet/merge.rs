@@ -6,18 +6,14 @@ use std::io::{self, BufRead, Read};
 
 use serde_json::Value;
 
-use super::batch::{
-    HASHES, ServiceSums, Sources, Totals, Writer, country_of, known_attempts, pair_count, slots_of, totals_of,
-};
+use super::batch::{HASHES, Pair, ServiceSums, Sources, Totals, Writer, known_attempts, pairs_of, totals_of};
 use crate::event::{Address, Class, Service};
-use crate::stats::countries::{Country, CountryLookup};
+use crate::query::question::country;
+use crate::stats::countries::Country;
 use crate::stats::day::Day;
 
 /// The longest line of a batch; the longest valid one, a service's registers, has 6 KB.
 const LONGEST_LINE: u64 = 16 << 10;
-
-/// Service, and source as it is sent.
-type Pair = (Service, Address);
 
 /// Events of a class after the earlier batch: the present tables minus what that batch has.
 struct Additions {
@@ -31,20 +27,14 @@ struct Additions {
 }
 
 impl Additions {
-    fn of(
-        day: &Day,
-        class: Class,
-        shown: Sources,
-        lookup: &mut Option<&mut (dyn CountryLookup + '_)>,
-    ) -> Option<Additions> {
+    fn of(day: &Day, class: Class, writer: &mut Writer<'_>) -> Option<Additions> {
         let totals = totals_of(day, class)?;
+        let shown = writer.header.sources;
         let (mut pairs, mut sources, mut services) = (Vec::new(), Vec::new(), Vec::new());
-        let rows = day.tables(class).pairs();
-        for slot in slots_of(day, class) {
-            let pair = pair_count(&rows[slot as usize]);
+        for pair in pairs_of(day, class) {
             let attempts = known_attempts(&pair);
             if shown == Sources::Registers {
-                // The slots are in the order of services.
+                // The pairs are in the order of services.
                 if services.last().is_none_or(|(service, _)| *service != pair.service) {
                     services.push((pair.service, Some(ServiceSums::default())));
                 }
@@ -53,7 +43,7 @@ impl Additions {
                 }
             } else {
                 let source = shown.encoded(pair.address);
-                let country = country_of(class, pair.address, lookup);
+                let country = writer.country_of(class, pair.address);
                 pairs.push(((pair.service, source), Some((attempts, country))));
                 sources.push((source, false));
             }
@@ -67,6 +57,12 @@ impl Additions {
     fn new_sources(&self) -> u64 {
         self.sources.iter().filter(|(_, known)| !known).count() as u64
     }
+}
+
+/// Takes the addition to a key, which stays in the list.
+fn take<K: Ord, V>(additions: &mut [(K, Option<V>)], key: &K) -> Option<V> {
+    let at = additions.binary_search_by(|(known, _)| known.cmp(key)).ok()?;
+    additions[at].1.take()
 }
 
 fn invalid(what: &str) -> io::Error {
@@ -113,13 +109,6 @@ fn source(row: &Value) -> io::Result<Address> {
     text.parse::<std::net::IpAddr>().map(Address::from).map_err(|_| invalid("has a source that is none"))
 }
 
-fn country(row: &Value) -> Country {
-    match row["country"].as_str().map(str::as_bytes) {
-        Some(&[a, b]) if a.is_ascii_uppercase() && b.is_ascii_uppercase() => Country([a, b]),
-        _ => Country::NONE,
-    }
-}
-
 fn totals(class: Class, row: &Value) -> io::Result<Totals> {
     let mut totals = Totals {
         class,
@@ -137,15 +126,9 @@ fn totals(class: Class, row: &Value) -> io::Result<Totals> {
 
 /// Writes the earlier batch with a day's tables added. The option `sources` must be that of the earlier batch; an error
 /// of the kind `InvalidData`: it is not, or the batch cannot be read.
-pub fn merge(
-    earlier: Box<dyn BufRead + '_>,
-    day: &Day,
-    writer: &mut Writer<'_>,
-    mut lookup: Option<&mut (dyn CountryLookup + '_)>,
-) -> io::Result<()> {
+pub fn merge(earlier: Box<dyn BufRead + '_>, day: &Day, writer: &mut Writer<'_>) -> io::Result<()> {
     let shown = writer.header.sources;
-    let of = |class| Additions::of(day, class, shown, &mut lookup);
-    let mut more: Vec<Option<Additions>> = Class::ALL.into_iter().map(of).collect();
+    let mut more = Class::ALL.map(|class| Additions::of(day, class, writer));
     let mut before: [Option<Totals>; Class::COUNT] = Default::default();
     let (mut hashes, mut addresses) = (0u64, 0u64);
     lines(earlier, &mut |kind, class, row| {
@@ -161,20 +144,16 @@ pub fn merge(
                     if let Ok(at) = more.sources.binary_search_by_key(&source, |(source, _)| *source) {
                         more.sources[at].1 = true;
                     }
-                    if let Ok(at) = more.pairs.binary_search_by_key(&(service, source), |(key, _)| *key)
-                        && let Some((more, _)) = more.pairs[at].1.take()
-                    {
+                    if let Some((more, _)) = take(&mut more.pairs, &(service, source)) {
                         attempts = attempts.saturating_add(more);
                     }
                 }
-                writer.pair(class, service, source, country(row), attempts)?;
+                let country = row["country"].as_str().and_then(country).map_or(Country::NONE, Country);
+                writer.pair(class, (service, source), country, attempts)?;
             }
             "service" if shown == Sources::Registers => {
                 let service = service(row)?;
-                let new = more.as_mut().and_then(|more| {
-                    let at = more.services.binary_search_by_key(&service, |(service, _)| *service).ok()?;
-                    more.services[at].1.take()
-                });
+                let new = more.as_mut().and_then(|more| take(&mut more.services, &service));
                 let mut sums = new.unwrap_or_default();
                 for register in row["registers"].as_array().into_iter().flatten() {
                     let register = register.as_u64().unwrap_or(0);
@@ -199,15 +178,14 @@ pub fn merge(
     }
     let lost = before.iter().flatten().map(|totals| totals.lost).max().unwrap_or(0).saturating_add(day.lost);
     for (before, more) in before.into_iter().zip(more) {
-        let new_sources = more.as_ref().map_or(0, Additions::new_sources);
-        let added = more.as_ref().map(|more| more.totals.clone());
-        let joined = match (before, added) {
-            (Some(mut totals), Some(added)) => {
+        let joined = match (before, &more) {
+            (Some(mut totals), Some(more)) => {
+                let added = &more.totals;
                 totals.attempts = totals.attempts.saturating_add(added.attempts);
                 totals.sources = match shown {
                     // The number of sources in both is not known.
                     Sources::Registers => totals.sources.max(added.sources),
-                    _ => totals.sources.saturating_add(new_sources),
+                    _ => totals.sources.saturating_add(more.new_sources()),
                 };
                 totals.complete &= added.complete && shown != Sources::Registers;
                 for (hour, count) in totals.hours.iter_mut().flatten().zip(added.hours.iter().flatten()) {
@@ -215,15 +193,16 @@ pub fn merge(
                 }
                 totals
             }
-            (Some(totals), None) | (None, Some(totals)) => totals,
+            (Some(totals), None) => totals,
+            (None, Some(more)) => more.totals.clone(),
             (None, None) => continue,
         };
         let class = joined.class;
         writer.day(&Totals { lost, ..joined })?;
         let Some(Additions { pairs, services, .. }) = more else { continue };
-        for ((service, source), new) in pairs {
+        for (pair, new) in pairs {
             if let Some((attempts, country)) = new {
-                writer.pair(class, service, source, country, attempts)?;
+                writer.pair(class, pair, country, attempts)?;
             }
         }
         for (service, new) in services {
@@ -237,13 +216,12 @@ pub fn merge(
 
 #[cfg(test)]
 mod tests {
-    use super::super::batch::tests::{DAY, Letters, event, header, text};
+    use super::super::batch::tests::{DAY, Letters, event, text, writer};
     use super::*;
 
     fn merged(sources: Sources, earlier: &str, day: &Day) -> io::Result<String> {
         let mut out = Vec::new();
-        let mut writer = Writer::new(header(sources), &mut out);
-        merge(Box::new(earlier.as_bytes()), day, &mut writer, Some(&mut Letters))?;
+        merge(Box::new(earlier.as_bytes()), day, &mut writer(sources, &mut out, &mut Letters))?;
         Ok(String::from_utf8(out).unwrap())
     }
 

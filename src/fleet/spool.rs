@@ -100,21 +100,6 @@ fn parse(name: &str) -> Option<(Kind, Date, i64)> {
     Some((kind, Date::parse(date)?, sent.parse().ok().filter(|sent| *sent > 0)?))
 }
 
-fn make(directory: &Path) -> io::Result<()> {
-    if directory.is_dir() {
-        return Ok(());
-    }
-    fs::DirBuilder::new().recursive(true).mode(0o770).create(directory)
-}
-
-fn create(path: &Path) -> io::Result<File> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    File::options().write(true).create_new(true).mode(0o640).open(path)
-}
-
 fn open(path: &Path) -> io::Result<File> {
     let file = File::options().read(true).custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK).open(path)?;
     if !file.metadata()?.is_file() {
@@ -130,9 +115,11 @@ fn read(path: &Path, most: u64) -> io::Result<Vec<u8>> {
 
 /// Makes a batch in a directory, whole or not at all, and names it for corrections in place of an earlier one.
 fn put(directory: &Path, date: Date, sent: i64, fill: impl FnOnce(File) -> io::Result<()>) -> io::Result<()> {
-    make(directory)?;
+    fs::DirBuilder::new().recursive(true).mode(0o770).create(directory)?;
     let (new, path) = (directory.join(".batch.new"), directory.join(name(date, sent)));
-    if let Err(error) = create(&new).and_then(fill).and_then(|()| fs::rename(&new, &path)) {
+    let _ = fs::remove_file(&new);
+    let created = File::options().write(true).create_new(true).mode(0o640).open(&new);
+    if let Err(error) = created.and_then(fill).and_then(|()| fs::rename(&new, &path)) {
         let _ = fs::remove_file(&new);
         return Err(error);
     }
@@ -170,19 +157,14 @@ impl Spool {
     pub fn usage(&self) -> SpoolUsage {
         let entries = self.entries();
         let count = |kind| entries.iter().filter(|entry| entry.kind == kind).count() as u64;
-        SpoolUsage {
-            waiting: count(Kind::Waiting),
-            refused: count(Kind::Refused),
-            bytes: bytes(entries.iter()),
-        }
+        let (waiting, refused) = (count(Kind::Waiting), count(Kind::Refused));
+        SpoolUsage { waiting, refused, bytes: bytes(entries.iter()) }
     }
 
     /// The newest batch of a day.
     pub fn newest(&self, date: Date) -> Option<Entry> {
-        let entries = self.entries().into_iter();
-        entries
-            .filter(|entry| entry.date == date && entry.kind != Kind::Refused)
-            .max_by_key(|entry| entry.sent)
+        let is_of_day = |entry: &Entry| entry.date == date && entry.kind != Kind::Refused;
+        self.entries().into_iter().filter(is_of_day).max_by_key(|entry| entry.sent)
     }
 
     /// The text of a batch.

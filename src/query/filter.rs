@@ -5,8 +5,6 @@
 //! telnet       any other word: it stands in the log line, in either case
 //! ```
 
-use std::fmt;
-
 use super::question::Prefix;
 use crate::event::services;
 use crate::event::{Class, Verdict};
@@ -41,13 +39,6 @@ pub struct Term {
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Filter {
     pub terms: Vec<Term>,
-    text: String,
-}
-
-impl fmt::Display for Filter {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
-    }
 }
 
 impl Filter {
@@ -69,7 +60,7 @@ impl Filter {
             terms.push(Term { is_negated, test });
         }
         terms.sort_unstable_by_key(|term| matches!(term.test, Test::Text(_)));
-        Ok(Filter { terms, text: text.to_string() })
+        Ok(Filter { terms })
     }
 
     /// Whether every event passes.

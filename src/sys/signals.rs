@@ -1,52 +1,25 @@
 //! Signals through signalfd(2): they are read in the poll loop; there are no handlers.
 
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd};
 
-use nix::sys::signal::{SigSet, Signal};
-use nix::sys::signalfd::{SfdFlags, SignalFd};
+pub use nix::sys::signal::Signal;
+pub use nix::sys::signalfd::SignalFd;
 
-/// A signal as a request to the daemon.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Request {
-    /// SIGTERM or SIGINT.
-    Stop,
-    /// SIGHUP.
-    Reload,
+use nix::sys::signal::SigSet;
+use nix::sys::signalfd::SfdFlags;
+
+/// Blocks SIGTERM, SIGINT and SIGHUP in this thread and the threads that it starts later; they are read from the
+/// signalfd(2). Programs started with `std::process` receive them as usual.
+pub fn take() -> io::Result<SignalFd> {
+    let set = SigSet::from_iter([Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP]);
+    set.thread_block()?;
+    Ok(SignalFd::with_flags(&set, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)?)
 }
 
-/// Blocked signals, readable from a signalfd(2).
-pub struct Signals {
-    file: SignalFd,
-}
-
-impl Signals {
-    /// Blocks SIGTERM, SIGINT and SIGHUP in this thread and the threads that it starts later.
-    /// Programs started with `std::process` receive them as usual.
-    pub fn take() -> io::Result<Signals> {
-        let mut set = SigSet::empty();
-        for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP] {
-            set.add(signal);
-        }
-        set.thread_block()?;
-        let file = SignalFd::with_flags(&set, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)?;
-        Ok(Signals { file })
-    }
-
-    /// The next pending signal, if any. Never blocks.
-    pub fn next(&self) -> Option<Request> {
-        let signal = self.file.read_signal().ok()??;
-        match Signal::try_from(signal.ssi_signo as i32).ok()? {
-            Signal::SIGHUP => Some(Request::Reload),
-            _ => Some(Request::Stop),
-        }
-    }
-}
-
-impl AsFd for Signals {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.file.as_fd()
-    }
+/// The next pending signal, if any. Never blocks.
+pub fn next(signals: &SignalFd) -> Option<Signal> {
+    let signal = signals.read_signal().ok()??;
+    Signal::try_from(signal.ssi_signo as i32).ok()
 }
 
 #[cfg(test)]
@@ -56,12 +29,12 @@ mod tests {
 
     #[test]
     fn signals_are_read_in_order_of_their_numbers_and_kill_nothing() {
-        let signals = Signals::take().unwrap();
-        assert_eq!(signals.next(), None);
+        let signals = take().unwrap();
+        assert_eq!(next(&signals), None);
         raise(Signal::SIGTERM).unwrap();
         raise(Signal::SIGHUP).unwrap();
-        assert_eq!(signals.next(), Some(Request::Reload));
-        assert_eq!(signals.next(), Some(Request::Stop));
-        assert_eq!(signals.next(), None);
+        assert_eq!(next(&signals), Some(Signal::SIGHUP));
+        assert_eq!(next(&signals), Some(Signal::SIGTERM));
+        assert_eq!(next(&signals), None);
     }
 }

@@ -1,48 +1,28 @@
-//! A non-blocking Unix stream socket: connect, read, write; nothing else.
+//! Non-blocking Unix stream sockets.
 
-use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::io::{self, ErrorKind};
+use std::os::fd::AsRawFd;
+use std::os::unix::net::UnixStream;
 use std::path::Path;
 
-use nix::errno::Errno;
-use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockType, UnixAddr, connect, recv, send, socket};
+use nix::sys::socket::{self, AddressFamily, SockFlag, SockType, UnixAddr};
 
-/// A non-blocking stream socket.
-#[derive(Debug)]
-pub struct UnixSocket(OwnedFd);
-
-impl UnixSocket {
-    /// Connects or fails at once: a listener whose queue is full is an error, not a wait.
-    pub fn connect(path: &Path) -> io::Result<UnixSocket> {
-        let flags = SockFlag::SOCK_NONBLOCK | SockFlag::SOCK_CLOEXEC;
-        let fd = socket(AddressFamily::Unix, SockType::Stream, flags, None)?;
-        connect(fd.as_raw_fd(), &UnixAddr::new(path)?)?;
-        Ok(UnixSocket(fd))
-    }
-
-    /// For poll(2).
-    pub fn fd(&self) -> BorrowedFd<'_> {
-        self.0.as_fd()
-    }
-
-    /// Bytes read; 0 when the peer has closed; `None` when no bytes are available.
-    pub fn read(&self, into: &mut [u8]) -> io::Result<Option<usize>> {
-        without_waiting(|| recv(self.0.as_raw_fd(), into, MsgFlags::empty()))
-    }
-
-    /// Bytes written; `None` when the socket's buffer is full.
-    pub fn write(&self, bytes: &[u8]) -> io::Result<Option<usize>> {
-        without_waiting(|| send(self.0.as_raw_fd(), bytes, MsgFlags::MSG_NOSIGNAL))
-    }
+/// Connects or fails at once: a listener whose queue is full is an error, not a wait.
+pub fn connect(path: &Path) -> io::Result<UnixStream> {
+    let flags = SockFlag::SOCK_NONBLOCK | SockFlag::SOCK_CLOEXEC;
+    let fd = socket::socket(AddressFamily::Unix, SockType::Stream, flags, None)?;
+    socket::connect(fd.as_raw_fd(), &UnixAddr::new(path)?)?;
+    Ok(UnixStream::from(fd))
 }
 
-fn without_waiting(mut call: impl FnMut() -> nix::Result<usize>) -> io::Result<Option<usize>> {
+/// Calls a read or write of a non-blocking socket. Gives the bytes; `None` when there are none, or the socket's buffer
+/// is full.
+pub fn without_waiting(call: &mut dyn FnMut() -> io::Result<usize>) -> io::Result<Option<usize>> {
     loop {
         match call() {
-            Ok(count) => return Ok(Some(count)),
-            Err(Errno::EINTR) => {}
-            Err(Errno::EAGAIN) => return Ok(None),
-            Err(error) => return Err(error.into()),
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(None),
+            done => return done.map(Some),
         }
     }
 }

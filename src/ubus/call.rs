@@ -14,33 +14,19 @@ use super::blob;
 use super::link::{BusEvent, Link};
 use super::outgoing::{Outgoing, Request};
 use super::status::Status;
+use crate::sys::unix_socket::without_waiting;
 
 /// Why a call failed.
 #[derive(Debug)]
 pub enum CallError {
     /// The broker cannot be reached.
-    NoBus {
-        socket: PathBuf,
-        because: io::Error,
-    },
+    NoBus { socket: PathBuf, because: io::Error },
     /// No object of this name is registered.
     NoObject(String),
-    NoMethod {
-        object: String,
-        method: String,
-    },
-    /// No answer within the time limit.
-    TimedOut {
-        object: String,
-        method: String,
-    },
     /// The method answered with an error; its message if it sent one.
-    Refused {
-        status: Status,
-        because: Option<String>,
-    },
-    /// The connection broke, or the peer does not speak ubus.
-    Broken(String),
+    Refused { status: Status, because: Option<String> },
+    /// There is no such method, no answer within the time limit, or no connection any more; a sentence.
+    Failed(String),
 }
 
 impl fmt::Display for CallError {
@@ -57,15 +43,10 @@ impl fmt::Display for CallError {
                  or ask a store directory with --db DIR",
             ),
             CallError::NoObject(object) => write!(f, "there is no object '{object}' on ubus"),
-            CallError::NoMethod { object, method } => {
-                write!(f, "the running {object} knows no '{method}': it is another version")
+            CallError::Refused { because: Some(sentence), .. } | CallError::Failed(sentence) => {
+                f.write_str(sentence)
             }
-            CallError::TimedOut { object, method } => {
-                write!(f, "{object} did not answer '{method}' in time")
-            }
-            CallError::Refused { status: _, because: Some(because) } => f.write_str(because),
             CallError::Refused { status, because: None } => write!(f, "refused: {status}"),
-            CallError::Broken(because) => write!(f, "the connection to ubus broke: {because}"),
         }
     }
 }
@@ -83,29 +64,33 @@ pub fn call(
     let stream = UnixStream::connect(socket)
         .map_err(|because| CallError::NoBus { socket: socket.to_owned(), because })?;
     let mut client = Client { stream, link: Link::default(), until: Instant::now() + timeout };
-    let (object, method) = (object.to_owned(), method.to_owned());
-    let request = client.link.outgoing.lookup(&object);
+    let request = client.link.outgoing.lookup(object);
     let answered = client.complete(request).and_then(|found| {
         let Some(id) = found.object else { return Ok(Reply { status: Status::NOT_FOUND, ..found }) };
-        let request = client.link.outgoing.invoke(id, &method, arguments);
+        let request = client.link.outgoing.invoke(id, method, arguments);
         client.complete(request)
     });
     match answered {
         Ok(Reply { status: Status::OK, data, .. }) => {
             Ok(data.unwrap_or_else(|| Value::Object(Default::default())))
         }
-        Ok(Reply { status: Status::METHOD_NOT_FOUND, .. }) => Err(CallError::NoMethod { object, method }),
+        Ok(Reply { status: Status::METHOD_NOT_FOUND, .. }) => {
+            Err(CallError::Failed(format!("the running {object} knows no '{method}': it is another version")))
+        }
         // It was not there, or is no longer there.
-        Ok(Reply { status: Status::NOT_FOUND, data: None, .. }) => Err(CallError::NoObject(object)),
+        Ok(Reply { status: Status::NOT_FOUND, data: None, .. }) => {
+            Err(CallError::NoObject(object.to_owned()))
+        }
         Ok(Reply { status, data, .. }) => {
             let because = data.as_ref().and_then(|data| data["error"].as_str()).map(str::to_owned);
             Err(CallError::Refused { status, because })
         }
-        Err(error) => Err(match error.kind() {
-            io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => CallError::TimedOut { object, method },
-            io::ErrorKind::UnexpectedEof => CallError::Broken(String::from("ubus has closed it")),
-            _ => CallError::Broken(error.to_string()),
-        }),
+        Err(error) => Err(CallError::Failed(match error.kind() {
+            io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => {
+                format!("{object} did not answer '{method}' in time")
+            }
+            _ => format!("the connection to ubus broke: {error}"),
+        })),
     }
 }
 
@@ -158,14 +143,10 @@ impl Client {
             self.stream.write_all(outgoing.waiting())?;
             outgoing.wrote(outgoing.waiting().len());
         }
-        let count = loop {
-            match self.stream.read(inbox.space()) {
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                outcome => break outcome?,
-            }
-        };
+        let (stream, space) = (&mut self.stream, inbox.space());
+        let count = without_waiting(&mut || stream.read(space))?.ok_or(io::ErrorKind::TimedOut)?;
         if count == 0 {
-            return Err(io::ErrorKind::UnexpectedEof.into());
+            return Err(io::Error::other("ubus has closed it"));
         }
         inbox.filled(count);
         Ok(())

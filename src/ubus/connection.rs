@@ -2,14 +2,16 @@
 //!
 //! Times are of the boot clock, in milliseconds. The loop waits for [`Connection::fd`] as
 //! `wants_read` and `wants_write` say, at most until [`Connection::deadline`].
-use std::os::fd::BorrowedFd;
+use std::io::{Read, Write};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
-use super::link::{BusEvent, Link};
+use super::link::{BusEvent, Link, OnEvent};
 use super::outgoing::Outgoing;
 use super::status::Status;
 use crate::event::small_map::SmallMap;
-use crate::sys::unix_socket::UnixSocket;
+use crate::sys::unix_socket::{connect, without_waiting};
 
 /// Milliseconds from a failure to the next attempt to connect; doubled after each further failure.
 const FIRST_WAIT_MS: u64 = 100;
@@ -21,15 +23,12 @@ const READ_PER_TURN: usize = 1024 * 1024;
 /// Milliseconds after which a broker that accepts no bytes although some are queued counts as failed.
 const STALLED_MS: u64 = 30_000;
 
-/// Handles the events and may send messages in return.
-pub type OnEvent<'a> = &'a mut dyn FnMut(&mut Outgoing, BusEvent<'_>);
-
 /// A connection to ubusd that is made again with back-off.
 #[derive(Debug)]
 pub struct Connection {
     /// ubusd's socket.
-    path: PathBuf,
-    open: Option<(UnixSocket, Link)>,
+    pub path: PathBuf,
+    open: Option<(UnixStream, Link)>,
     /// Failures in a row.
     failures_in_row: u32,
     /// When to connect, or by when the greeting must have arrived.
@@ -58,27 +57,22 @@ impl Connection {
 
     /// For poll(2); `None` while there is no connection.
     pub fn fd(&self) -> Option<BorrowedFd<'_>> {
-        self.open.as_ref().map(|(socket, _)| socket.fd())
-    }
-
-    /// The broker's socket.
-    pub fn path(&self) -> &Path {
-        &self.path
+        self.open.as_ref().map(|(socket, _)| socket.as_fd())
     }
 
     /// Whether the broker has greeted.
     pub fn is_up(&self) -> bool {
-        self.open.as_ref().is_some_and(|(_, link)| link.is_up())
+        self.open.as_ref().is_some_and(|(_, link)| link.greeted)
     }
 
     /// Whether to wait until it is readable: not while the broker does not read what is queued.
     pub fn wants_read(&self) -> bool {
-        self.open.as_ref().is_some_and(|(_, link)| !link.is_clogged())
+        self.open.as_ref().is_some_and(|(_, link)| !link.outgoing.is_full())
     }
 
     /// Whether calls are queued that the last iteration did not answer: [`Connection::on_ready`] continues with them.
     pub fn has_more(&self) -> bool {
-        self.open.as_ref().is_some_and(|(_, link)| link.has_more() && !link.is_clogged())
+        self.open.as_ref().is_some_and(|(_, link)| link.has_more() && !link.outgoing.is_full())
     }
 
     /// Whether to wait until it is writable: bytes are queued.
@@ -100,12 +94,12 @@ impl Connection {
     /// For messages that are not sent in response to an event; `None` while there is no connection. Call
     /// [`Connection::on_ready`] after it, or wait for the socket.
     pub fn outgoing(&mut self) -> Option<&mut Outgoing> {
-        self.open.as_mut().filter(|(_, link)| link.is_up()).map(|(_, link)| &mut link.outgoing)
+        self.open.as_mut().filter(|(_, link)| link.greeted).map(|(_, link)| &mut link.outgoing)
     }
 
     /// What the broker or an object refused on this connection; `None` while there is no connection.
     pub fn refusals(&self) -> Option<&SmallMap<String, Status>> {
-        self.open.as_ref().map(|(_, link)| link.outgoing.refusals())
+        self.open.as_ref().map(|(_, link)| &link.outgoing.refusals)
     }
 
     /// Connects, or closes a stalled connection, if that is due.
@@ -124,7 +118,7 @@ impl Connection {
         if self.open.is_some() {
             return self.failed(now_ms, "ubusd sent no hello message", on_event);
         }
-        match UnixSocket::connect(&self.path) {
+        match connect(&self.path) {
             Ok(socket) => {
                 self.open = Some((socket, Link::default()));
                 self.due = now_ms.saturating_add(GREETING_MS);
@@ -137,9 +131,9 @@ impl Connection {
     /// Reads and passes events on, and writes queued bytes; a connection that fails is closed.
     pub fn on_ready(&mut self, now_ms: u64, on_event: OnEvent<'_>) {
         let Some((socket, link)) = &mut self.open else { return };
-        let before = link.outgoing.unwritten();
+        let before = link.outgoing.unwritten;
         let outcome = transfer(socket, link, on_event);
-        let left = link.outgoing.unwritten();
+        let left = link.outgoing.unwritten;
         if left == 0 || left < before {
             self.stalled_since = (left > 0).then_some(now_ms);
         }
@@ -158,7 +152,7 @@ impl Connection {
         self.failures_in_row = self.failures_in_row.saturating_add(1);
         self.failures = self.failures.saturating_add(1);
         self.down_because = Some(because.to_owned());
-        if self.open.take().is_some_and(|(_, link)| link.is_up()) {
+        if self.open.take().is_some_and(|(_, link)| link.greeted) {
             on_event(&mut Outgoing::default(), BusEvent::Down { because });
         }
     }
@@ -166,14 +160,15 @@ impl Connection {
 
 /// Reads available bytes, handles messages (also those left because too many bytes were unwritten), then writes queued
 /// bytes.
-fn transfer(socket: &UnixSocket, link: &mut Link, on_event: OnEvent<'_>) -> Result<(), String> {
+fn transfer(mut socket: &UnixStream, link: &mut Link, on_event: OnEvent<'_>) -> Result<(), String> {
     link.begin_turn();
     link.process(on_event)?;
     let mut total = 0;
-    while total < READ_PER_TURN && !link.is_clogged() {
+    while total < READ_PER_TURN && !link.outgoing.is_full() {
         let space = link.inbox.space();
         let room = space.len();
-        let Some(count) = socket.read(space).map_err(|error| error.to_string())? else { break };
+        let count = without_waiting(&mut || socket.read(space)).map_err(|error| error.to_string())?;
+        let Some(count) = count else { break };
         if count == 0 {
             return Err(String::from("the broker has closed the connection"));
         }
@@ -186,7 +181,7 @@ fn transfer(socket: &UnixSocket, link: &mut Link, on_event: OnEvent<'_>) -> Resu
     }
     loop {
         while !link.outgoing.waiting().is_empty() {
-            match socket.write(link.outgoing.waiting()) {
+            match without_waiting(&mut || socket.write(link.outgoing.waiting())) {
                 Ok(Some(count)) => link.outgoing.wrote(count),
                 Ok(None) => return Ok(()),
                 Err(error) => return Err(error.to_string()),

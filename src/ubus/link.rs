@@ -37,6 +37,9 @@ pub enum BusEvent<'a> {
     Down { because: &'a str },
 }
 
+/// Handles the events and may send messages in return.
+pub type OnEvent<'a> = &'a mut dyn FnMut(&mut Outgoing, BusEvent<'_>);
+
 /// A call of a method of one of our objects.
 #[derive(Clone, Copy, Debug)]
 pub struct Call<'a> {
@@ -79,7 +82,8 @@ impl Caller {
 pub struct Link {
     pub inbox: Inbox,
     pub outgoing: Outgoing,
-    greeted: bool,
+    /// Whether the broker's greeting has arrived.
+    pub(super) greeted: bool,
     /// Calls answered in this iteration.
     calls: u32,
     /// Queued calls.
@@ -96,16 +100,6 @@ struct QueuedCall {
 }
 
 impl Link {
-    /// Whether the broker's greeting has arrived.
-    pub fn is_up(&self) -> bool {
-        self.greeted
-    }
-
-    /// Whether too many answers are unwritten because the broker does not read.
-    pub fn is_clogged(&self) -> bool {
-        self.outgoing.is_full()
-    }
-
     /// Begins an iteration of the loop: resets the number of answered calls.
     pub fn begin_turn(&mut self) {
         self.calls = 0;
@@ -119,10 +113,7 @@ impl Link {
     /// Handles received messages until no complete one is left or too many bytes are unwritten. Calls that want an
     /// answer are queued per peer, served round robin, and a few are handled per iteration. For the error see
     /// [`Inbox::next_frame`].
-    pub fn process(
-        &mut self,
-        on_event: &mut dyn FnMut(&mut Outgoing, BusEvent<'_>),
-    ) -> Result<(), &'static str> {
+    pub fn process(&mut self, on_event: OnEvent<'_>) -> Result<(), &'static str> {
         while !self.outgoing.is_full() {
             let Some(frame) = self.inbox.next_frame()? else { break };
             let Some(event) = event_of(&frame, &mut self.greeted) else { continue };
@@ -220,7 +211,7 @@ mod tests {
         other[1] = MsgType::Status as u8;
         assert!(run(&mut link, &other).unwrap().is_empty());
         assert_eq!(run(&mut link, &HELLO).unwrap(), ["Up"]);
-        assert!(link.is_up());
+        assert!(link.greeted);
     }
 
     #[test]
@@ -239,7 +230,7 @@ mod tests {
         caller.invoke(5, "fill", &Value::Null);
         let call = caller.waiting().to_vec();
         link.outgoing.add_object(&"x".repeat(MAX_UNWRITTEN), b"");
-        assert!(link.is_clogged());
+        assert!(link.outgoing.is_full());
         assert!(run(&mut link, &call).unwrap().is_empty());
         link.outgoing.wrote(MAX_UNWRITTEN * 2);
         assert_eq!(run(&mut link, &call).unwrap().len(), 2);
@@ -305,7 +296,7 @@ mod tests {
         assert_eq!(order, [7, 8, 7, 7]);
         assert_eq!(link.queue.len(), MAX_CALLS_OF_PEER - 3);
         // The others were refused at once.
-        assert!(link.outgoing.unwritten() > 700 * 28);
+        assert!(link.outgoing.unwritten > 700 * 28);
         let long = calls(9, 1);
         let mut long = [&long[..], &vec![0; LONGEST_CALL]].concat();
         let length = (long.len() - 8) as u32;
@@ -323,11 +314,11 @@ mod tests {
         assert_eq!(answered(&mut link, 300_000), 2);
         receive(&mut link, &calls(8, 1));
         assert_eq!(answered(&mut link, 1000), 1);
-        let before = link.outgoing.unwritten();
+        let before = link.outgoing.unwritten;
         receive(&mut link, &calls(7, 1));
         assert_eq!(answered(&mut link, 300_000), 0);
         // Only that it is refused.
-        assert!((1..100).contains(&(link.outgoing.unwritten() - before)));
+        assert!((1..100).contains(&(link.outgoing.unwritten - before)));
     }
 
     proptest! {

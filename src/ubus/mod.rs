@@ -15,8 +15,8 @@ pub mod message;
 pub mod outgoing;
 pub mod status;
 
-pub use connection::{Connection, OnEvent};
-pub use link::{BusEvent, Call, Caller};
+pub use connection::Connection;
+pub use link::{BusEvent, Call, Caller, OnEvent};
 pub use outgoing::{Outgoing, Request};
 pub use status::Status;
 

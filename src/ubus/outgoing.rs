@@ -52,10 +52,11 @@ pub struct Outgoing {
     /// Bytes of the first message that were written.
     written: usize,
     /// Unwritten bytes of all messages.
-    unwritten: usize,
+    pub unwritten: usize,
     sequence: u16,
     watched: VecDeque<(Request, String)>,
-    refusals: SmallMap<String, Status>,
+    /// What was refused on this connection and has not succeeded since, with the status.
+    pub refusals: SmallMap<String, Status>,
 }
 
 impl Outgoing {
@@ -139,11 +140,6 @@ impl Outgoing {
         }
     }
 
-    /// What was refused on this connection and has not succeeded since, with the status.
-    pub fn refusals(&self) -> &SmallMap<String, Status> {
-        &self.refusals
-    }
-
     /// `table`: an answer's keys. They are copied once, since an answer can be long.
     pub(super) fn reply_data(&mut self, sequence: u16, peer: u32, object: u32, table: &[u8]) {
         let mut attributes = EnvBuilder::with_capacity(REPLY_OVERHEAD + table.len());
@@ -190,11 +186,6 @@ impl Outgoing {
         self.messages.front().map_or(&[], |message| &message.bytes[self.written..])
     }
 
-    /// The number of unwritten bytes.
-    pub fn unwritten(&self) -> usize {
-        self.unwritten
-    }
-
     /// Removes bytes that were written.
     pub fn wrote(&mut self, mut count: usize) {
         while let Some(first) = self.messages.front() {
@@ -239,16 +230,16 @@ mod tests {
         outgoing.check(request(1), Status::PERMISSION_DENIED);
         outgoing.check(request(1), Status::OK);
         let what = "to register for events 'network.interface'";
-        assert_eq!(outgoing.refusals().get(what), Some(&Status::PERMISSION_DENIED));
+        assert_eq!(outgoing.refusals.get(what), Some(&Status::PERMISSION_DENIED));
         outgoing.listen(5, "network.interface");
         outgoing.check(request(2), Status::OK);
-        assert!(outgoing.refusals().is_empty());
+        assert!(outgoing.refusals.is_empty());
         for number in 0..100 {
             outgoing.send_event(&number.to_string(), &"");
             outgoing.check(request(3 + number), Status::PERMISSION_DENIED);
             outgoing.listen(5, "never answered");
         }
-        assert_eq!((outgoing.refusals().len(), outgoing.watched.len()), (MAX_REFUSALS, MAX_WATCHED));
+        assert_eq!((outgoing.refusals.len(), outgoing.watched.len()), (MAX_REFUSALS, MAX_WATCHED));
     }
 
     #[test]
@@ -273,7 +264,7 @@ mod tests {
         for _ in 0..1000 {
             outgoing.reply_data(1, 9, 5, &answer);
             // As much as came, in pieces: a message is longer than its answer.
-            let mut left = if outgoing.unwritten() > 2 * answer.len() { answer.len() + 100 } else { 0 };
+            let mut left = if outgoing.unwritten > 2 * answer.len() { answer.len() + 100 } else { 0 };
             while left > 0 {
                 let piece = left.min(outgoing.waiting().len());
                 outgoing.wrote(piece);
@@ -281,11 +272,11 @@ mod tests {
             }
         }
         let held: usize = outgoing.messages.iter().map(|message| message.bytes.capacity()).sum();
-        assert!(held <= 4 * answer.len(), "{held} bytes are held, {} unwritten", outgoing.unwritten());
+        assert!(held <= 4 * answer.len(), "{held} bytes are held, {} unwritten", outgoing.unwritten);
         while !outgoing.waiting().is_empty() {
             outgoing.wrote(1000);
         }
-        assert_eq!((outgoing.unwritten(), outgoing.messages.len()), (0, 0));
+        assert_eq!((outgoing.unwritten, outgoing.messages.len()), (0, 0));
     }
 
     #[test]
@@ -295,6 +286,6 @@ mod tests {
         for _ in 0..1000 {
             outgoing.send_event("fwstat.block", &text);
         }
-        assert!(outgoing.unwritten() < MAX_UNWRITTEN + 20_000 && outgoing.messages.len() < 200);
+        assert!(outgoing.unwritten < MAX_UNWRITTEN + 20_000 && outgoing.messages.len() < 200);
     }
 }

@@ -20,7 +20,7 @@ use fwstat::output::rendering::Rendering;
 use fwstat::query::question::{Question, Topic};
 use fwstat::ubus::call::{CallError, call};
 use fwstat::ubus::{Connection, Status, blob};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use ubus::blobmsg::BlobMsgTable;
 use ubus::envelope::UbusAttr;
 use ubus::wire::MsgType;
@@ -252,7 +252,7 @@ fn an_answer_without_text_is_of_another_version() {
     let station = Station::start(&broker.socket, None);
     station.registered();
     let mut out = Vec::new();
-    let asked = client::ask(&Question::new(Topic::Services), &broker.socket, false, &mut out);
+    let asked = client::ask(Topic::Services, Map::new(), &broker.socket, false, &mut out);
     let Err(ShellError::Failure(error)) = asked else { panic!("it was printed") };
     assert_eq!(
         error,

@@ -274,7 +274,7 @@ pub fn options(data: &[u8]) {
     zones::parse(&text);
     rules::parse(&text);
     for problem in problems {
-        assert!(!problem.to_string().contains(|c: char| c.is_control()), "{problem}");
+        assert!(!problem.sentence.contains(|c: char| c.is_control()), "{problem:?}");
     }
 }
 
@@ -386,7 +386,7 @@ pub fn ubus_call(data: &[u8]) {
         message(MsgType::Status, 1, 0, number(UbusAttr::Status, 0)),
         message(MsgType::Invoke, 5, 9, call),
     ] {
-        link.outgoing.wrote(link.outgoing.unwritten());
+        link.outgoing.wrote(link.outgoing.unwritten);
         let mut rest = &bytes[..];
         while !rest.is_empty() {
             let space = link.inbox.space();

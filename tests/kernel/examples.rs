@@ -18,8 +18,8 @@ const ELSEWHERE: [&str; 2] = ["fwstat notify", "fwstat daemon"];
 fn is_command(line: &str) -> bool {
     let Some(rest) = line.strip_prefix("fwstat ") else { return false };
     let (name, operands) = rest.split_once(' ').unwrap_or((rest, ""));
-    let command = COMMANDS.iter().find(|command| command.name == name);
-    command.is_some_and(|command| command.operands.is_empty() || !operands.is_empty())
+    let command = COMMANDS.iter().find(|command| command.name() == name);
+    command.is_some_and(|command| command.operands().is_empty() || !operands.is_empty())
 }
 
 /// The lines of the code blocks of README and docs that call the program, and the examples of `--help`.

@@ -5,6 +5,7 @@
 use super::{MAX_PIECES, Result, plausible_now};
 use crate::event::Class;
 use crate::event::calendar::{Calendar, Date, Month};
+use crate::live::waiting::unknown;
 use crate::query::history::{History, Need};
 use crate::query::open::joined;
 use crate::stats::collect::{self, DayStorage};
@@ -63,61 +64,47 @@ impl Adding<'_> {
             let is_corrected = new.contains(&date) && sent.contains(&date);
             is_at_an_end || newest == Some(date) || today == Some(date) || is_corrected
         };
-        let mut unplaced: Vec<DaySummary> = Vec::new();
-        for (moment, counts) in &self.unplaced {
-            let hour = calendar.hour_of((moment / 1000).cast_signed());
-            unplaced.push(crate::live::waiting::unknown(hour, counts));
-        }
-        let mut dates: Vec<Date> =
-            new.iter().copied().chain(pieces.iter().map(|(_, date, _)| *date)).collect();
-        dates.extend(unplaced.iter().map(|day| day.date));
-        dates.sort_unstable();
-        dates.dedup();
         let mut changes: Vec<Change> = Vec::new();
-        for date in dates.iter().copied().filter(|date| stays_open(*date)) {
-            if !self.spool.contains(date) {
-                continue;
-            }
-            let of_day = pieces.iter().filter(|piece| piece.1 == date).count();
-            let number = pieces.iter().filter(|piece| piece.1 == date).map(|piece| piece.2 + 1).max();
+        for date in new.iter().copied().filter(|date| stays_open(*date)) {
+            let numbers = pieces.iter().filter(|piece| piece.1 == date).map(|piece| piece.2 + 1);
+            let (count, number) = (numbers.clone().count(), numbers.max().unwrap_or(0));
             let (state, salt) = (State { date: Some(date), ..State::default() }, self.store.salt());
-            let bytes = if of_daemon || of_day < MAX_PIECES {
+            let bytes = if of_daemon || count < MAX_PIECES {
                 // A seventh larger until the day is closed, in a quarter of the time.
                 let sections =
                     self.spool.sections(date, Section::packed_fast).map_err(|error| error.to_string())?;
                 pieces::encode(salt, &state, (date, 0), sections)
             } else {
-                let mut day = self.pieces_of(date, &pieces, Some(&mut changes))?;
+                let mut day = self.join_pieces(date, &pieces, &mut changes)?;
                 if let Some(spooled) = self.spool.read(date).map_err(|error| error.to_string())? {
                     day.add_summary(&spooled.summary, &spooled.samples);
                 }
                 pieces::encode_day(salt, &state, &day)
             };
-            changes.push((pieces::name_of(date, number.unwrap_or(0)), Some(bytes)));
+            changes.push((pieces::name_of(date, number), Some(bytes)));
         }
+        let mut over: Vec<Date> = pieces.iter().map(|(_, date, _)| *date).collect();
+        over.retain(|date| !of_daemon && !stays_open(*date));
+        over.dedup();
         let mut closed: Vec<DaySummary> = Vec::new();
-        let over = pieces.iter().filter(|(_, date, _)| !of_daemon && !stays_open(*date));
-        for date in over.map(|(_, date, _)| *date) {
-            if closed.last().is_none_or(|day| day.date != date) {
-                let mut day = self.pieces_of(date, &pieces, Some(&mut changes))?;
-                closed.push(collect::close(&mut day, Some(self.lookup)));
-            }
+        for date in over {
+            let mut day = self.join_pieces(date, &pieces, &mut changes)?;
+            closed.push(collect::close(&mut day, Some(self.lookup)));
         }
-        let parts = closed.into_iter().chain(unplaced);
-        let extra = joined(parts);
-        let dates: Vec<Date> = dates
-            .into_iter()
-            .filter(|date| {
-                extra.iter().any(|day| day.date == *date) || self.spool.contains(*date) && !stays_open(*date)
-            })
-            .collect();
+        let unplaced = self
+            .unplaced
+            .iter()
+            .map(|(moment, counts)| unknown(calendar.hour_of((moment / 1000).cast_signed()), counts));
+        let extra = joined(closed.into_iter().chain(unplaced));
+        let mut dates: Vec<Date> = new.iter().copied().filter(|date| !stays_open(*date)).collect();
+        dates.extend(extra.iter().map(|day| day.date));
+        dates.sort_unstable();
+        dates.dedup();
         let (spool, lookup, salt) = (&self.spool, self.lookup, self.store.salt());
         let days = dates.iter().map(|date| {
             let known = extra.iter().find(|day| day.date == *date).cloned();
-            if stays_open(*date) {
-                return Ok(known.unwrap_or_else(|| DaySummary::new(*date)));
-            }
-            let spooled = spool.read(*date)?.map(|day| {
+            let spooled = if stays_open(*date) { None } else { spool.read(*date)? };
+            let spooled = spooled.map(|day| {
                 if !spool.is_whole(*date) {
                     return day.summary;
                 }
@@ -150,12 +137,12 @@ impl Adding<'_> {
         Ok(notes)
     }
 
-    /// The sum of the pieces of a day, which are removed if there are `changes`.
-    fn pieces_of(
+    /// The sum of the pieces of a day, which the `changes` remove.
+    fn join_pieces(
         &mut self,
         date: Date,
         pieces: &[(String, Date, u32)],
-        mut changes: Option<&mut Vec<Change>>,
+        changes: &mut Vec<Change>,
     ) -> Result<Day> {
         let mut day = Day::new(date, self.store.salt());
         for (name, ..) in pieces.iter().filter(|piece| piece.1 == date) {
@@ -163,9 +150,7 @@ impl Adding<'_> {
             for part in saved.iter().flat_map(|saved| &saved.days).filter(|part| part.summary.date == date) {
                 day.add_summary(&part.summary, &part.samples);
             }
-            if let Some(changes) = &mut changes {
-                changes.extend(self.store.remove_piece(name)?);
-            }
+            changes.extend(self.store.remove_piece(name)?);
         }
         Ok(day)
     }

@@ -24,7 +24,8 @@ pub struct Opened {
     pub calendar: Calendar,
     pub lookup: SharedLookup,
     pub networks: Option<SharedNetworks>,
-    open: Vec<Day>,
+    /// The days that are not closed, each the sum of its pieces.
+    pub open: Vec<Day>,
     /// The directory's generation when the open days were read; `None` if it could not be read.
     generation: Option<u64>,
     /// A running daemon has newer events in memory.
@@ -40,12 +41,11 @@ const BETWEEN_TRIES: Duration = Duration::from_millis(50);
 
 impl Opened {
     /// Reads the open days of a store.
-    pub(super) fn new(mut store: Store, calendar: Calendar, lookup: SharedLookup) -> Result<Opened> {
-        let generation = store.directory().generation().ok();
-        // Months of a commit since the store was opened.
-        store.refresh()?;
-        let open = open_days(&mut store)?;
-        Ok(Opened { store, calendar, lookup, networks: None, open, generation, behind: false, problem: None })
+    pub(super) fn new(store: Store, calendar: Calendar, lookup: SharedLookup) -> Result<Opened> {
+        let (networks, open, generation, behind, problem) = (None, Vec::new(), None, false, None);
+        let mut opened = Opened { store, calendar, lookup, networks, open, generation, behind, problem };
+        opened.read_again()?;
+        Ok(opened)
     }
 
     /// Whether the files are still those that the open days were read from: a commit moves data from an open day to a
@@ -56,6 +56,7 @@ impl Opened {
 
     fn read_again(&mut self) -> Result<()> {
         self.generation = self.store.directory().generation().ok();
+        // Months of a commit since the store was opened.
         self.store.refresh()?;
         self.open = open_days(&mut self.store)?;
         Ok(())
@@ -75,11 +76,6 @@ impl Opened {
         }
         let answer = ask(self);
         (answer, self.changed())
-    }
-
-    /// The days that are not closed, each the sum of its pieces.
-    pub fn open_days(&self) -> &[Day] {
-        &self.open
     }
 
     /// Answers a question.

@@ -5,7 +5,7 @@
 use ubus::blobmsg::BlobMsgTable;
 
 use super::Core;
-use crate::config::exposure;
+use crate::config::exposure::{self, CachedExposure};
 use crate::guard::Source;
 use crate::live::Now;
 use crate::live::open_day::{mask, refused_by_mask};
@@ -117,20 +117,17 @@ impl Core {
         if open.is_empty() {
             return Some(Exposure { since, ports: Vec::new() });
         }
-        if let Some(cached) = self.exposure_cache.get(now.boot_ms, &open, since, limit) {
-            return Some(cached);
+        let cached = self.exposure_cache.as_ref();
+        if !cached.is_some_and(|cached| cached.fits(now.boot_ms, &open, since)) {
+            let question = Question { from: Some(since), limit: MAX_LIMIT, ..Question::new(Topic::Services) };
+            let Core { storage, engine, .. } = self;
+            let answer = storage.history(|stored| engine.answer(now, &question, stored));
+            let Ok(Answer::Services(answer)) = answer else { return None };
+            let exposure = Exposure { since, ports: exposure::attacked(&open, &answer.services) };
+            self.exposure_cache = Some(CachedExposure { asked_ms: now.boot_ms, open, exposure });
         }
-        let question = Question { from: Some(since), limit: MAX_LIMIT, ..Question::new(Topic::Services) };
-        let Core { storage, engine, .. } = self;
-        match storage.history(|stored| engine.answer(now, &question, stored)) {
-            Ok(Answer::Services(answer)) => {
-                let ports = exposure::attacked(&open, &answer.services);
-                self.exposure_cache =
-                    exposure::ExposureCache::new(now.boot_ms, open.clone(), Exposure { since, ports });
-                self.exposure_cache.get(now.boot_ms, &open, since, limit)
-            }
-            _ => None,
-        }
+        let ports = self.exposure_cache.iter().flat_map(|cached| &cached.exposure.ports);
+        Some(Exposure { since, ports: ports.take(limit as usize).cloned().collect() })
     }
 }
 

@@ -59,25 +59,13 @@ pub struct BlockArguments {
 }
 
 /// How long a block lasts.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Length {
     /// The length in the guard's options.
-    #[default]
     Default,
     Seconds(u64),
     /// Until it is unblocked.
     Forever,
-}
-
-impl Length {
-    /// The value of the argument `for`; absent for the default.
-    pub fn text(self) -> Option<String> {
-        match self {
-            Length::Default => None,
-            Length::Seconds(seconds) => Some(format!("{seconds}s")),
-            Length::Forever => Some(FOREVER.to_string()),
-        }
-    }
 }
 
 /// Why there is no answer; the text goes to the caller as `error`.

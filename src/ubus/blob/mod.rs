@@ -49,8 +49,8 @@ pub fn text_of(payload: &[u8]) -> &[u8] {
 /// The type of a method's argument.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Type {
-    Text,
-    Integer,
+    Text = BlobType::String as isize,
+    Integer = BlobType::Int32 as isize,
 }
 
 /// Arguments that several methods have in common.
@@ -65,11 +65,7 @@ pub fn signature(methods: &[Method<'_>]) -> Vec<u8> {
         for (method, arguments) in methods {
             out.open_table(Some(method));
             for (argument, kind) in arguments.iter().copied().flatten() {
-                let number = match kind {
-                    Type::Text => BlobType::String,
-                    Type::Integer => BlobType::Int32,
-                };
-                out.put_i32(Some(argument), number as i32);
+                out.put_i32(Some(argument), *kind as i32);
             }
             out.close_table();
         }
