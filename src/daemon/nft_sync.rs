@@ -10,7 +10,6 @@ use crate::daemon::nft::conntrack::connections_of;
 use crate::daemon::nft::kernel::{Elements, Notifications, Remembered};
 use crate::daemon::nft::run::{Nft, failure};
 use crate::daemon::nft::script::{self, Blocked, MAX_PEERS, PEERS_FULL, PEERS_LIMITED, Spec};
-use crate::event::small_map::SmallMap;
 use crate::guard::ranges::Range;
 use crate::guard::{Block, Change, End, Guard, Protection, Source};
 use crate::live::Now;
@@ -55,10 +54,10 @@ pub(super) struct NftSync {
     building: Option<(Spec, u64)>,
     notifications: Option<Notifications>,
     elements: Option<Elements>,
-    /// Sources to be added or deleted; true if the kernel may have had them before.
-    pending: SmallMap<Source, bool>,
+    /// Sources to be added to the kernel's sets or deleted from them.
+    pending: Vec<Source>,
     /// The same, for changes since the script of the running nft was written.
-    late: SmallMap<Source, bool>,
+    late: Vec<Source>,
     /// Peers and served ports of the previous table, to be copied to the next one.
     remembered: Vec<Remembered>,
     peer_use: Option<(u64, PeerUse)>,
@@ -135,36 +134,29 @@ impl NftSync {
 
     /// Whether the kernel does not have this block yet.
     pub(super) fn is_pending(&self, source: Source) -> bool {
-        !self.is_up() || self.pending.contains_key(&source)
+        !self.is_up() || self.pending.contains(&source)
     }
 
     /// Why the kernel's table is not in the wanted state.
     pub(super) fn why(&self, now_ms: u64) -> Option<String> {
-        let slow = self.building.as_ref().filter(|(_, since)| now_ms >= since.saturating_add(SLOW_MS));
-        let slow = slow.filter(|_| !self.is_up());
-        self.why.clone().or_else(|| {
-            slow.map(|(_, since)| {
-                format!("nft has been running for {} s", now_ms.saturating_sub(*since) / 1000)
-            })
-        })
+        let running_ms = self.building.as_ref().map(|(_, since)| now_ms.saturating_sub(*since));
+        let slow = running_ms.filter(|running_ms| *running_ms >= SLOW_MS && !self.is_up());
+        self.why.clone().or(slow.map(|slow| format!("nft has been running for {} s", slow / 1000)))
     }
 
     /// Queues a block to be added to the kernel's set or deleted from it.
     pub(super) fn note(&mut self, change: &Change) {
-        let (source, had) = match change {
-            Change::Blocked(block) if !block.dry => (block.suspect.source, false),
+        let block = match change {
             // The kernel ends an expired one by itself.
-            Change::Released(block, end) if !block.dry && *end != End::Expired => {
-                (block.suspect.source, true)
-            }
-            Change::Blocked(_) | Change::Released(..) => return,
+            Change::Released(_, End::Expired) => return,
+            Change::Blocked(block) | Change::Released(block, _) => block,
         };
-        if self.building.is_some() {
-            *self.late.or_default(source) |= had;
+        if self.building.is_some() && !block.dry {
+            self.late.push(block.suspect.source);
         }
         // A table that is not up yet is written from the ledger.
-        if self.is_up() {
-            *self.pending.or_default(source) |= had;
+        if self.is_up() && !block.dry {
+            self.pending.push(block.suspect.source);
         }
     }
 
@@ -179,40 +171,44 @@ impl NftSync {
         }
         let can_ask = self.found.1 < MAX_FOUND;
         let Some(elements) = self.elements() else { return vec![Some(Protection::Unknown); suspects.len()] };
-        // Whether it is in the table's set of peers; `None` without a table.
-        let mut is_remembered = |source| if up { elements.is_remembered(source).ok() } else { None };
-        let suspects: Vec<(Source, bool, Option<bool>)> = suspects
-            .iter()
-            .map(|(source, forgeable)| (*source, *forgeable, is_remembered(*source)))
-            .collect();
-        let is_asked = |forgeable: bool, remembered: Option<bool>| {
-            remembered != Some(true) && (!forgeable || remembered.is_some() && can_ask)
-        };
-        let asked = suspects.iter().filter(|(_, forgeable, remembered)| is_asked(*forgeable, *remembered));
-        let mut asked: Vec<Source> = asked.map(|(source, ..)| *source).collect();
-        asked.sort_unstable();
-        let mut connected: Vec<Source> = Vec::new();
-        let mut failed = None;
-        if !asked.is_empty() {
-            let is_wanted = |source: Source| asked.binary_search(&source).is_ok();
-            let listed = elements.connected(&connections_of(&asked), &is_wanted, &mut |source| {
-                if !connected.contains(&source) {
-                    connected.push(source);
+        // Those that connection tracking is asked about have the answer that they get if that fails.
+        let (mut answers, mut asked) = (Vec::new(), Vec::new());
+        for (number, (source, forgeable)) in suspects.iter().enumerate() {
+            // Whether it is in the table's set of peers; `None` without a table.
+            let remembered = if up { elements.is_remembered(*source).ok() } else { None };
+            answers.push(match remembered {
+                Some(true) => Some(Protection::Peer),
+                None if *forgeable => Some(Protection::Unknown),
+                Some(false) if *forgeable && !can_ask => Some(Protection::Unknown),
+                _ => {
+                    asked.push((*source, number));
+                    // The set still has the connections of the last hour.
+                    remembered.is_none().then_some(Protection::Unknown)
                 }
             });
-            failed = listed.err().map(|error| error.to_string());
-            self.no_conntrack.clone_from(&failed);
         }
+        if asked.is_empty() {
+            return answers;
+        }
+        asked.sort_unstable();
+        let sources: Vec<Source> = asked.iter().map(|(source, _)| *source).collect();
+        let mut connected: Vec<Source> = Vec::new();
+        let is_wanted = |source: Source| sources.binary_search(&source).is_ok();
+        let listed = elements.connected(&connections_of(&sources), &is_wanted, &mut |source| {
+            if !connected.contains(&source) {
+                connected.push(source);
+            }
+        });
+        self.no_conntrack = listed.err().map(|error| error.to_string());
         self.found.1 = self.found.1.saturating_add(connected.len() as u32);
-        let protection = |(source, forgeable, remembered): (Source, bool, Option<bool>)| match remembered {
-            Some(true) => Some(Protection::Peer),
-            _ if !is_asked(forgeable, remembered) => Some(Protection::Unknown),
-            _ if connected.contains(&source) => Some(Protection::Peer),
-            // The set still has the connections of the last hour.
-            Some(false) => None,
-            None => failed.is_some().then_some(Protection::Unknown),
-        };
-        suspects.into_iter().map(protection).collect()
+        for (source, number) in asked {
+            if connected.contains(&source) {
+                answers[number] = Some(Protection::Peer);
+            } else if self.no_conntrack.is_none() {
+                answers[number] = None;
+            }
+        }
+        answers
     }
 
     /// Packets of a blocked source that were dropped; `None` if the kernel does not answer.
@@ -238,7 +234,7 @@ impl NftSync {
         }
         let elements = self.elements()?;
         let mut counts = [0u64; 2];
-        elements.peers(&mut |source, _| counts[usize::from(matches!(source, Source::V6(_)))] += 1);
+        elements.peers(&mut |source| counts[usize::from(matches!(source, Source::V6(_)))] += 1);
         let counter = |elements: &mut Elements, name| elements.counter(name).unwrap_or(0);
         let found = PeerUse {
             used: counts[0].max(counts[1]),
@@ -334,14 +330,10 @@ impl NftSync {
         // The script is written from the present ledger.
         guard.ledger.take_shortened();
         let dropped = self.elements().map(Elements::dropped_by_source).unwrap_or_default();
-        let dropped_of = |source: Source| {
-            let at = dropped.binary_search_by_key(&source, |(source, _)| *source);
-            at.map_or(0, |at| dropped[at].1)
-        };
         let blocked = |block: &Block| Blocked {
             source: block.suspect.source,
             left_ms: block.until_ms.saturating_sub(now.boot_ms),
-            dropped: dropped_of(block.suspect.source),
+            dropped: dropped.get(&block.suspect.source).copied().unwrap_or(0),
         };
         let blocks = guard.ledger.blocks().filter(|block| !block.dry);
         let blocks: Vec<Blocked> = blocks.map(blocked).filter(|block| block.left_ms > 0).collect();
@@ -374,20 +366,18 @@ impl NftSync {
     }
 
     fn change(&mut self, now: Now, guard: &Guard) {
-        let pending = std::mem::take(&mut self.pending);
+        let mut pending = std::mem::take(&mut self.pending);
+        pending.sort_unstable();
+        pending.dedup();
         if !self.built.as_ref().is_some_and(Spec::enforces) {
             return;
         }
-        let (mut add, mut remove) = (Vec::new(), Vec::new());
-        for (source, had) in pending {
-            if had {
-                remove.push(source);
-            }
-            if let Some(block) = guard.ledger.get(source).filter(|block| !block.dry) {
-                add.push((source, block.until_ms.saturating_sub(now.boot_ms)));
-            }
-        }
-        if !matches!(self.elements().map(|elements| elements.change(&remove, &add)), Some(Ok(()))) {
+        let left = |source: &Source| {
+            let block = guard.ledger.get(*source).filter(|block| !block.dry)?;
+            Some((*source, block.until_ms.saturating_sub(now.boot_ms)))
+        };
+        let add: Vec<(Source, u64)> = pending.iter().filter_map(left).collect();
+        if !matches!(self.elements().map(|elements| elements.change(&pending, &add)), Some(Ok(()))) {
             // The kernel's state is not the expected one: the whole table is created again, and only its failure is an
             // error.
             self.note_damage(now);

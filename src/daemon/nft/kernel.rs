@@ -10,6 +10,7 @@ use std::time::Duration;
 use super::conntrack::{self, Opener};
 use super::script::{self, BLOCKED, NETWORKS, PEERS, SERVED, TABLE};
 use super::{DATAGRAM, TIMEOUT, range_changes, receive_answer, result_of};
+use crate::event::small_map::SmallMap;
 use crate::guard::Source;
 use crate::guard::networks::Element;
 use crate::guard::ranges::Range;
@@ -23,6 +24,8 @@ const DATAGRAMS_PER_TURN: usize = 256;
 /// Elements in one message: its attributes have lengths of 16 bits, and the answer to a message that fails contains it,
 /// within [`DATAGRAM`].
 const ELEMENTS_PER_MESSAGE: usize = 256;
+/// A range has two elements.
+const RANGES_PER_MESSAGE: usize = ELEMENTS_PER_MESSAGE / 2;
 /// Most ranges that one transaction changes; a group of overlapping ranges, which must change together, may be larger.
 /// While a process listens to nftables notifications, some kernels hold a 4 KiB buffer for each element until the
 /// transaction is committed, and a range has two elements.
@@ -85,17 +88,8 @@ impl Notifications {
     }
 }
 
-/// The key of a served IPv6 port.
-const LONGEST_KEY: usize = 24;
-
-/// An element of a set that the kernel fills, with its remaining time.
-#[derive(Clone, Copy, Debug)]
-pub struct Remembered {
-    set: &'static str,
-    key: [u8; LONGEST_KEY],
-    length: u8,
-    left_ms: u64,
-}
+/// A set that the kernel fills, and the keys of its elements with their remaining milliseconds.
+pub type Remembered = (&'static str, Vec<(Vec<u8>, u64)>);
 
 /// A socket for reading and changing elements; the kernel answers each request at once.
 pub struct Elements {
@@ -221,27 +215,24 @@ impl Elements {
         let groups = range_changes::changes(&present, wanted);
         let mut rest = &groups[..];
         while !rest.is_empty() {
-            let (mut count, mut size) = (0, 0);
-            while let Some(group) =
-                rest.get(count).filter(|group| count == 0 || size + group.size() <= RANGES_AT_ONCE)
-            {
-                (count, size) = (count + 1, size + group.size());
-            }
+            let sizes = rest.iter().scan(0, |sum, group| {
+                *sum += group.size();
+                Some(*sum)
+            });
+            let count = sizes.take_while(|size| *size <= RANGES_AT_ONCE).count().max(1);
             let (now, later) = rest.split_at(count);
-            let removed = now.iter().flat_map(|group| group.removed(&present));
-            let added = now.iter().flat_map(|group| group.added(wanted));
             self.transact(&mut |transaction| {
                 for (family, set) in NETWORKS.into_iter().enumerate() {
                     let of_family = |(range, left): &Element| {
                         let (of, first, behind) = script::range_keys(*range);
                         (of == family).then(|| (first, behind, left.map(script::timeout_ms)))
                     };
-                    let removed: Vec<_> = removed.clone().filter_map(of_family).collect();
-                    removed
-                        .chunks(ELEMENTS_PER_MESSAGE / 2)
-                        .for_each(|some| transaction.delete_ranges(set, some));
-                    let added: Vec<_> = added.clone().filter_map(of_family).collect();
-                    added.chunks(ELEMENTS_PER_MESSAGE / 2).for_each(|some| transaction.add_ranges(set, some));
+                    let removed = now.iter().flat_map(|group| group.removed);
+                    let removed: Vec<_> = removed.filter_map(of_family).collect();
+                    let added: Vec<_> =
+                        now.iter().flat_map(|group| group.added).filter_map(of_family).collect();
+                    removed.chunks(RANGES_PER_MESSAGE).for_each(|some| transaction.delete_ranges(set, some));
+                    added.chunks(RANGES_PER_MESSAGE).for_each(|some| transaction.add_ranges(set, some));
                 }
             })?;
             rest = later;
@@ -307,27 +298,22 @@ impl Elements {
 
     /// The table's elements about connections: peers and served ports.
     pub fn remembered(&mut self) -> Vec<Remembered> {
-        let mut remembered = Vec::new();
-        for set in PEERS.into_iter().chain(SERVED) {
+        let sets = PEERS.into_iter().chain(SERVED);
+        sets.map(|set| {
+            let mut elements = Vec::new();
             self.list(set, &mut |element| {
-                let (key, Some(left_ms)) = (element.key, element.expires_ms) else { return };
-                let mut padded = [0; LONGEST_KEY];
-                if let Some(start) = padded.get_mut(..key.len()) {
-                    start.copy_from_slice(key);
-                    remembered.push(Remembered { set, key: padded, length: key.len() as u8, left_ms });
-                }
+                elements.extend(element.expires_ms.map(|left_ms| (element.key.to_vec(), left_ms.max(1))));
             });
-        }
-        remembered
+            (set, elements)
+        })
+        .collect()
     }
 
     /// Adds the previous table's elements about connections to a new one.
     pub fn remember(&mut self, remembered: &[Remembered]) -> io::Result<()> {
-        for of_set in remembered.chunk_by(|one, next| one.set == next.set) {
-            for some in of_set.chunks(ELEMENTS_PER_MESSAGE) {
-                let element = |one: &Remembered| (one.key[..one.length.into()].to_vec(), one.left_ms.max(1));
-                let new: Vec<_> = some.iter().map(element).collect();
-                self.transact(&mut |transaction| transaction.add_elements(some[0].set, &new))?;
+        for (set, elements) in remembered {
+            for some in elements.chunks(ELEMENTS_PER_MESSAGE) {
+                self.transact(&mut |transaction| transaction.add_elements(set, some))?;
             }
         }
         Ok(())
@@ -404,37 +390,35 @@ impl Elements {
 
     /// Visits every blocked source, with its remaining milliseconds.
     pub fn blocked(&mut self, each: &mut dyn FnMut(Source, u64)) {
-        self.list_sources(BLOCKED, each);
+        self.list_sources(BLOCKED, &mut |source, element| {
+            element.expires_ms.iter().for_each(|left| each(source, *left));
+        });
     }
 
-    /// Visits every peer, with its remaining milliseconds.
-    pub fn peers(&mut self, each: &mut dyn FnMut(Source, u64)) {
-        self.list_sources(PEERS, each);
+    /// Visits every peer.
+    pub fn peers(&mut self, each: &mut dyn FnMut(Source)) {
+        self.list_sources(PEERS, &mut |source, _| each(source));
     }
 
-    fn list_sources(&mut self, sets: [&str; 2], each: &mut dyn FnMut(Source, u64)) {
+    /// Blocked sources of which packets were dropped, with their number.
+    pub fn dropped_by_source(&mut self) -> SmallMap<Source, u64> {
+        let mut dropped = SmallMap::new();
+        self.list_sources(BLOCKED, &mut |source, element| {
+            if let Some(packets @ 1..) = element.packets {
+                dropped.insert(source, packets);
+            }
+        });
+        dropped
+    }
+
+    fn list_sources(&mut self, sets: [&str; 2], each: &mut dyn FnMut(Source, nftables::Element<'_>)) {
         for set in sets {
             self.list(set, &mut |element| {
-                if let (Some(source), Some(left)) = (script::source_of(element.key), element.expires_ms) {
-                    each(source, left);
+                if let Some(source) = script::source_of(element.key) {
+                    each(source, element);
                 }
             });
         }
-    }
-
-    /// Blocked sources of which packets were dropped, in order, with their number.
-    pub fn dropped_by_source(&mut self) -> Vec<(Source, u64)> {
-        let mut dropped = Vec::new();
-        for set in BLOCKED {
-            self.list(set, &mut |element| {
-                if let (Some(source), Some(packets @ 1..)) = (script::source_of(element.key), element.packets)
-                {
-                    dropped.push((source, packets));
-                }
-            });
-        }
-        dropped.sort_unstable();
-        dropped
     }
 
     fn list(&mut self, set: &str, each: &mut dyn FnMut(nftables::Element<'_>)) {
