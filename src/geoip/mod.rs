@@ -59,10 +59,9 @@ impl Bytes for Pages {
         let (mut at, mut into) = (at, into);
         while at < end {
             let within = (at % PAGE as u64) as usize;
-            let some = (PAGE - within).min(into.len());
-            let (head, rest) = into.split_at_mut(some);
-            head.copy_from_slice(&self.page(at / PAGE as u64)?[within..within + some]);
-            (at, into) = (at + some as u64, rest);
+            let head = into.split_off_mut(..(PAGE - within).min(into.len()))?;
+            head.copy_from_slice(&self.page(at / PAGE as u64)?[within..within + head.len()]);
+            at += head.len() as u64;
         }
         Some(())
     }
