@@ -46,11 +46,7 @@ pub enum Severity {
 impl Severity {
     /// As `fwstat check` prints it.
     pub fn word(self) -> &'static str {
-        match self {
-            Severity::Fine => "ok",
-            Severity::Note => "note",
-            Severity::Wrong => "WRONG",
-        }
+        ["ok", "note", "WRONG"][self as usize]
     }
 }
 
@@ -66,13 +62,13 @@ impl Findings {
 
     /// The rows of an answer, errors first.
     pub(super) fn rows(&self) -> Vec<FindingRow> {
-        let of = |wanted: Severity| self.0.iter().filter(move |(severity, _)| *severity == wanted);
-        let all = [Severity::Wrong, Severity::Note, Severity::Fine].into_iter().flat_map(of);
-        all.map(|(severity, text)| FindingRow {
+        let row = |(severity, text): &(Severity, String)| FindingRow {
             kind: severity.word().to_ascii_lowercase(),
             text: text.clone(),
-        })
-        .collect()
+        };
+        let mut sorted: Vec<_> = self.0.iter().collect();
+        sorted.sort_by_key(|(severity, _)| std::cmp::Reverse(*severity as u8));
+        sorted.into_iter().map(row).collect()
     }
 
     /// Adds a finding of the kind `ok`.
@@ -235,9 +231,9 @@ fn time_at(run: &Path, wall: Duration, is_trusted: Option<bool>, findings: &mut 
 pub(super) fn store(config: &Config, path: &str, state: &str, findings: &mut Findings) {
     in_ram(config, findings);
     if path != config.database {
+        let wanted = &config.database;
         findings.wrong(format!(
-            "the running daemon writes to {} and not to {}: /etc/init.d/fwstat reload",
-            path, config.database
+            "the running daemon writes to {path} and not to {wanted}: /etc/init.d/fwstat reload"
         ));
     } else if state == "ok" {
         let interval = options::duration_text(config.commit_interval);
@@ -268,20 +264,17 @@ fn flash(config: &Config, findings: &mut Findings) {
             room(config, there, free, findings);
         }
         Err(error) => {
-            findings.wrong(format!(
-                "cannot read the free space of {}: {}",
-                there.display(),
-                std::io::Error::from(error)
-            ));
+            let (shown, error) = (there.display(), std::io::Error::from(error));
+            findings.wrong(format!("cannot read the free space of {shown}: {error}"));
         }
     }
 }
 
 fn room(config: &Config, there: &Path, free: u64, findings: &mut Findings) {
     if free < ROOM {
+        let shown = there.display();
         findings.wrong(format!(
-            "{} has {free} bytes left, {ROOM} are needed: make room or choose another database",
-            there.display()
+            "{shown} has {free} bytes left, {ROOM} are needed: make room or choose another database"
         ));
     } else {
         let interval = options::duration_text(config.commit_interval);
