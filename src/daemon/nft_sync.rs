@@ -11,8 +11,8 @@ use crate::daemon::nft::kernel::{Elements, Notifications, Remembered};
 use crate::daemon::nft::run::{Nft, failure};
 use crate::daemon::nft::script::{self, Blocked, MAX_PEERS, PEERS_FULL, PEERS_LIMITED, Spec};
 use crate::guard::ranges::Range;
-use crate::guard::{Block, Change, End, Guard, Protection, Source};
-use crate::live::Now;
+use crate::guard::{Block, Change, End, Guard, Protection, Source, When};
+use crate::query::answer::PeersStatus;
 
 /// Back-off after failures.
 const RETRY_MS: [u64; 6] = [500, 1_000, 2_000, 5_000, 15_000, 60_000];
@@ -27,18 +27,6 @@ const PEERS_AGE_MS: u64 = 5_000;
 /// Sources per second that connection tracking may find to be peers, since each query dumps all connections. Queries
 /// about other sources are bounded by the budget.
 const MAX_FOUND: u32 = 10;
-
-/// How many peers the kernel remembers.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub(super) struct PeerUse {
-    /// Of the family that has more.
-    pub used: u64,
-    pub limit: u64,
-    /// Connections whose peer was not remembered because an inside host opened too many, since the table was created.
-    pub limited: u64,
-    /// The same because the set was full.
-    pub full: u64,
-}
 
 /// Keeps the table `inet fwstat` in the kernel in the wanted state.
 #[derive(Default)]
@@ -60,7 +48,7 @@ pub(super) struct NftSync {
     late: Vec<Source>,
     /// Peers and served ports of the previous table, to be copied to the next one.
     remembered: Vec<Remembered>,
-    peer_use: Option<(u64, PeerUse)>,
+    peer_use: Option<(u64, PeersStatus)>,
     /// Peers that connection tracking found in this second of the boot clock.
     found: (u64, u32),
     rebuild: bool,
@@ -223,26 +211,23 @@ impl NftSync {
         self.elements()?.dropped_by_network(range)
     }
 
-    /// `None` while there is no table.
-    pub(super) fn peer_use(&mut self, now_ms: u64) -> Option<PeerUse> {
-        let guarded = self.built.as_ref().is_some_and(|spec| spec.guard.is_some());
-        if !guarded {
-            return None;
-        }
-        if let Some((_, known)) = self.peer_use.filter(|(at, _)| now_ms < at.saturating_add(PEERS_AGE_MS)) {
-            return Some(known);
+    /// How many peers the kernel remembers, of the family that has more, and the connections since the table was created
+    /// whose peer it did not remember. `None` while there is no table.
+    pub(super) fn peer_use(&mut self, now_ms: u64) -> Option<PeersStatus> {
+        self.built.as_ref()?.guard.as_ref()?;
+        if let Some((at, known)) = &self.peer_use
+            && now_ms < at.saturating_add(PEERS_AGE_MS)
+        {
+            return Some(known.clone());
         }
         let elements = self.elements()?;
         let mut counts = [0u64; 2];
         elements.peers(&mut |source| counts[usize::from(matches!(source, Source::V6(_)))] += 1);
-        let counter = |elements: &mut Elements, name| elements.counter(name).unwrap_or(0);
-        let found = PeerUse {
-            used: counts[0].max(counts[1]),
-            limit: MAX_PEERS.into(),
-            limited: counter(elements, PEERS_LIMITED),
-            full: counter(elements, PEERS_FULL),
-        };
-        self.peer_use = Some((now_ms, found));
+        let [limited, refused] =
+            [PEERS_LIMITED, PEERS_FULL].map(|counter| elements.counter(counter).unwrap_or(0));
+        let used = counts[0].max(counts[1]);
+        let found = PeersStatus { used, limit: MAX_PEERS.into(), limited, refused };
+        self.peer_use = Some((now_ms, found.clone()));
         Some(found)
     }
 
@@ -267,13 +252,13 @@ impl NftSync {
     }
 
     /// Reads results and notifications, and starts what is due.
-    pub(super) fn turn(&mut self, now: Now, wall: Option<i64>, guard: &mut Guard) {
-        if let Some(outcome) = self.nft.poll(now.boot_ms) {
+    pub(super) fn turn(&mut self, now: When, guard: &mut Guard) {
+        if let Some(outcome) = self.nft.poll(now.now_ms) {
             self.finished(now, outcome);
         }
         self.listen(now);
-        if self.built.is_some() && now.boot_ms >= self.check_at {
-            self.check_at = now.boot_ms.saturating_add(CHECK_MS);
+        if self.built.is_some() && now.now_ms >= self.check_at {
+            self.check_at = now.now_ms.saturating_add(CHECK_MS);
             if self.has_table() == Some(false) {
                 self.note_damage(now);
             }
@@ -281,17 +266,17 @@ impl NftSync {
         if self.can_change() {
             self.change(now, guard);
         }
-        if !self.nft.is_running() && self.rebuild && now.boot_ms >= self.not_before {
-            self.build(now, wall, guard);
+        if !self.nft.is_running() && self.rebuild && now.now_ms >= self.not_before {
+            self.build(now, guard);
         }
     }
 
-    fn listen(&mut self, now: Now) {
+    fn listen(&mut self, now: When) {
         if self.notifications.is_none() && self.built.is_some() && self.building.is_none() {
             // Without notifications the kernel is asked for the table from time to time.
             self.notifications = Notifications::open().ok();
         }
-        let own = [self.nft.pid, self.elements.as_ref().map(Elements::port), self.other_port];
+        let own = [self.nft.pid, self.elements.as_ref().map(|elements| elements.port), self.other_port];
         let own: Vec<u32> = own.into_iter().flatten().collect();
         match self.notifications.as_mut().map(|notifications| notifications.read(&own)) {
             Some(Ok(true)) => self.note_damage(now),
@@ -304,17 +289,17 @@ impl NftSync {
     }
 
     /// Another program deleted the table or a part of it.
-    fn note_damage(&mut self, now: Now) {
+    fn note_damage(&mut self, now: When) {
         if self.built.is_some() || self.building.is_some() {
             self.damaged = true;
             if !self.rebuild {
                 self.rebuild = true;
-                self.not_before = self.not_before.max(now.boot_ms);
+                self.not_before = self.not_before.max(now.now_ms);
             }
         }
     }
 
-    fn build(&mut self, now: Now, wall: Option<i64>, guard: &mut Guard) {
+    fn build(&mut self, now: When, guard: &mut Guard) {
         if self.want.is_empty() {
             return self.delete(now);
         }
@@ -325,14 +310,14 @@ impl NftSync {
             && let Some(elements) = self.elements()
         {
             // A block that the kernel still has from an earlier run ends no later than there.
-            elements.blocked(&mut |source, left| guard.found(now.boot_ms, wall, source, left));
+            elements.blocked(&mut |source, left| guard.found(now, source, left));
         }
         // The script is written from the present ledger.
-        guard.ledger.take_shortened();
+        guard.ledger.shortened = false;
         let dropped = self.elements().map(Elements::dropped_by_source).unwrap_or_default();
         let blocked = |block: &Block| Blocked {
             source: block.suspect.source,
-            left_ms: block.until_ms.saturating_sub(now.boot_ms),
+            left_ms: block.until_ms.saturating_sub(now.now_ms),
             dropped: dropped.get(&block.suspect.source).copied().unwrap_or(0),
         };
         let blocks = guard.ledger.blocks().filter(|block| !block.dry);
@@ -340,9 +325,9 @@ impl NftSync {
         let script = script::build(&self.want, &blocks);
         // Read before nft can replace the table.
         let remembered = self.elements().map(Elements::remembered).unwrap_or_default();
-        match self.nft.load(now.boot_ms, &script) {
+        match self.nft.load(now.now_ms, &script) {
             Ok(()) => {
-                self.building = Some((self.want.clone(), now.boot_ms));
+                self.building = Some((self.want.clone(), now.now_ms));
                 self.remembered = remembered;
                 self.rebuild = false;
                 self.late.clear();
@@ -355,7 +340,7 @@ impl NftSync {
     }
 
     /// Deletes the table, which is not wanted any more.
-    fn delete(&mut self, now: Now) {
+    fn delete(&mut self, now: When) {
         if let Err(error) = self.remove_table() {
             return self.failed(now, format!("the table inet fwstat cannot be deleted: {error}"));
         }
@@ -365,7 +350,7 @@ impl NftSync {
         self.notifications = None;
     }
 
-    fn change(&mut self, now: Now, guard: &Guard) {
+    fn change(&mut self, now: When, guard: &Guard) {
         let mut pending = std::mem::take(&mut self.pending);
         pending.sort_unstable();
         pending.dedup();
@@ -374,7 +359,7 @@ impl NftSync {
         }
         let left = |source: &Source| {
             let block = guard.ledger.get(*source).filter(|block| !block.dry)?;
-            Some((*source, block.until_ms.saturating_sub(now.boot_ms)))
+            Some((*source, block.until_ms.saturating_sub(now.now_ms)))
         };
         let add: Vec<(Source, u64)> = pending.iter().filter_map(left).collect();
         if !matches!(self.elements().map(|elements| elements.change(&pending, &add)), Some(Ok(()))) {
@@ -384,13 +369,13 @@ impl NftSync {
         }
     }
 
-    fn finished(&mut self, now: Now, outcome: Result<(ExitStatus, Vec<u8>), String>) {
+    fn finished(&mut self, now: When, outcome: Result<(ExitStatus, Vec<u8>), String>) {
         let Some((spec, _)) = self.building.take() else { return };
         match outcome {
             Ok((status, _)) if status.success() => {
                 (self.failures, self.why, self.damaged) = (0, None, false);
-                self.check_at = now.boot_ms;
-                self.not_before = now.boot_ms.saturating_add(REBUILD_MS);
+                self.check_at = now.now_ms;
+                self.not_before = now.now_ms.saturating_add(REBUILD_MS);
                 self.built = Some(spec);
                 self.builds += 1;
                 self.pending = std::mem::take(&mut self.late);
@@ -405,10 +390,10 @@ impl NftSync {
         }
     }
 
-    fn failed(&mut self, now: Now, why: String) {
+    fn failed(&mut self, now: When, why: String) {
         let wait = RETRY_MS[self.failures.min(RETRY_MS.len() - 1)];
         self.failures += 1;
-        self.not_before = now.boot_ms.saturating_add(wait);
+        self.not_before = now.now_ms.saturating_add(wait);
         self.rebuild = true;
         self.building = None;
         // nft's changes are atomic: the previous table still exists.

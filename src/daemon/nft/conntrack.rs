@@ -3,7 +3,7 @@
 
 use std::io;
 
-use super::{DATAGRAM, TIMEOUT, receive_answer, result_of, script};
+use super::{DATAGRAM, receive_answer, result_of, script};
 use crate::guard::Source;
 use crate::parse::netlink::{
     self, NFGENMSG, NLM_F_DUMP, NLMSG_DONE, NLMSG_ERROR, attribute, be16, put, put_nested,
@@ -55,41 +55,17 @@ pub fn connections_of(sources: &[Source]) -> Vec<Vec<u8>> {
     if let [Source::V4(bits)] = sources {
         return vec![request(AF_INET, Some(*bits))];
     }
-    let is_v4 = |source: &Source| matches!(source, Source::V4(_));
-    let has = [(AF_INET, sources.iter().any(is_v4)), (AF_INET6, !sources.iter().all(is_v4))];
-    has.into_iter().filter(|(_, has)| *has).map(|(family, _)| request(family, None)).collect()
-}
-
-/// Gives every wanted source to which something else opened a connection that is still tracked, once for each
-/// connection. The kernel goes through all its connections for each request, however many sources are wanted.
-/// `is_served`: whether this port accepts connections from outside: a packet from it is a reply, even if the kernel no
-/// longer knew the connection. Errors: no connection tracking over netlink (`nf_conntrack_netlink`), no permission, no
-/// memory.
-pub fn connected(
-    requests: &[Vec<u8>],
-    is_wanted: &dyn Fn(Source) -> bool,
-    is_served: &mut dyn FnMut(Opener<'_>) -> bool,
-    each: &mut dyn FnMut(Source),
-) -> io::Result<()> {
-    for request in requests {
-        list(request, &mut |entry| {
-            let source = answering(entry).filter(|source| is_wanted(*source));
-            if let Some(source) = source
-                && opener(entry).is_some_and(|opener| !is_served(opener))
-            {
-                each(source);
-            }
-        })?;
-    }
-    Ok(())
+    let family = |source: &Source| if matches!(source, Source::V4(_)) { AF_INET } else { AF_INET6 };
+    let is_asked = |asked: &u8| sources.iter().any(|source| family(source) == *asked);
+    [AF_INET, AF_INET6].into_iter().filter(is_asked).map(|family| request(family, None)).collect()
 }
 
 /// Gives the entries that the kernel lists.
-fn list(request: &[u8], each: &mut dyn FnMut(&[u8])) -> io::Result<()> {
+pub(super) fn list(request: &[u8], each: &mut dyn FnMut(&[u8])) -> io::Result<()> {
     // A new socket each time: closing it ends a dump that was not read completely.
     let socket = Netlink::netfilter(0)?;
     socket.send(request)?;
-    let errno = receive_answer(&socket, &mut vec![0; DATAGRAM], TIMEOUT, &mut |datagram| {
+    let errno = receive_answer(&socket, &mut vec![0; DATAGRAM], &mut |datagram| {
         for frame in netlink::frames(datagram).map_while(Result::ok) {
             match frame.kind {
                 NLMSG_DONE => return Some(0),

@@ -5,11 +5,10 @@
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::time::Duration;
 
 use super::conntrack::{self, Opener};
 use super::script::{self, BLOCKED, NETWORKS, PEERS, SERVED, TABLE};
-use super::{DATAGRAM, TIMEOUT, range_changes, receive_answer, result_of};
+use super::{DATAGRAM, range_changes, receive_answer, result_of};
 use crate::event::small_map::SmallMap;
 use crate::guard::Source;
 use crate::guard::networks::Element;
@@ -64,7 +63,8 @@ impl Notifications {
         let mut damaged = false;
         for _ in 0..DATAGRAMS_PER_TURN {
             let datagram = match self.socket.receive(&mut self.buffer) {
-                Ok(Some(datagram)) => datagram,
+                Ok(Some(datagram)) if datagram.from_kernel => datagram,
+                Ok(Some(_)) => continue,
                 Ok(None) => break,
                 Err(error) if error.raw_os_error() == Some(libc::ENOBUFS) => {
                     damaged = true;
@@ -72,17 +72,12 @@ impl Notifications {
                 }
                 Err(error) => return Err(error),
             };
-            if !datagram.from_kernel {
-                continue;
-            }
-            damaged |= datagram.cut;
-            for message in nftables::messages(&self.buffer[..datagram.length.min(DATAGRAM)]) {
-                damaged |= match message {
-                    Message::Removed { table, port } => table == TABLE.as_bytes() && !own.contains(&port),
-                    Message::Unknown => true,
-                    _ => false,
-                };
-            }
+            let is_damage = |message| match message {
+                Message::Removed { table, port } => table == TABLE.as_bytes() && !own.contains(&port),
+                message => matches!(message, Message::Unknown),
+            };
+            let bytes = &self.buffer[..datagram.length.min(DATAGRAM)];
+            damaged |= datagram.cut || nftables::messages(bytes).any(is_damage);
         }
         Ok(damaged)
     }
@@ -94,10 +89,10 @@ pub type Remembered = (&'static str, Vec<(Vec<u8>, u64)>);
 /// A socket for reading and changing elements; the kernel answers each request at once.
 pub struct Elements {
     socket: Netlink,
-    port: u32,
+    /// The socket's netlink port id.
+    pub port: u32,
     buffer: Box<[u8]>,
     request: u32,
-    timeout: Duration,
 }
 
 impl Elements {
@@ -105,23 +100,7 @@ impl Elements {
     pub fn open() -> io::Result<Elements> {
         let socket = Netlink::netfilter(0)?;
         let port = socket.port()?;
-        Ok(Elements {
-            socket,
-            port,
-            buffer: vec![0; DATAGRAM].into_boxed_slice(),
-            request: 0,
-            timeout: TIMEOUT,
-        })
-    }
-
-    /// Another timeout for answers, for a worker thread, which may wait longer.
-    pub fn with_timeout(self, timeout: Duration) -> Elements {
-        Elements { timeout, ..self }
-    }
-
-    /// The netlink port id of this socket.
-    pub fn port(&self) -> u32 {
-        self.port
+        Ok(Elements { socket, port, buffer: vec![0; DATAGRAM].into_boxed_slice(), request: 0 })
     }
 
     /// Sends a request and passes every message of the answer to `each`. Returns the errno of the answer, 0 for
@@ -139,7 +118,7 @@ impl Elements {
         is_last: &mut dyn FnMut(u32) -> bool,
         each: &mut dyn FnMut(Message<'_>),
     ) -> io::Result<i32> {
-        receive_answer(&self.socket, &mut self.buffer, self.timeout, &mut |datagram| {
+        receive_answer(&self.socket, &mut self.buffer, &mut |datagram| {
             for message in nftables::messages(datagram) {
                 match message {
                     Message::Answer { request, errno } if is_last(request) => return Some(errno),
@@ -175,17 +154,30 @@ impl Elements {
         self.has_element(script::set_of(PEERS, source), &script::key(source))
     }
 
-    /// Gives every wanted source to which there is a connection that was opened from inside, once for each. `requests`: see
-    /// [`conntrack::all_connections`] and [`conntrack::connections_of`].
+    /// Gives every wanted source to which something else opened a connection that is still tracked, once for each
+    /// connection. `requests`: see [`conntrack::all_connections`] and [`conntrack::connections_of`]; the kernel goes through
+    /// all its connections for each, however many sources are wanted. Errors: no connection tracking over netlink
+    /// (`nf_conntrack_netlink`), no permission, no memory.
     pub fn connected(
         &mut self,
         requests: &[Vec<u8>],
         is_wanted: &dyn Fn(Source) -> bool,
         each: &mut dyn FnMut(Source),
     ) -> io::Result<()> {
-        conntrack::connected(requests, is_wanted, &mut |opener| self.is_served(opener), each)
+        for request in requests {
+            conntrack::list(request, &mut |entry| {
+                if let Some(source) = conntrack::answering(entry).filter(|source| is_wanted(*source))
+                    && conntrack::opener(entry).is_some_and(|opener| !self.is_served(opener))
+                {
+                    each(source);
+                }
+            })?;
+        }
+        Ok(())
     }
 
+    /// Whether this port accepts connections from outside: a packet from it is a reply, even if the kernel no longer knew
+    /// the connection.
     fn is_served(&mut self, Opener { address, protocol, port }: Opener<'_>) -> bool {
         let key = script::served_key(address, protocol, port);
         let set = SERVED[usize::from(address.len() != 4)];
@@ -444,7 +436,7 @@ pub fn map_drops(family: &str, table: &str, map: &str) -> Option<bool> {
     let socket = Netlink::netfilter(0).ok()?;
     socket.send(&nftables::list_elements_of(family, table, map, 1)).ok()?;
     let (mut drops, mut datagrams) = (false, 0);
-    let errno = receive_answer(&socket, &mut vec![0; DATAGRAM], TIMEOUT, &mut |datagram| {
+    let errno = receive_answer(&socket, &mut vec![0; DATAGRAM], &mut |datagram| {
         for message in nftables::messages(datagram) {
             match message {
                 Message::Elements(elements) => drops |= elements.any_drops(),

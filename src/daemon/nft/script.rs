@@ -127,7 +127,7 @@ pub fn build(spec: &Spec, blocks: &[Blocked]) -> String {
         egress(outside, spec.log.as_ref(), &mut text);
     }
     text.push_str("}\n");
-    if spec.guard.as_ref().is_some_and(|guard| guard.enforce) {
+    if spec.enforces() {
         add(blocks, &mut text);
     }
     text
@@ -186,10 +186,7 @@ fn judging(guard: &GuardSpec, log: Option<&LogSpec>, text: &mut String) {
     let (mut counted, mut comment) = (String::new(), String::new());
     if let Some(LogSpec { group, zone }) = log {
         let named = zone.as_ref().map(|zone| format!("{zone} ")).unwrap_or_default();
-        counted = format!(
-            "log group {group} prefix \"drop {named}blocked: \" snaplen {COPY_RANGE} \
-             queue-threshold {QUEUE_THRESHOLD} "
-        );
+        counted = format!("{} ", log_statement(*group, &format!("drop {named}blocked")));
         comment = zone.as_ref().map(|zone| format!(" comment \"fwstat {zone}\"")).unwrap_or_default();
     }
     let which = if guard.all {
@@ -287,6 +284,10 @@ fn remembering(guard: &GuardSpec, text: &mut String) {
     );
 }
 
+fn log_statement(group: u16, prefix: &str) -> String {
+    format!("log group {group} prefix \"{prefix}: \" snaplen {COPY_RANGE} queue-threshold {QUEUE_THRESHOLD}")
+}
+
 fn names(interfaces: &[String]) -> String {
     let names: Vec<String> = interfaces.iter().map(|name| format!("\"{name}\"")).collect();
     names.join(", ")
@@ -295,12 +296,8 @@ fn names(interfaces: &[String]) -> String {
 /// Before fw4's chains, so that what these refuse is seen too; fw4 logs it by its own rules.
 fn egress(outside: &[String], log: Option<&LogSpec>, text: &mut String) {
     let names = names(outside);
-    let logged = log.map_or(String::new(), |LogSpec { group, .. }| {
-        format!(
-            "\t\t{WATCHED_RATE} log group {group} prefix \"fwstat egress: \" snaplen {COPY_RANGE} \
-             queue-threshold {QUEUE_THRESHOLD}\n"
-        )
-    });
+    let logged = log.map(|log| format!("\t\t{WATCHED_RATE} {}\n", log_statement(log.group, "fwstat egress")));
+    let logged = logged.unwrap_or_default();
     let _ = write!(
         text,
         "\tchain watched {{\n\t\tcounter comment \"fwstat egress\"\n{logged}\t}}\n\
@@ -356,11 +353,8 @@ pub fn key(source: Source) -> Vec<u8> {
 
 /// The source of an element's key in network byte order (4 or 16 bytes); `None`: another length.
 pub fn source_of(key: &[u8]) -> Option<Source> {
-    if let Ok(bits) = <[u8; 4]>::try_from(key) {
-        return Some(Source::V4(u32::from_be_bytes(bits)));
-    }
-    let bits = <[u8; 16]>::try_from(key).ok()?;
-    Some(Source::V6((u128::from_be_bytes(bits) >> 64) as u64))
+    let address = address_of(key)?;
+    Some(if key.len() == 4 { Source::V4(address as u32) } else { Source::V6((address >> 64) as u64) })
 }
 
 /// A served port as the key of an element: fields in network byte order, each filled up to 32 bits.

@@ -5,6 +5,8 @@
 
 mod read;
 
+use serde_json::Value;
+
 use crate::event::small_map::SmallMap;
 
 /// Most rules that are read; the others are one place without a number.
@@ -65,13 +67,6 @@ impl Chain {
     }
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct Limit {
-    rate: u64,
-    burst: u64,
-    per: String,
-}
-
 #[derive(Debug, Default)]
 struct Rule {
     chain: Chain,
@@ -85,7 +80,8 @@ struct Rule {
     logs: bool,
     /// The NFLOG group that it logs to.
     nflog: Option<u64>,
-    limit: Option<Limit>,
+    /// Rate, burst and unit of time of its limit.
+    limit: Option<[Value; 3]>,
     /// Has a verdict map.
     has_map: bool,
     /// Has a limit of any kind.

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::{Chain, Limit, MAX_RULES, OURS, Reading, Rule, Ruleset, Verdict};
+use super::{Chain, MAX_RULES, OURS, Reading, Rule, Ruleset, Verdict};
 
 /// A longer object is not parsed: its tree takes up to thirty times the bytes of its text.
 const MAX_OBJECT: usize = 32 << 10;
@@ -127,8 +127,7 @@ impl Rule {
             "log" if value.get("group").is_some() => self.nflog = Some(count(value, "group")?),
             "log" => self.logs = true,
             "limit" if value.is_object() => {
-                let (rate, burst) = (count(value, "rate")?, count(value, "burst")?);
-                self.limit = Some(Limit { rate, burst, per: text(value, "per")? });
+                self.limit = Some(["rate", "burst", "per"].map(|key| value[key].clone()));
             }
             "vmap" => {
                 self.has_map = true;
