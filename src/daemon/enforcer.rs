@@ -59,7 +59,6 @@ pub(super) struct Enforcer {
     /// When the protected addresses were read last (milliseconds since boot).
     refreshed_ms: u64,
     clock_was_set: bool,
-    seed: u64,
     /// Queued ubus events.
     events: Vec<Waiting>,
     /// The reached bounds that were reported by an event.
@@ -70,8 +69,6 @@ pub(super) struct Enforcer {
     failing: bool,
     /// Sources that many routers of the fleet saw.
     pub shared: Vec<Source>,
-    /// Lines for the log.
-    unblocked: Vec<String>,
 }
 
 fn limit(rate: Rate) -> Limit {
@@ -113,7 +110,6 @@ impl Enforcer {
             ledger: LedgerFile::new(run, &storage.boot),
             directory: directory.to_owned(),
             clock_was_set: engine.clock_is_set(),
-            seed: random::number(),
             ..Enforcer::default()
         };
         let wall = instant(now, engine);
@@ -131,7 +127,7 @@ impl Enforcer {
 
     /// Applies the options.
     pub(super) fn set(&mut self, now: Now, config: &Config, engine: &mut Engine) {
-        engine.guard.set(now.boot_ms, settings(config), self.seed);
+        engine.guard.set(now.boot_ms, settings(config), random::number());
         self.refresh_protected(now, engine, 0);
         self.networks.set_database(&config.country_database);
         self.update_spec(now, config, engine);
@@ -217,7 +213,6 @@ impl Enforcer {
         }
         self.nft_sync.turn(when(now, engine), &mut engine.guard);
         let mut sentences = engine.guard.sentences();
-        sentences.append(&mut self.unblocked);
         for target in engine.guard.expire_networks(now.boot_ms) {
             sentences.push(format!("guard: the block of {target} is over"));
             let dry = engine.guard.mode() == Mode::Dry;
@@ -283,22 +278,17 @@ impl Enforcer {
     }
 
     /// Decides about suspects, each with its evidence.
-    pub(super) fn judge(&mut self, now: Now, engine: &mut Engine, suspects: Vec<(Suspect, Detail)>) {
-        let open = suspects.into_iter().filter(|(suspect, _)| engine.guard.is_open(suspect));
-        let (suspects, mut details): (Vec<_>, Vec<_>) = open.unzip();
+    pub(super) fn judge(&mut self, now: Now, engine: &mut Engine, mut suspects: Vec<(Suspect, Detail)>) {
+        suspects.retain(|(suspect, _)| engine.guard.is_open(suspect));
         if suspects.is_empty() {
             return;
         }
         self.refresh_protected(now, engine, FRESH_MS);
-        let when = when(now, engine);
         let asked = |suspect: &Suspect| (suspect.source, suspect.rule.is_forgeable());
-        let peers = |suspects: &[Suspect]| {
+        let when = when(now, engine);
+        engine.guard.judge(when, suspects, |suspects| {
             self.nft_sync.peers(now.boot_ms, &suspects.iter().map(asked).collect::<Vec<_>>())
-        };
-        for number in engine.guard.judge(when, &suspects, peers) {
-            let detail = std::mem::take(&mut details[number]);
-            engine.guard.ledger.explain(suspects[number].source, detail);
-        }
+        });
     }
 
     /// `None`: the answer with this number follows.
@@ -393,7 +383,6 @@ impl Enforcer {
         }
         let shown = target.source().map_or_else(|| target.to_string(), |source| source.to_string());
         if from_list {
-            self.unblocked.push(format!("guard: the block of {target} was ended by hand"));
             let dry = engine.guard.mode() == Mode::Dry;
             self.push_released(shown.clone(), End::Hand.to_string(), dry);
         }

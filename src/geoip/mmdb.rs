@@ -48,8 +48,7 @@ pub trait Bytes {
 }
 
 /// The error of a file.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Unusable(pub &'static str);
+pub type Unusable = &'static str;
 
 /// The file's metadata.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -88,8 +87,8 @@ struct Cursor<'b> {
     text: [u8; MAX_TEXT],
 }
 
-const CUT: Unusable = Unusable("a field is truncated");
-const DEEP: Unusable = Unusable("a record of it is too complex");
+const CUT: Unusable = "a field is truncated";
+const DEEP: Unusable = "a record of it is too complex";
 
 impl Cursor<'_> {
     fn byte(&mut self) -> Result<u8, Unusable> {
@@ -154,9 +153,9 @@ impl Cursor<'_> {
                 self.skip(size)?;
                 Field::Other
             }
-            5 | 6 | 9 => return Err(Unusable("a number of it is too large")),
+            5 | 6 | 9 => return Err("a number of it is too large"),
             14 => Field::Other,
-            _ => return Err(Unusable("a field of it is of an unknown kind")),
+            _ => return Err("a field of it is of an unknown kind"),
         })
     }
 
@@ -185,13 +184,13 @@ impl Cursor<'_> {
 
     /// Moves the cursor to the value of `key` in the map at the cursor (following a pointer), or after the map.
     fn seek(&mut self, key: &[u8]) -> Result<bool, Unusable> {
-        let Field::Map(pairs) = self.field()? else { return Err(Unusable("a record of it is no map")) };
+        let Field::Map(pairs) = self.field()? else { return Err("a record of it is no map") };
         for _ in 0..pairs {
             let behind = self.follow()?;
             let here = match self.field()? {
                 Field::Text(text) => text == key,
                 Field::Other => false,
-                _ => return Err(Unusable("a key of it is no text")),
+                _ => return Err("a key of it is no text"),
             };
             self.at = behind.unwrap_or(self.at);
             if here {
@@ -221,7 +220,7 @@ impl Cursor<'_> {
             Field::Text(&[first, second]) if first.is_ascii_uppercase() && second.is_ascii_uppercase() => {
                 Ok(Some(Country([first, second])))
             }
-            _ => Err(Unusable("a country of it is no two letters")),
+            _ => Err("a country of it is no two letters"),
         }
     }
 }
@@ -233,20 +232,19 @@ impl Layout {
         let start = length.saturating_sub(MAX_METADATA);
         let mut tail = vec![0; (length - start) as usize];
         bytes.read(start, &mut tail).ok_or(CUT)?;
-        let marker =
-            memchr::memmem::rfind(&tail, MARKER).ok_or(Unusable("it is no MMDB file, or truncated"))?;
+        let marker = memchr::memmem::rfind(&tail, MARKER).ok_or("it is no MMDB file, or truncated")?;
         let data_end = start + marker as u64;
         let metadata = data_end + MARKER.len() as u64;
         drop(tail);
-        let invalid = Unusable("its metadata is invalid");
+        let invalid = "its metadata is invalid";
         let mut number = |key: &[u8]| {
             let text = [0; MAX_TEXT];
             Cursor { bytes, base: metadata, at: metadata, end: length, steps: MAX_STEPS, text }
                 .number_at(key, invalid)
         };
-        let missing = Unusable("its metadata is incomplete");
+        let missing = "its metadata is incomplete";
         if number(b"binary_format_major_version")? != Some(2) {
-            return Err(Unusable("it is of another version than 2"));
+            return Err("it is of another version than 2");
         }
         let nodes = u32::try_from(number(b"node_count")?.ok_or(missing)?).map_err(|_| missing)?;
         let record = number(b"record_size")?.ok_or(missing)? as u32;
@@ -258,7 +256,7 @@ impl Layout {
         }
         let data = u64::from(nodes) * u64::from(record / 4) + SEPARATOR;
         if data > data_end {
-            return Err(Unusable("it is truncated"));
+            return Err("it is truncated");
         }
         let mut layout = Layout { nodes, record, family, built, checksum, data, data_end, ipv4: 0 };
         if family == 6 {
@@ -310,7 +308,7 @@ impl Layout {
     fn data_at(&self, record: u32) -> Result<u64, Unusable> {
         let place = u64::from(record).checked_sub(u64::from(self.nodes) + SEPARATOR);
         let at = place.map(|place| self.data + place).filter(|at| *at < self.data_end);
-        at.ok_or(Unusable("its search tree points outside the file"))
+        at.ok_or("its search tree points outside the file")
     }
 
     /// The country at the offset that a record names; `None` if the data has none there.
@@ -326,7 +324,7 @@ impl Layout {
     /// The network at the offset that a record names; `None` if the data has no number there.
     pub fn network_at(&self, bytes: &mut dyn Bytes, record: u32) -> Result<Option<Network>, Unusable> {
         let at = self.data_at(record)?;
-        let invalid = Unusable("an AS number in it is invalid");
+        let invalid = "an AS number in it is invalid";
         let number = self.cursor(bytes, at).number_at(b"autonomous_system_number", invalid)?;
         let Some(number) = number else { return Ok(None) };
         let number = u32::try_from(number).map_err(|_| invalid)?;
@@ -335,7 +333,7 @@ impl Layout {
         if cursor.seek(b"autonomous_system_organization")? {
             name = match cursor.field()? {
                 Field::Text(text) => name_of(text),
-                _ => return Err(Unusable("a name of an AS in it is no text")),
+                _ => return Err("a name of an AS in it is no text"),
             };
         }
         Ok(Some(Network { number, name }))
@@ -373,7 +371,7 @@ impl Layout {
                 }
             }
         }
-        if found { Ok(()) } else { Err(Unusable(missing)) }
+        if found { Ok(()) } else { Err(missing) }
     }
 
     fn check_sum(&self, bytes: &mut dyn Bytes) -> Result<(), Unusable> {
@@ -385,7 +383,7 @@ impl Layout {
             bytes.read(at, &mut chunk[..some]).ok_or(CUT)?;
             crc.update(&chunk[..some]);
         }
-        if crc.sum() == expected { Ok(()) } else { Err(Unusable("its checksum is wrong: it is damaged")) }
+        if crc.sum() == expected { Ok(()) } else { Err("its checksum is wrong: it is damaged") }
     }
 }
 

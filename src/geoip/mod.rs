@@ -14,7 +14,7 @@ use crate::event::Address;
 use crate::query::asns::{Network, NetworkLookup};
 use crate::stats::countries::{Country, CountryLookup};
 pub use mmdb::Content;
-use mmdb::{Bytes, Layout, Unusable, Walk};
+use mmdb::{Bytes, Layout, Walk};
 pub use ranges::NoRanges;
 
 const PAGE: usize = 4096;
@@ -193,12 +193,9 @@ fn open(path: &Path, content: Content) -> Result<Opened, String> {
         return Err(format!("it has {length} bytes; such a database has at most {MAX_BYTES}"));
     }
     let mut pages = Pages { file, length, pages: Vec::new() };
-    let checked =
-        Layout::read(&mut pages).and_then(|layout| layout.check(&mut pages, content).map(|()| layout));
-    match checked {
-        Ok(layout) => Ok(Opened { pages, layout, walk: Walk::default() }),
-        Err(Unusable(reason)) => Err(reason.into()),
-    }
+    let layout = Layout::read(&mut pages)?;
+    layout.check(&mut pages, content)?;
+    Ok(Opened { pages, layout, walk: Walk::default() })
 }
 
 impl CountryLookup for Database {

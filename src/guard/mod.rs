@@ -238,36 +238,30 @@ impl Guard {
         self.settings.mode != Mode::Off && self.ledger.get(suspect.source).is_none()
     }
 
-    /// Decides about suspects, in order. `peers`: looks up what protects each one because the inside has a connection
-    /// to it; only called for those that nothing else protects. Returns the indexes of those that were blocked.
+    /// Decides about suspects with their evidence, in order. `peers`: looks up what protects each one because the inside
+    /// has a connection to it; only called for those that nothing else protects.
     pub fn judge(
         &mut self,
         when: When,
-        suspects: &[Suspect],
+        mut suspects: Vec<(Suspect, Detail)>,
         peers: impl FnOnce(&[Suspect]) -> Vec<Option<Protection>>,
-    ) -> Vec<usize> {
-        let now_ms = when.now_ms;
-        let open: Vec<usize> =
-            (0..suspects.len()).filter(|number| self.may_block(now_ms, &suspects[*number])).collect();
-        if open.is_empty() {
-            return Vec::new();
+    ) {
+        suspects.retain(|(suspect, _)| self.may_block(when.now_ms, suspect));
+        if suspects.is_empty() {
+            return;
         }
-        let asked: Vec<Suspect> = open.iter().map(|number| suspects[*number]).collect();
-        let mut blocked = Vec::new();
-        for (number, peer) in open.into_iter().zip(peers(&asked)) {
-            let suspect = &suspects[number];
+        let asked: Vec<Suspect> = suspects.iter().map(|(suspect, _)| *suspect).collect();
+        for ((suspect, detail), peer) in suspects.into_iter().zip(peers(&asked)) {
             if let Some(protection) = peer {
-                self.spare(suspect, protection);
-            } else if self.may_block(now_ms, suspect) {
+                self.spare(&suspect, protection);
+            } else if self.may_block(when.now_ms, &suspect) {
                 // The previous ones may have used up the budget.
-                let part = self.settings.budget.part(now_ms);
+                let part = self.settings.budget.part(when.now_ms);
                 self.budgets[suspect.rule.pool() as usize].add(part, 1);
-                self.begin(when, suspect, None);
+                self.begin(when, &suspect, None, detail);
                 self.detector.iter_mut().for_each(|detector| detector.release(suspect.source));
-                blocked.push(number);
             }
         }
-        blocked
     }
 
     /// Whether a suspect is not blocked yet and nothing but a connection can protect it. Counts what prevents a block.
@@ -309,9 +303,10 @@ impl Guard {
         self.tally.lines <= LINES_A_MINUTE
     }
 
-    fn begin(&mut self, when: When, suspect: &Suspect, length_ms: Option<u64>) {
+    fn begin(&mut self, when: When, suspect: &Suspect, length_ms: Option<u64>, detail: Detail) {
         let dry = self.settings.mode == Mode::Dry;
         let block = self.ledger.add(when, suspect, length_ms, dry);
+        self.ledger.explain(suspect.source, detail);
         if !dry {
             self.begun[suspect.rule as usize] += 1;
             self.today = (when.today, self.begun_on(when.today) + 1);
@@ -346,8 +341,8 @@ impl Guard {
         self.ledger.forget_pardon(source);
         self.by_hand = true;
         let suspect = Suspect::without_events(now_ms, source, Rule::Hand);
-        self.begin(when, &suspect, request.length_ms);
-        self.ledger.explain(source, Detail { words: request.reason, ..Detail::default() });
+        let detail = Detail { words: request.reason, ..Detail::default() };
+        self.begin(when, &suspect, request.length_ms, detail);
         Ok(())
     }
 

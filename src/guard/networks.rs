@@ -133,8 +133,9 @@ impl Guard {
     /// Ends a block; a single address is exempt from the rules for a day. False if it is not blocked.
     pub fn unblock_network(&mut self, now_ms: u64, target: Target) -> bool {
         let ended = self.end_network(now_ms, target, End::Hand);
-        if let Some(source) = target.source().filter(|_| ended) {
-            self.pardon(now_ms, source);
+        if ended {
+            self.sentences.push(format!("guard: the block of {target} was ended by hand"));
+            target.source().into_iter().for_each(|source| self.pardon(now_ms, source));
         }
         ended
     }

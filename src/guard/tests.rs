@@ -72,8 +72,20 @@ fn suspect(source: Source, rule: Rule) -> Suspect {
     }
 }
 
+/// How many of the suspects are blocked.
+fn judge(
+    guard: &mut Guard,
+    when: When,
+    suspects: &[Suspect],
+    peers: impl FnOnce(&[Suspect]) -> Vec<Option<Protection>>,
+) -> usize {
+    let before = guard.ledger.len();
+    guard.judge(when, suspects.iter().map(|suspect| (*suspect, Detail::default())).collect(), peers);
+    guard.ledger.len() - before
+}
+
 fn blocked(guard: &mut Guard, now_ms: u64, source: Source, rule: Rule) -> bool {
-    !guard.judge(at(now_ms), &[suspect(source, rule)], |_| vec![None]).is_empty()
+    judge(guard, at(now_ms), &[suspect(source, rule)], |_| vec![None]) == 1
 }
 
 /// The first event of these that makes somebody suspect, and why.
@@ -291,11 +303,10 @@ fn connections_are_looked_up_last_and_together() {
     };
     let mut questions = Vec::new();
     for suspects in [hosts(0..20), hosts(10..50), hosts(60..1000)] {
-        let blocked = guard.judge(at(START), &suspects, |asked| {
+        judge(&mut guard, at(START), &suspects, |asked| {
             questions.push(asked.len());
             asked.iter().map(|suspect| (suspect.source == host(5)).then_some(Protection::Peer)).collect()
         });
-        assert!(blocked.iter().all(|number| guard.ledger.get(suspects[*number].source).is_some()));
     }
     // Neither the name server nor who is blocked already is asked for, nobody once the budget is used up.
     assert_eq!(questions, [19, 30]);
@@ -317,7 +328,7 @@ fn nobody_protected_is_blocked_and_who_becomes_it_is_let_go() {
     );
     assert!(!blocked(&mut guard, START + 2, resolver, Rule::Login));
     let peer = [suspect(host(80), Rule::Flood)];
-    assert!(guard.judge(at(START + 2), &peer, |_| vec![Some(Protection::Peer)]).is_empty());
+    assert_eq!(judge(&mut guard, at(START + 2), &peer, |_| vec![Some(Protection::Peer)]), 0);
     let allow = vec![host(99).prefix()];
     assert!(blocked(&mut guard, START + 3, host(99), Rule::Flood));
     guard.set(START + 4, Settings { allow, ..settings() }, 7);
@@ -388,8 +399,8 @@ fn blocked_sources_leave_the_detector_to_those_that_follow() {
                 suspects.extend(guard.see(START, START, &attempt(source, protocol::TCP, 23)));
             }
         }
-        let blocked = guard.judge(at(START), &suspects, |asked| vec![None; asked.len()]);
-        assert_eq!(blocked.len(), 1, "{number}: {suspects:?}");
+        let blocked = judge(&mut guard, at(START), &suspects, |asked| vec![None; asked.len()]);
+        assert_eq!(blocked, 1, "{number}: {suspects:?}");
     }
 }
 
@@ -411,12 +422,12 @@ fn a_budget_of_another_time_counts_from_then_on() {
 fn a_block_that_ends_while_nobody_counts_is_remembered() {
     let now = START + 10 * HOUR;
     let mut stored = guard(settings());
-    stored.judge(When { wall: Some(1_000), ..at(START) }, &[suspect(host(1), Rule::Login)], |_| vec![None]);
-    stored.judge(
-        When { wall: Some(2_800), ..at(START + HOUR / 2) },
-        &[suspect(host(2), Rule::Flood)],
-        |_| vec![None],
-    );
+    for (when, suspect) in [
+        (When { wall: Some(1_000), ..at(START) }, suspect(host(1), Rule::Login)),
+        (When { wall: Some(2_800), ..at(START + HOUR / 2) }, suspect(host(2), Rule::Flood)),
+    ] {
+        judge(&mut stored, when, &[suspect], |_| vec![None]);
+    }
     let mut blocks: Vec<_> = stored.ledger.blocks().map(|block| (*block, None)).collect();
     blocks.reverse();
     let mut later = guard(settings());
