@@ -13,11 +13,11 @@ use super::nft_sync::NftSync;
 use super::notices::{Incomplete, Waiting};
 use super::protected::{self, ProtectedAddresses};
 use super::store::Storage;
-use crate::config::{Config, Rate, Scope};
+use crate::config::{Config, Scope};
 use crate::daemon::nft::script::{GuardSpec, LogSpec, Spec, is_plain_interface};
 use crate::guard::detector::Limits;
 use crate::guard::{
-    BlockRequest, Change, Detail, End, Guard, Lengths, Limit, Mode, Refusal, Settings, Source, Suspect, When,
+    BlockRequest, Change, Detail, End, Guard, Lengths, Mode, Refusal, Settings, Source, Suspect, When,
 };
 use crate::live::{Engine, Now};
 use crate::output::blobmsg::{AnswerError, Answered, BlockArguments, Length};
@@ -71,18 +71,14 @@ pub(super) struct Enforcer {
     pub shared: Vec<Source>,
 }
 
-fn limit(rate: Rate) -> Limit {
-    Limit { count: rate.count, window_ms: rate.window.as_millis() as u64 }
-}
-
 fn settings(config: &Config) -> Settings {
     let guard = &config.guard;
     let [first_ms, cap_ms] = [guard.block_for, guard.block_cap].map(|length| length.as_millis() as u64);
     Settings {
         mode: guard.enabled,
-        limits: Limits { flood: limit(guard.flood), scan: limit(guard.scan), login: limit(guard.login) },
+        limits: Limits { flood: guard.flood, scan: guard.scan, login: guard.login },
         lengths: Lengths { first_ms, cap_ms, max_blocks: guard.max_blocks },
-        budget: limit(guard.budget),
+        budget: guard.budget,
         allow: guard.allow.clone(),
     }
 }
