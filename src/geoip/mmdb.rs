@@ -271,13 +271,12 @@ impl Layout {
 
     /// The left and right record of a node.
     fn records(&self, node: &[u8]) -> (u32, u32) {
-        let number = node.iter().fold(0, |number, byte| number << 8 | u64::from(*byte));
-        let left = match self.record {
-            // Its highest four bits are those of the middle byte.
-            28 => number >> 32 | (number >> 28 & 15) << 24,
-            bits => number >> bits,
-        };
-        (left as u32, (number & ((1 << self.record) - 1)) as u32)
+        let number = |bytes: &[u8]| bytes.iter().fold(0, |number, byte| number << 8 | u32::from(*byte));
+        let whole = self.record as usize / 8;
+        let (left, right) = (number(&node[..whole]), number(&node[node.len() - whole..]));
+        // The middle byte of records of 28 bits has the highest four of both.
+        let middle = if self.record == 28 { u32::from(node[whole]) } else { 0 };
+        (middle >> 4 << 24 | left, (middle & 15) << 24 | right)
     }
 
     /// The left or right record of a node. `None` if the file ends before.
