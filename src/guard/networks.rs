@@ -282,8 +282,8 @@ mod tests {
 
     #[test]
     fn a_network_that_holds_what_is_protected_is_refused_and_what_is_allowed_is_left_out() {
-        let mut policy = Policy::default();
-        policy.allow = vec![prefix("198.51.100.0/24"), prefix("203.0.113.9")];
+        let mut policy =
+            Policy { allow: vec![prefix("198.51.100.0/24"), prefix("203.0.113.9")], ..Policy::default() };
         policy.set_protected(vec![
             (prefix("192.0.2.1"), Protection::Own),
             (prefix("203.0.113.9"), Protection::NameServer),

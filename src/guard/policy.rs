@@ -176,8 +176,8 @@ mod tests {
 
     #[test]
     fn the_allow_list_and_the_routers_own_addresses_hold_also_within_a_64() {
-        let mut policy = Policy::default();
-        policy.allow = vec![Prefix::parse("198.51.100.0/24").unwrap()];
+        let mut policy =
+            Policy { allow: vec![Prefix::parse("198.51.100.0/24").unwrap()], ..Policy::default() };
         let gateway = (Prefix::parse("2001:db8:5:6::1").unwrap(), Protection::Gateway);
         assert!(policy.set_protected(vec![gateway]) && !policy.set_protected(vec![gateway]));
         assert_eq!(policy.protection(source("198.51.100.200")), Some(Protection::Allowed));

@@ -72,13 +72,8 @@ impl Ranges {
     }
 
     /// Number of ranges.
-    pub fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.0.len()
-    }
-
-    /// Whether it has no address.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
     }
 
     /// Whether some address belongs to both.
