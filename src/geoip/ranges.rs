@@ -67,23 +67,19 @@ impl Layout {
 
 impl Collector<'_> {
     /// Follows a record of the tree to the addresses below it: `first` is the lowest, and their low `bits` vary.
-    fn walk(&mut self, root: u32, first: u128, bits: u32) -> Result<(), NoRanges> {
-        // Right halves to visit: at most one for each level.
-        let mut waiting = vec![(root, first, bits)];
-        while let Some((record, first, bits)) = waiting.pop() {
-            if self.skipped == Some(record) {
-                continue;
-            }
-            if record < self.layout.nodes {
-                self.steps = self.steps.checked_sub(1).ok_or(NoRanges::Unusable)?;
-                let bits = bits.checked_sub(1).ok_or(NoRanges::Unusable)?;
-                let left = self.layout.child(self.bytes, record, false).ok_or(NoRanges::Unusable)?;
-                let right = self.layout.child(self.bytes, record, true).ok_or(NoRanges::Unusable)?;
-                waiting.push((right, first | 1 << bits, bits));
-                waiting.push((left, first, bits));
-            } else if record > self.layout.nodes && self.is_wanted(record)? {
-                self.add(first, first | ((1u128 << bits) - 1))?;
-            }
+    fn walk(&mut self, record: u32, first: u128, bits: u32) -> Result<(), NoRanges> {
+        if self.skipped == Some(record) {
+            return Ok(());
+        }
+        if record < self.layout.nodes {
+            self.steps = self.steps.checked_sub(1).ok_or(NoRanges::Unusable)?;
+            let bits = bits.checked_sub(1).ok_or(NoRanges::Unusable)?;
+            let left = self.layout.child(self.bytes, record, false).ok_or(NoRanges::Unusable)?;
+            let right = self.layout.child(self.bytes, record, true).ok_or(NoRanges::Unusable)?;
+            self.walk(left, first, bits)?;
+            self.walk(right, first | 1 << bits, bits)?;
+        } else if record > self.layout.nodes && self.is_wanted(record)? {
+            self.add(first, first | ((1u128 << bits) - 1))?;
         }
         Ok(())
     }
