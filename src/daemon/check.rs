@@ -109,7 +109,10 @@ pub fn check(paths: &DaemonPaths) -> Findings {
     guarded::table(&config, &mut findings);
     rules::exposure(&config, &firewall, &paths.ubus, &mut findings);
     fleet::sender(&config, &mut findings);
-    databases(&config, &mut findings);
+    database(Content::Countries, &config.country_database, &mut findings);
+    if !config.as_database.is_empty() {
+        database(Content::Networks, &config.as_database, &mut findings);
+    }
     findings
 }
 
@@ -183,13 +186,6 @@ fn configuration(path: &Path, findings: &mut Findings) -> Config {
         findings.note("option enabled is 0: the service does not start; uci set fwstat.main.enabled=1");
     }
     config
-}
-
-fn databases(config: &Config, findings: &mut Findings) {
-    database(Content::Countries, &config.country_database, findings);
-    if !config.as_database.is_empty() {
-        database(Content::Networks, &config.as_database, findings);
-    }
 }
 
 fn database(content: Content, path: &str, findings: &mut Findings) {
