@@ -10,6 +10,7 @@ use crate::daemon::nft::conntrack::connections_of;
 use crate::daemon::nft::kernel::{Elements, Notifications, Remembered};
 use crate::daemon::nft::run::{Nft, failure};
 use crate::daemon::nft::script::{self, Blocked, MAX_PEERS, PEERS_FULL, PEERS_LIMITED, Spec};
+use crate::event::small_map::SmallMap;
 use crate::guard::ranges::Range;
 use crate::guard::{Block, Change, End, Guard, Protection, Source, When};
 use crate::query::answer::PeersStatus;
@@ -315,6 +316,7 @@ impl NftSync {
         // The script is written from the present ledger.
         guard.ledger.shortened = false;
         let dropped = self.elements().map(Elements::dropped_by_source).unwrap_or_default();
+        let dropped: SmallMap<Source, u64> = dropped.into_iter().collect();
         let blocked = |block: &Block| Blocked {
             source: block.suspect.source,
             left_ms: block.until_ms.saturating_sub(now.now_ms),

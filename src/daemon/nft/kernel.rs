@@ -9,7 +9,6 @@ use std::os::fd::{AsFd, BorrowedFd};
 use super::conntrack::{self, Opener};
 use super::script::{self, BLOCKED, NETWORKS, PEERS, SERVED, TABLE};
 use super::{DATAGRAM, range_changes, receive_answer, result_of};
-use crate::event::small_map::SmallMap;
 use crate::guard::Source;
 use crate::guard::networks::Element;
 use crate::guard::ranges::Range;
@@ -393,11 +392,11 @@ impl Elements {
     }
 
     /// Blocked sources of which packets were dropped, with their number.
-    pub fn dropped_by_source(&mut self) -> SmallMap<Source, u64> {
-        let mut dropped = SmallMap::new();
+    pub fn dropped_by_source(&mut self) -> Vec<(Source, u64)> {
+        let mut dropped = Vec::new();
         self.list_sources(BLOCKED, &mut |source, element| {
             if let Some(packets @ 1..) = element.packets {
-                dropped.insert(source, packets);
+                dropped.push((source, packets));
             }
         });
         dropped

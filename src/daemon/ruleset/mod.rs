@@ -238,8 +238,8 @@ impl Ruleset {
                 let target = format!("{verdict}_to_{zone}");
                 if ends_in(&forward, &target) && !sees(our_forward) && !logs(&target) {
                     let packets = of_chain(&fw4, &target).filter(|rule| rule.refuses()).map(Rule::packets);
-                    let place = format!("the forward policy of zone {zone} for its own interfaces");
-                    add(place, packets.reduce(both).flatten());
+                    let packets = packets.reduce(both).flatten();
+                    add(format!("the forward policy of zone {zone} for its own interfaces"), packets);
                 }
             }
         }
