@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::event::calendar::duration_text;
-pub use crate::guard::Mode as GuardMode;
+pub use crate::guard::{Limit as Rate, Mode as GuardMode};
 use crate::query::question::Prefix;
 
 pub mod exposure;
@@ -32,13 +32,6 @@ pub fn shown(path: &Path) -> String {
         Ok(name) => Path::new(UCI).join(name).display().to_string(),
         Err(_) => path.display().to_string(),
     }
-}
-
-/// A rate limit: a count per duration, written `200/1m`.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct Rate {
-    pub count: u32,
-    pub window: Duration,
 }
 
 /// Which packets of a blocked source are stopped.

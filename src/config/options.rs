@@ -399,8 +399,10 @@ impl Kind {
                 set(config, duration(one).filter(|d| (least..=most).contains(&d)).ok_or(one)?);
             }
             Kind::Rate { most, set } => {
-                let in_range =
-                    |rate: &Rate| (1..=*most).contains(&rate.count) && RATE_WINDOW.contains(&rate.window);
+                let in_range = |rate: &Rate| {
+                    let window = Duration::from_millis(rate.window_ms);
+                    (1..=*most).contains(&rate.count) && RATE_WINDOW.contains(&window)
+                };
                 set(config, parse_rate(one).filter(in_range).ok_or(one)?);
             }
             Kind::Choice { words, set } => set(config, choice(words, one).ok_or(one)?),

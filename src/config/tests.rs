@@ -34,8 +34,8 @@ fn no_file_means_the_defaults_of_the_table() {
     assert_eq!((config.keep_hours, config.keep_days), (2, 14));
     let guard = config.guard;
     assert_eq!(guard.enabled, GuardMode::Off);
-    assert_eq!(guard.flood, Rate { count: 200, window: Duration::from_secs(60) });
-    assert_eq!(guard.login, Rate { count: 5, window: Duration::from_secs(600) });
+    assert_eq!(guard.flood, Rate { count: 200, window_ms: 60_000 });
+    assert_eq!(guard.login, Rate { count: 5, window_ms: 600_000 });
     assert_eq!((guard.scope, guard.max_blocks, guard.allow.len()), (Scope::New, 4096, 0));
 }
 
@@ -92,9 +92,9 @@ fn every_option_can_be_set() {
          zone: [\"wan\", \"wan6\"], database: \"/mnt/sda1/fwstat\", commit_interval: 90s, \
          keep_hours: 3, keep_days: 20, keep_months: 12, evidence: 0, \
          country_database: \"/tmp/c.mmdb\", as_database: \"/mnt/asn.mmdb\", mask_sources: true, watch_egress: false, guard: Guard { enabled: Dry, \
-         flood: Rate { count: 7, window: 10s }, scan: Rate { count: 8, window: 7200s }, \
-         login: Rate { count: 3, window: 86400s }, block_for: 600s, block_cap: 86400s, scope: All, \
-         budget: Rate { count: 1, window: 1s }, max_blocks: 10, \
+         flood: Limit { count: 7, window_ms: 10000 }, scan: Limit { count: 8, window_ms: 7200000 }, \
+         login: Limit { count: 3, window_ms: 86400000 }, block_for: 600s, block_cap: 86400s, scope: All, \
+         budget: Limit { count: 1, window_ms: 1000 }, max_blocks: 10, \
          allow: [Prefix { network: 198.51.100.0, length: 24 }, Prefix { network: 2001:db8::, length: 32 }, \
          Prefix { network: 192.0.2.1, length: 32 }], refused: None }, \
          fleet: Fleet { enabled: true, url: \"https://fleet.example.net/fwstat/v1/batch\", \

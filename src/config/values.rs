@@ -45,7 +45,7 @@ fn unit(letter: &str) -> Option<Duration> {
 pub(super) fn parse_rate(text: &str) -> Option<Rate> {
     let (count, window) = text.split_once('/')?;
     let window = unit(window).or_else(|| duration(window))?;
-    Some(Rate { count: number(count)?, window })
+    Some(Rate { count: number(count)?, window_ms: window.as_millis() as u64 })
 }
 
 /// Whether fw4 takes this as the name of a zone.

@@ -47,11 +47,7 @@ pub enum Severity {
 impl Severity {
     /// As `fwstat check` prints it.
     pub fn word(self) -> &'static str {
-        match self {
-            Severity::Fine => "ok",
-            Severity::Note => "note",
-            Severity::Wrong => "WRONG",
-        }
+        ["ok", "note", "WRONG"][self as usize]
     }
 }
 
@@ -67,13 +63,13 @@ impl Findings {
 
     /// The rows of an answer, errors first.
     pub(super) fn rows(&self) -> Vec<FindingRow> {
-        let of = |wanted: Severity| self.0.iter().filter(move |(severity, _)| *severity == wanted);
-        let all = [Severity::Wrong, Severity::Note, Severity::Fine].into_iter().flat_map(of);
-        all.map(|(severity, text)| FindingRow {
+        let row = |(severity, text): &(Severity, String)| FindingRow {
             kind: severity.word().to_ascii_lowercase(),
             text: text.clone(),
-        })
-        .collect()
+        };
+        let mut sorted: Vec<_> = self.0.iter().collect();
+        sorted.sort_by_key(|(severity, _)| std::cmp::Reverse(*severity as u8));
+        sorted.into_iter().map(row).collect()
     }
 
     /// Adds a finding of the kind `ok`.
@@ -114,7 +110,10 @@ pub fn check(paths: &DaemonPaths) -> Findings {
     guarded::table(&config, &mut findings);
     rules::exposure(&config, &firewall, &paths.ubus, &mut findings);
     fleet::sender(&config, &mut findings);
-    databases(&config, &mut findings);
+    database(Content::Countries, &config.country_database, &mut findings);
+    if !config.as_database.is_empty() {
+        database(Content::Networks, &config.as_database, &mut findings);
+    }
     findings
 }
 
@@ -190,13 +189,6 @@ fn configuration(path: &Path, findings: &mut Findings) -> Config {
     config
 }
 
-fn databases(config: &Config, findings: &mut Findings) {
-    database(Content::Countries, &config.country_database, findings);
-    if !config.as_database.is_empty() {
-        database(Content::Networks, &config.as_database, findings);
-    }
-}
-
 fn database(content: Content, path: &str, findings: &mut Findings) {
     let mut database = Database::of(content, Path::new(path));
     database.refresh();
@@ -236,9 +228,9 @@ fn time_at(run: &Path, wall: Duration, is_trusted: Option<bool>, findings: &mut 
 pub(super) fn store(config: &Config, path: &str, state: &str, findings: &mut Findings) {
     in_ram(config, findings);
     if path != config.database {
+        let wanted = &config.database;
         findings.wrong(format!(
-            "the running daemon writes to {} and not to {}: /etc/init.d/fwstat reload",
-            path, config.database
+            "the running daemon writes to {path} and not to {wanted}: /etc/init.d/fwstat reload"
         ));
     } else if state == "ok" {
         let interval = duration_text(config.commit_interval.as_secs());
@@ -269,20 +261,17 @@ fn flash(config: &Config, findings: &mut Findings) {
             room(config, there, free, findings);
         }
         Err(error) => {
-            findings.wrong(format!(
-                "cannot read the free space of {}: {}",
-                there.display(),
-                std::io::Error::from(error)
-            ));
+            let (shown, error) = (there.display(), std::io::Error::from(error));
+            findings.wrong(format!("cannot read the free space of {shown}: {error}"));
         }
     }
 }
 
 fn room(config: &Config, there: &Path, free: u64, findings: &mut Findings) {
     if free < ROOM {
+        let shown = there.display();
         findings.wrong(format!(
-            "{} has {free} bytes left, {ROOM} are needed: make room or choose another database",
-            there.display()
+            "{shown} has {free} bytes left, {ROOM} are needed: make room or choose another database"
         ));
     } else {
         let interval = duration_text(config.commit_interval.as_secs());

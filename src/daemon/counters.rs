@@ -36,11 +36,10 @@ impl CounterPoll {
         }
         self.asked_ms = Some(now_ms);
         if let Err(error) = self.nft.list(now_ms) {
-            let why = match error.kind() {
+            self.why = Some(match error.kind() {
                 io::ErrorKind::NotFound => "nft is missing: the rules' counters can't be read".to_string(),
                 _ => format!("cannot run nft: {error}"),
-            };
-            self.why = Some(why);
+            });
         }
     }
 
@@ -72,9 +71,12 @@ pub(super) struct NotSeen {
 }
 
 impl NotSeen {
-    fn count(&mut self, more: u64) {
+    /// Adds these packets, and returns their sum.
+    fn count(&mut self, packets: impl Iterator<Item = u64>) -> u64 {
+        let more = packets.fold(0, u64::saturating_add);
         self.today = self.today.saturating_add(more);
         self.packets = self.packets.map(|packets| packets.saturating_add(more));
+        more
     }
 }
 
@@ -99,22 +101,19 @@ impl Counts {
         }
         let last = std::mem::replace(&mut self.last, ruleset.readings());
         // What was counted before the daemon's start does not count.
-        let before = self.rules.is_some().then_some(last);
-        let before = before.as_deref();
+        let before = self.rules.is_some().then_some(&last[..]);
         let counted = ruleset.counted();
         let rules = self.rules.get_or_insert_default();
         rules.retain(|place, _| counted.contains_key(place));
         for (place, readings) in counted {
-            let more = readings.iter().map(|reading| since(before, reading));
             let sum = rules.or_default(place);
-            *sum = more.fold(*sum, u64::saturating_add);
+            *sum = readings.iter().fold(*sum, |sum, reading| sum.saturating_add(since(before, reading)));
         }
         // What a counter has not seen one by one at a reading is so until the next.
         for row in &mut self.not_seen {
             let counters = std::mem::take(&mut row.counters);
             let readings = counters.iter().filter_map(|id| find(&self.last, *id));
-            let more = readings.map(|reading| since(before, reading)).fold(0, u64::saturating_add);
-            row.count(more);
+            let more = row.count(readings.map(|reading| since(before, reading)));
             unseen_since = unseen_since.saturating_add(more);
         }
         let unseen = ruleset.unseen(zones, read);
@@ -131,9 +130,7 @@ impl Counts {
             row.counters = readings.iter().map(|reading| reading.id).collect();
             // What a counter of before has, is known above, or was seen.
             let is_new = |reading: &&Reading| before.is_some_and(|before| find(before, reading.id).is_none());
-            let more =
-                readings.iter().filter(is_new).fold(0, |sum: u64, new| sum.saturating_add(new.packets));
-            row.count(more);
+            let more = row.count(readings.iter().filter(is_new).map(|new| new.packets));
             unseen_since = unseen_since.saturating_add(more);
         }
         unseen_since

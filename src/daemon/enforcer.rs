@@ -13,12 +13,11 @@ use super::nft_sync::NftSync;
 use super::notices::{Incomplete, Waiting};
 use super::protected::{self, ProtectedAddresses};
 use super::store::Storage;
-use crate::config::{Config, Rate, Scope};
+use crate::config::{Config, Scope};
 use crate::daemon::nft::script::{GuardSpec, LogSpec, Spec, is_plain_interface};
 use crate::guard::detector::Limits;
-use crate::guard::ledger::Lengths;
 use crate::guard::{
-    BlockRequest, Change, Detail, End, Guard, Limit, Mode, Refusal, Settings, Source, Suspect,
+    BlockRequest, Change, Detail, End, Guard, Lengths, Mode, Refusal, Settings, Source, Suspect, When,
 };
 use crate::live::{Engine, Now};
 use crate::output::blobmsg::{AnswerError, Answered, BlockArguments, Length};
@@ -58,9 +57,8 @@ pub(super) struct Enforcer {
     directory: PathBuf,
     protected: ProtectedAddresses,
     /// When the protected addresses were read last (milliseconds since boot).
-    refreshed_ms: Option<u64>,
+    refreshed_ms: u64,
     clock_was_set: bool,
-    seed: u64,
     /// Queued ubus events.
     events: Vec<Waiting>,
     /// The reached bounds that were reported by an event.
@@ -71,29 +69,26 @@ pub(super) struct Enforcer {
     failing: bool,
     /// Sources that many routers of the fleet saw.
     pub shared: Vec<Source>,
-    /// Lines for the log.
-    unblocked: Vec<String>,
-}
-
-fn limit(rate: Rate) -> Limit {
-    Limit { count: rate.count, window_ms: rate.window.as_millis() as u64 }
 }
 
 fn settings(config: &Config) -> Settings {
     let guard = &config.guard;
+    let [first_ms, cap_ms] = [guard.block_for, guard.block_cap].map(|length| length.as_millis() as u64);
     Settings {
         mode: guard.enabled,
-        limits: Limits { flood: limit(guard.flood), scan: limit(guard.scan), login: limit(guard.login) },
-        block_for_ms: guard.block_for.as_millis() as u64,
-        block_cap_ms: guard.block_cap.as_millis() as u64,
-        budget: limit(guard.budget),
-        max_blocks: guard.max_blocks,
+        limits: Limits { flood: guard.flood, scan: guard.scan, login: guard.login },
+        lengths: Lengths { first_ms, cap_ms, max_blocks: guard.max_blocks },
+        budget: guard.budget,
         allow: guard.allow.clone(),
     }
 }
 
 fn instant(now: Now, engine: &Engine) -> Option<i64> {
     engine.clock_is_set().then_some(now.wall)
+}
+
+fn when(now: Now, engine: &Engine) -> When {
+    When { now_ms: now.boot_ms, wall: instant(now, engine), today: engine.date() }
 }
 
 impl Enforcer {
@@ -111,7 +106,6 @@ impl Enforcer {
             ledger: LedgerFile::new(run, &storage.boot),
             directory: directory.to_owned(),
             clock_was_set: engine.clock_is_set(),
-            seed: random::number(),
             ..Enforcer::default()
         };
         let wall = instant(now, engine);
@@ -121,7 +115,6 @@ impl Enforcer {
         enforcer.set(now, config, engine);
         if let Some(stored) = stored {
             let SavedLedger { blocks, records, ended, today, .. } = stored;
-            let (records, ended) = (records.into_iter(), ended.into_iter());
             engine.guard.restore(now.boot_ms, blocks, records, ended, today);
         }
         engine.guard.note_networks_over(now.boot_ms, over);
@@ -130,22 +123,23 @@ impl Enforcer {
 
     /// Applies the options.
     pub(super) fn set(&mut self, now: Now, config: &Config, engine: &mut Engine) {
-        engine.guard.set(now.boot_ms, settings(config), self.seed);
+        engine.guard.set(now.boot_ms, settings(config), random::number());
         self.refresh_protected(now, engine, 0);
         self.networks.set_database(&config.country_database);
         self.update_spec(now, config, engine);
     }
 
-    /// Whether anything depends on the protected addresses and the default routes.
-    fn uses_protected(config: &Config, engine: &Engine) -> bool {
-        engine.guard.mode() != Mode::Off || config.watch_egress
+    /// When the protected addresses are to be read again, if anything depends on them and the default routes.
+    fn refresh_at(&self, config: &Config, engine: &Engine) -> Option<u64> {
+        let uses_them = engine.guard.mode() != Mode::Off || config.watch_egress;
+        uses_them.then_some(self.refreshed_ms + REFRESH_MS)
     }
 
     fn refresh_protected(&mut self, now: Now, engine: &mut Engine, age_ms: u64) {
-        if self.refreshed_ms.is_some_and(|at| now.boot_ms < at.saturating_add(age_ms)) {
+        if now.boot_ms < self.refreshed_ms + age_ms {
             return;
         }
-        self.refreshed_ms = Some(now.boot_ms);
+        self.refreshed_ms = now.boot_ms;
         self.protected = protected::read(&self.directory);
         if engine.guard.set_protected(now.boot_ms, self.protected.prefixes.clone()) {
             self.networks.change_policy();
@@ -165,11 +159,10 @@ impl Enforcer {
         let log = self.can_log.then_some(LogSpec { group: config.nflog_group, zone });
         let names = self.protected.outside.iter().filter(|name| is_plain_interface(name)).cloned();
         let outside: Vec<String> = names.collect();
-        let lengths = Lengths { max_blocks: config.guard.max_blocks, ..Lengths::default() };
         let guard = (engine.guard.mode() != Mode::Off).then(|| GuardSpec {
             enforce: engine.guard.is_on(),
             all: config.guard.scope == Scope::All,
-            size: lengths.limit_of_all(),
+            size: engine.guard.ledger.lengths.limit_of_all(),
             outside: outside.clone(),
             shared: self.shared_in_force(now, engine),
         });
@@ -179,13 +172,10 @@ impl Enforcer {
 
     /// When [`Enforcer::turn`] has something to do, in milliseconds since boot.
     pub(super) fn deadline(&self, config: &Config, engine: &Engine) -> Option<u64> {
-        let refresh =
-            self.refreshed_ms.filter(|_| Enforcer::uses_protected(config, engine)).map(|at| at + REFRESH_MS);
         let networks = self.networks.deadline(&engine.guard, &self.nft_sync);
-        [self.nft_sync.deadline(), self.ledger.deadline(), engine.guard.deadline(), refresh, networks]
-            .into_iter()
-            .flatten()
-            .min()
+        let (guard, refresh) = (engine.guard.deadline(), self.refresh_at(config, engine));
+        let all = [self.nft_sync.deadline(), self.ledger.deadline(), guard, refresh, networks];
+        all.into_iter().flatten().min()
     }
 
     /// Does everything that is due. Returns the lines to log.
@@ -204,9 +194,7 @@ impl Enforcer {
             engine.guard.networks.clock_set(now.boot_ms, wall);
         }
         self.clock_was_set = wall.is_some();
-        if Enforcer::uses_protected(config, engine)
-            && self.refreshed_ms.is_none_or(|at| now.boot_ms >= at + REFRESH_MS)
-        {
+        if self.refresh_at(config, engine).is_some_and(|at| now.boot_ms >= at) {
             self.refresh_protected(now, engine, 0);
             self.update_spec(now, config, engine);
         }
@@ -216,12 +204,11 @@ impl Enforcer {
         }
         engine.guard.on_time(now.boot_ms);
         self.forward_changes(now, engine);
-        if engine.guard.ledger.take_shortened() {
+        if std::mem::take(&mut engine.guard.ledger.shortened) {
             self.nft_sync.renew();
         }
-        self.nft_sync.turn(now, wall, &mut engine.guard);
+        self.nft_sync.turn(when(now, engine), &mut engine.guard);
         let mut sentences = engine.guard.sentences();
-        sentences.append(&mut self.unblocked);
         for target in engine.guard.expire_networks(now.boot_ms) {
             sentences.push(format!("guard: the block of {target} is over"));
             let dry = engine.guard.mode() == Mode::Dry;
@@ -287,24 +274,17 @@ impl Enforcer {
     }
 
     /// Decides about suspects, each with its evidence.
-    pub(super) fn judge(&mut self, now: Now, engine: &mut Engine, suspects: Vec<(Suspect, Detail)>) {
-        let open = suspects.into_iter().filter(|(suspect, _)| engine.guard.is_open(suspect));
-        let (suspects, mut details): (Vec<_>, Vec<_>) = open.unzip();
+    pub(super) fn judge(&mut self, now: Now, engine: &mut Engine, mut suspects: Vec<(Suspect, Detail)>) {
+        suspects.retain(|(suspect, _)| engine.guard.is_open(suspect));
         if suspects.is_empty() {
             return;
         }
         self.refresh_protected(now, engine, FRESH_MS);
-        let (wall, today) = (instant(now, engine), engine.date());
-        let nft_sync = &mut self.nft_sync;
-        let peers = |suspects: &[Suspect]| {
-            let asked: Vec<_> =
-                suspects.iter().map(|suspect| (suspect.source, suspect.rule.is_forgeable())).collect();
-            nft_sync.peers(now.boot_ms, &asked)
-        };
-        for number in engine.guard.judge(now.boot_ms, wall, today, &suspects, peers) {
-            let detail = std::mem::take(&mut details[number]);
-            engine.guard.ledger.explain(suspects[number].source, detail);
-        }
+        let asked = |suspect: &Suspect| (suspect.source, suspect.rule.is_forgeable());
+        let when = when(now, engine);
+        engine.guard.judge(when, suspects, |suspects| {
+            self.nft_sync.peers(now.boot_ms, &suspects.iter().map(asked).collect::<Vec<_>>())
+        });
     }
 
     /// `None`: the answer with this number follows.
@@ -333,7 +313,8 @@ impl Enforcer {
         if let ([target], false, false) = (&targets[..], is_list, length == Length::Forever)
             && let Some(source) = target.source()
         {
-            return Some(self.block_source(now, engine, source, given_ms, reason, callers));
+            let request = BlockRequest { source, length_ms: given_ms, reason, callers };
+            return Some(self.block_source(now, engine, request));
         }
         let default = (length == Length::Default).then_some(config.guard.block_for.as_millis() as u64);
         let length_ms = given_ms.or(default);
@@ -342,21 +323,12 @@ impl Enforcer {
         None
     }
 
-    fn block_source(
-        &mut self,
-        now: Now,
-        engine: &mut Engine,
-        source: Source,
-        length_ms: Option<u64>,
-        reason: Option<String>,
-        callers: Vec<Prefix>,
-    ) -> Answered {
-        let request = BlockRequest { source, length_ms, reason, callers };
-        let (wall, today) = (instant(now, engine), engine.date());
-        engine.guard.block(now.boot_ms, wall, today, request).map_err(|refusal| refused(refusal, source))?;
+    fn block_source(&mut self, now: Now, engine: &mut Engine, request: BlockRequest) -> Answered {
+        let (source, when) = (request.source, when(now, engine));
+        engine.guard.block(when, request).map_err(|refusal| refused(refusal, source))?;
         self.forward_changes(now, engine);
         // At once, so that the answer says whether the kernel has it.
-        self.nft_sync.turn(now, wall, &mut engine.guard);
+        self.nft_sync.turn(when, &mut engine.guard);
         if engine.guard.is_on()
             && self.nft_sync.is_pending(source)
             && let Some(why) = self.nft_sync.why(now.boot_ms)
@@ -388,9 +360,8 @@ impl Enforcer {
             self.networks.ask(NetworkRequest { number, targets, what: What::Test, callers });
             return None;
         };
-        let protection = engine.guard.protection_from_rules(now.boot_ms, source);
-        let protection = protection
-            .or_else(|| self.nft_sync.peers(now.boot_ms, &[(source, true)]).into_iter().flatten().next());
+        let peer = || self.nft_sync.peers(now.boot_ms, &[(source, true)]).into_iter().flatten().next();
+        let protection = engine.guard.protection_from_rules(now.boot_ms, source).or_else(peer);
         Some(Ok(blob::table(&GuardTest {
             address: source.to_string(),
             would_block: protection.is_none(),
@@ -408,7 +379,6 @@ impl Enforcer {
         }
         let shown = target.source().map_or_else(|| target.to_string(), |source| source.to_string());
         if from_list {
-            self.unblocked.push(format!("guard: the block of {target} was ended by hand"));
             let dry = engine.guard.mode() == Mode::Dry;
             self.push_released(shown.clone(), End::Hand.to_string(), dry);
         }
@@ -454,13 +424,11 @@ fn off() -> AnswerError {
 }
 
 fn refused(refusal: Refusal, source: Source) -> AnswerError {
+    let why = format!("{source} is not blocked");
     match refusal {
-        Refusal::Protected(protection) => {
-            AnswerError::PermissionDenied(format!("{source} is not blocked: {protection}"))
-        }
+        Refusal::Protected(protection) => AnswerError::PermissionDenied(format!("{why}: {protection}")),
         Refusal::Full(most) => {
-            let why = format!("the limit of blocks by hand ({most}) is reached");
-            AnswerError::Failed(format!("{source} is not blocked: {why}"))
+            AnswerError::Failed(format!("{why}: the limit of blocks by hand ({most}) is reached"))
         }
     }
 }

@@ -109,7 +109,7 @@ impl LedgerFile {
 
     fn write(&mut self, now: Now, wall: Option<i64>, guard: &Guard, flash: Option<&mut Storage>) {
         self.serial = self.serial.saturating_add(1);
-        let bytes = ledger::encode(self.serial, &self.moment(now, wall), &guard.ledger, guard.today());
+        let bytes = ledger::encode(self.serial, &self.moment(now, wall), &guard.ledger, guard.today);
         self.copy_at = None;
         let new = self.copy.with_extension("new");
         let copied = fs::write(&new, &bytes).and_then(|()| fs::rename(&new, &self.copy));
@@ -131,7 +131,7 @@ impl LedgerFile {
 mod tests {
     use super::*;
     use crate::config::Config;
-    use crate::guard::{BlockRequest, Mode, Settings, Source};
+    use crate::guard::{BlockRequest, Mode, Settings, Source, When};
 
     /// A new directory, a store in it, and a guard with one block by hand.
     fn started(name: &str) -> (PathBuf, Storage, Guard) {
@@ -144,7 +144,7 @@ mod tests {
         guard.set(0, Settings { mode: Mode::On, ..Settings::default() }, 1);
         let (source, length_ms) = (Source::V4(0xc633_6407), Some(7 * DAY_MS));
         let request = BlockRequest { source, length_ms, reason: None, callers: vec![] };
-        guard.block(0, None, None, request).unwrap();
+        guard.block(When::default(), request).unwrap();
         (place, storage, guard)
     }
 

@@ -8,7 +8,6 @@ mod job;
 use std::collections::VecDeque;
 use std::os::fd::BorrowedFd;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use ubus::blobmsg::BlobMsgTable;
 
@@ -34,7 +33,6 @@ use job::{Job, Outcome};
 
 /// Bytes of the worker's stack.
 const STACK: usize = 256 << 10;
-const TIMEOUT: Duration = Duration::from_secs(10);
 /// Interval of retries after a failure.
 const RETRY_MS: u64 = 15_000;
 /// Most queued requests.
@@ -304,9 +302,8 @@ impl NetworkBlocks {
             return;
         }
         if self.worker.is_none() {
-            let started = Elements::open().and_then(|elements| {
-                let port = elements.port();
-                let mut elements = elements.with_timeout(TIMEOUT);
+            let started = Elements::open().and_then(|mut elements| {
+                let port = elements.port;
                 let worker =
                     Worker::start("fwstat-networks", 1, STACK, move |job| job::run(&mut elements, job))?;
                 Ok((port, worker))
@@ -324,7 +321,7 @@ impl NetworkBlocks {
             blocks,
             request: request.clone(),
             room: guard.networks.room(),
-            policy: guard.policy().clone(),
+            policy: guard.policy.clone(),
             database: self.database.clone(),
             can_ask: nft.is_up(),
             load: nft.enforces(),

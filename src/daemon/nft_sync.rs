@@ -12,8 +12,8 @@ use crate::daemon::nft::run::{Nft, failure};
 use crate::daemon::nft::script::{self, Blocked, MAX_PEERS, PEERS_FULL, PEERS_LIMITED, Spec};
 use crate::event::small_map::SmallMap;
 use crate::guard::ranges::Range;
-use crate::guard::{Block, Change, End, Guard, Protection, Source};
-use crate::live::Now;
+use crate::guard::{Block, Change, End, Guard, Protection, Source, When};
+use crate::query::answer::PeersStatus;
 
 /// Back-off after failures.
 const RETRY_MS: [u64; 6] = [500, 1_000, 2_000, 5_000, 15_000, 60_000];
@@ -29,18 +29,6 @@ const PEERS_AGE_MS: u64 = 5_000;
 /// about other sources are bounded by the budget.
 const MAX_FOUND: u32 = 10;
 
-/// How many peers the kernel remembers.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub(super) struct PeerUse {
-    /// Of the family that has more.
-    pub used: u64,
-    pub limit: u64,
-    /// Connections whose peer was not remembered because an inside host opened too many, since the table was created.
-    pub limited: u64,
-    /// The same because the set was full.
-    pub full: u64,
-}
-
 /// Keeps the table `inet fwstat` in the kernel in the wanted state.
 #[derive(Default)]
 pub(super) struct NftSync {
@@ -55,13 +43,13 @@ pub(super) struct NftSync {
     building: Option<(Spec, u64)>,
     notifications: Option<Notifications>,
     elements: Option<Elements>,
-    /// Sources to be added or deleted; true if the kernel may have had them before.
-    pending: SmallMap<Source, bool>,
+    /// Sources to be added to the kernel's sets or deleted from them.
+    pending: Vec<Source>,
     /// The same, for changes since the script of the running nft was written.
-    late: SmallMap<Source, bool>,
+    late: Vec<Source>,
     /// Peers and served ports of the previous table, to be copied to the next one.
     remembered: Vec<Remembered>,
-    peer_use: Option<(u64, PeerUse)>,
+    peer_use: Option<(u64, PeersStatus)>,
     /// Peers that connection tracking found in this second of the boot clock.
     found: (u64, u32),
     rebuild: bool,
@@ -135,36 +123,29 @@ impl NftSync {
 
     /// Whether the kernel does not have this block yet.
     pub(super) fn is_pending(&self, source: Source) -> bool {
-        !self.is_up() || self.pending.contains_key(&source)
+        !self.is_up() || self.pending.contains(&source)
     }
 
     /// Why the kernel's table is not in the wanted state.
     pub(super) fn why(&self, now_ms: u64) -> Option<String> {
-        let slow = self.building.as_ref().filter(|(_, since)| now_ms >= since.saturating_add(SLOW_MS));
-        let slow = slow.filter(|_| !self.is_up());
-        self.why.clone().or_else(|| {
-            slow.map(|(_, since)| {
-                format!("nft has been running for {} s", now_ms.saturating_sub(*since) / 1000)
-            })
-        })
+        let running_ms = self.building.as_ref().map(|(_, since)| now_ms.saturating_sub(*since));
+        let slow = running_ms.filter(|running_ms| *running_ms >= SLOW_MS && !self.is_up());
+        self.why.clone().or(slow.map(|slow| format!("nft has been running for {} s", slow / 1000)))
     }
 
     /// Queues a block to be added to the kernel's set or deleted from it.
     pub(super) fn note(&mut self, change: &Change) {
-        let (source, had) = match change {
-            Change::Blocked(block) if !block.dry => (block.suspect.source, false),
+        let block = match change {
             // The kernel ends an expired one by itself.
-            Change::Released(block, end) if !block.dry && *end != End::Expired => {
-                (block.suspect.source, true)
-            }
-            Change::Blocked(_) | Change::Released(..) => return,
+            Change::Released(_, End::Expired) => return,
+            Change::Blocked(block) | Change::Released(block, _) => block,
         };
-        if self.building.is_some() {
-            *self.late.or_default(source) |= had;
+        if self.building.is_some() && !block.dry {
+            self.late.push(block.suspect.source);
         }
         // A table that is not up yet is written from the ledger.
-        if self.is_up() {
-            *self.pending.or_default(source) |= had;
+        if self.is_up() && !block.dry {
+            self.pending.push(block.suspect.source);
         }
     }
 
@@ -179,40 +160,44 @@ impl NftSync {
         }
         let can_ask = self.found.1 < MAX_FOUND;
         let Some(elements) = self.elements() else { return vec![Some(Protection::Unknown); suspects.len()] };
-        // Whether it is in the table's set of peers; `None` without a table.
-        let mut is_remembered = |source| if up { elements.is_remembered(source).ok() } else { None };
-        let suspects: Vec<(Source, bool, Option<bool>)> = suspects
-            .iter()
-            .map(|(source, forgeable)| (*source, *forgeable, is_remembered(*source)))
-            .collect();
-        let is_asked = |forgeable: bool, remembered: Option<bool>| {
-            remembered != Some(true) && (!forgeable || remembered.is_some() && can_ask)
-        };
-        let asked = suspects.iter().filter(|(_, forgeable, remembered)| is_asked(*forgeable, *remembered));
-        let mut asked: Vec<Source> = asked.map(|(source, ..)| *source).collect();
-        asked.sort_unstable();
-        let mut connected: Vec<Source> = Vec::new();
-        let mut failed = None;
-        if !asked.is_empty() {
-            let is_wanted = |source: Source| asked.binary_search(&source).is_ok();
-            let listed = elements.connected(&connections_of(&asked), &is_wanted, &mut |source| {
-                if !connected.contains(&source) {
-                    connected.push(source);
+        // Those that connection tracking is asked about have the answer that they get if that fails.
+        let (mut answers, mut asked) = (Vec::new(), Vec::new());
+        for (number, (source, forgeable)) in suspects.iter().enumerate() {
+            // Whether it is in the table's set of peers; `None` without a table.
+            let remembered = if up { elements.is_remembered(*source).ok() } else { None };
+            answers.push(match remembered {
+                Some(true) => Some(Protection::Peer),
+                None if *forgeable => Some(Protection::Unknown),
+                Some(false) if *forgeable && !can_ask => Some(Protection::Unknown),
+                _ => {
+                    asked.push((*source, number));
+                    // The set still has the connections of the last hour.
+                    remembered.is_none().then_some(Protection::Unknown)
                 }
             });
-            failed = listed.err().map(|error| error.to_string());
-            self.no_conntrack.clone_from(&failed);
         }
+        if asked.is_empty() {
+            return answers;
+        }
+        asked.sort_unstable();
+        let sources: Vec<Source> = asked.iter().map(|(source, _)| *source).collect();
+        let mut connected: Vec<Source> = Vec::new();
+        let is_wanted = |source: Source| sources.binary_search(&source).is_ok();
+        let listed = elements.connected(&connections_of(&sources), &is_wanted, &mut |source| {
+            if !connected.contains(&source) {
+                connected.push(source);
+            }
+        });
+        self.no_conntrack = listed.err().map(|error| error.to_string());
         self.found.1 = self.found.1.saturating_add(connected.len() as u32);
-        let protection = |(source, forgeable, remembered): (Source, bool, Option<bool>)| match remembered {
-            Some(true) => Some(Protection::Peer),
-            _ if !is_asked(forgeable, remembered) => Some(Protection::Unknown),
-            _ if connected.contains(&source) => Some(Protection::Peer),
-            // The set still has the connections of the last hour.
-            Some(false) => None,
-            None => failed.is_some().then_some(Protection::Unknown),
-        };
-        suspects.into_iter().map(protection).collect()
+        for (source, number) in asked {
+            if connected.contains(&source) {
+                answers[number] = Some(Protection::Peer);
+            } else if self.no_conntrack.is_none() {
+                answers[number] = None;
+            }
+        }
+        answers
     }
 
     /// Packets of a blocked source that were dropped; `None` if the kernel does not answer.
@@ -227,26 +212,23 @@ impl NftSync {
         self.elements()?.dropped_by_network(range)
     }
 
-    /// `None` while there is no table.
-    pub(super) fn peer_use(&mut self, now_ms: u64) -> Option<PeerUse> {
-        let guarded = self.built.as_ref().is_some_and(|spec| spec.guard.is_some());
-        if !guarded {
-            return None;
-        }
-        if let Some((_, known)) = self.peer_use.filter(|(at, _)| now_ms < at.saturating_add(PEERS_AGE_MS)) {
-            return Some(known);
+    /// How many peers the kernel remembers, of the family that has more, and the connections since the table was created
+    /// whose peer it did not remember. `None` while there is no table.
+    pub(super) fn peer_use(&mut self, now_ms: u64) -> Option<PeersStatus> {
+        self.built.as_ref()?.guard.as_ref()?;
+        if let Some((at, known)) = &self.peer_use
+            && now_ms < at.saturating_add(PEERS_AGE_MS)
+        {
+            return Some(known.clone());
         }
         let elements = self.elements()?;
         let mut counts = [0u64; 2];
-        elements.peers(&mut |source, _| counts[usize::from(matches!(source, Source::V6(_)))] += 1);
-        let counter = |elements: &mut Elements, name| elements.counter(name).unwrap_or(0);
-        let found = PeerUse {
-            used: counts[0].max(counts[1]),
-            limit: MAX_PEERS.into(),
-            limited: counter(elements, PEERS_LIMITED),
-            full: counter(elements, PEERS_FULL),
-        };
-        self.peer_use = Some((now_ms, found));
+        elements.peers(&mut |source| counts[usize::from(matches!(source, Source::V6(_)))] += 1);
+        let [limited, refused] =
+            [PEERS_LIMITED, PEERS_FULL].map(|counter| elements.counter(counter).unwrap_or(0));
+        let used = counts[0].max(counts[1]);
+        let found = PeersStatus { used, limit: MAX_PEERS.into(), limited, refused };
+        self.peer_use = Some((now_ms, found.clone()));
         Some(found)
     }
 
@@ -271,13 +253,13 @@ impl NftSync {
     }
 
     /// Reads results and notifications, and starts what is due.
-    pub(super) fn turn(&mut self, now: Now, wall: Option<i64>, guard: &mut Guard) {
-        if let Some(outcome) = self.nft.poll(now.boot_ms) {
+    pub(super) fn turn(&mut self, now: When, guard: &mut Guard) {
+        if let Some(outcome) = self.nft.poll(now.now_ms) {
             self.finished(now, outcome);
         }
         self.listen(now);
-        if self.built.is_some() && now.boot_ms >= self.check_at {
-            self.check_at = now.boot_ms.saturating_add(CHECK_MS);
+        if self.built.is_some() && now.now_ms >= self.check_at {
+            self.check_at = now.now_ms.saturating_add(CHECK_MS);
             if self.has_table() == Some(false) {
                 self.note_damage(now);
             }
@@ -285,17 +267,17 @@ impl NftSync {
         if self.can_change() {
             self.change(now, guard);
         }
-        if !self.nft.is_running() && self.rebuild && now.boot_ms >= self.not_before {
-            self.build(now, wall, guard);
+        if !self.nft.is_running() && self.rebuild && now.now_ms >= self.not_before {
+            self.build(now, guard);
         }
     }
 
-    fn listen(&mut self, now: Now) {
+    fn listen(&mut self, now: When) {
         if self.notifications.is_none() && self.built.is_some() && self.building.is_none() {
             // Without notifications the kernel is asked for the table from time to time.
             self.notifications = Notifications::open().ok();
         }
-        let own = [self.nft.pid, self.elements.as_ref().map(Elements::port), self.other_port];
+        let own = [self.nft.pid, self.elements.as_ref().map(|elements| elements.port), self.other_port];
         let own: Vec<u32> = own.into_iter().flatten().collect();
         match self.notifications.as_mut().map(|notifications| notifications.read(&own)) {
             Some(Ok(true)) => self.note_damage(now),
@@ -308,17 +290,17 @@ impl NftSync {
     }
 
     /// Another program deleted the table or a part of it.
-    fn note_damage(&mut self, now: Now) {
+    fn note_damage(&mut self, now: When) {
         if self.built.is_some() || self.building.is_some() {
             self.damaged = true;
             if !self.rebuild {
                 self.rebuild = true;
-                self.not_before = self.not_before.max(now.boot_ms);
+                self.not_before = self.not_before.max(now.now_ms);
             }
         }
     }
 
-    fn build(&mut self, now: Now, wall: Option<i64>, guard: &mut Guard) {
+    fn build(&mut self, now: When, guard: &mut Guard) {
         if self.want.is_empty() {
             return self.delete(now);
         }
@@ -329,28 +311,25 @@ impl NftSync {
             && let Some(elements) = self.elements()
         {
             // A block that the kernel still has from an earlier run ends no later than there.
-            elements.blocked(&mut |source, left| guard.found(now.boot_ms, wall, source, left));
+            elements.blocked(&mut |source, left| guard.found(now, source, left));
         }
         // The script is written from the present ledger.
-        guard.ledger.take_shortened();
+        guard.ledger.shortened = false;
         let dropped = self.elements().map(Elements::dropped_by_source).unwrap_or_default();
-        let dropped_of = |source: Source| {
-            let at = dropped.binary_search_by_key(&source, |(source, _)| *source);
-            at.map_or(0, |at| dropped[at].1)
-        };
+        let dropped: SmallMap<Source, u64> = dropped.into_iter().collect();
         let blocked = |block: &Block| Blocked {
             source: block.suspect.source,
-            left_ms: block.until_ms.saturating_sub(now.boot_ms),
-            dropped: dropped_of(block.suspect.source),
+            left_ms: block.until_ms.saturating_sub(now.now_ms),
+            dropped: dropped.get(&block.suspect.source).copied().unwrap_or(0),
         };
         let blocks = guard.ledger.blocks().filter(|block| !block.dry);
         let blocks: Vec<Blocked> = blocks.map(blocked).filter(|block| block.left_ms > 0).collect();
         let script = script::build(&self.want, &blocks);
         // Read before nft can replace the table.
         let remembered = self.elements().map(Elements::remembered).unwrap_or_default();
-        match self.nft.load(now.boot_ms, &script) {
+        match self.nft.load(now.now_ms, &script) {
             Ok(()) => {
-                self.building = Some((self.want.clone(), now.boot_ms));
+                self.building = Some((self.want.clone(), now.now_ms));
                 self.remembered = remembered;
                 self.rebuild = false;
                 self.late.clear();
@@ -363,7 +342,7 @@ impl NftSync {
     }
 
     /// Deletes the table, which is not wanted any more.
-    fn delete(&mut self, now: Now) {
+    fn delete(&mut self, now: When) {
         if let Err(error) = self.remove_table() {
             return self.failed(now, format!("the table inet fwstat cannot be deleted: {error}"));
         }
@@ -373,34 +352,32 @@ impl NftSync {
         self.notifications = None;
     }
 
-    fn change(&mut self, now: Now, guard: &Guard) {
-        let pending = std::mem::take(&mut self.pending);
+    fn change(&mut self, now: When, guard: &Guard) {
+        let mut pending = std::mem::take(&mut self.pending);
+        pending.sort_unstable();
+        pending.dedup();
         if !self.built.as_ref().is_some_and(Spec::enforces) {
             return;
         }
-        let (mut add, mut remove) = (Vec::new(), Vec::new());
-        for (source, had) in pending {
-            if had {
-                remove.push(source);
-            }
-            if let Some(block) = guard.ledger.get(source).filter(|block| !block.dry) {
-                add.push((source, block.until_ms.saturating_sub(now.boot_ms)));
-            }
-        }
-        if !matches!(self.elements().map(|elements| elements.change(&remove, &add)), Some(Ok(()))) {
+        let left = |source: &Source| {
+            let block = guard.ledger.get(*source).filter(|block| !block.dry)?;
+            Some((*source, block.until_ms.saturating_sub(now.now_ms)))
+        };
+        let add: Vec<(Source, u64)> = pending.iter().filter_map(left).collect();
+        if !matches!(self.elements().map(|elements| elements.change(&pending, &add)), Some(Ok(()))) {
             // The kernel's state is not the expected one: the whole table is created again, and only its failure is an
             // error.
             self.note_damage(now);
         }
     }
 
-    fn finished(&mut self, now: Now, outcome: Result<(ExitStatus, Vec<u8>), String>) {
+    fn finished(&mut self, now: When, outcome: Result<(ExitStatus, Vec<u8>), String>) {
         let Some((spec, _)) = self.building.take() else { return };
         match outcome {
             Ok((status, _)) if status.success() => {
                 (self.failures, self.why, self.damaged) = (0, None, false);
-                self.check_at = now.boot_ms;
-                self.not_before = now.boot_ms.saturating_add(REBUILD_MS);
+                self.check_at = now.now_ms;
+                self.not_before = now.now_ms.saturating_add(REBUILD_MS);
                 self.built = Some(spec);
                 self.builds += 1;
                 self.pending = std::mem::take(&mut self.late);
@@ -415,10 +392,10 @@ impl NftSync {
         }
     }
 
-    fn failed(&mut self, now: Now, why: String) {
+    fn failed(&mut self, now: When, why: String) {
         let wait = RETRY_MS[self.failures.min(RETRY_MS.len() - 1)];
         self.failures += 1;
-        self.not_before = now.boot_ms.saturating_add(wait);
+        self.not_before = now.now_ms.saturating_add(wait);
         self.rebuild = true;
         self.building = None;
         // nft's changes are atomic: the previous table still exists.

@@ -36,8 +36,7 @@ pub(super) struct ProtectedAddresses {
 
 /// `directory`: UCI's, usually `/etc/config`.
 pub(super) fn read(directory: &Path) -> ProtectedAddresses {
-    let mut found = ProtectedAddresses::default();
-    found.kernel_routes();
+    let mut found = kernel_routes();
     found.interfaces();
     found.configured(directory);
     found.prefixes.sort_unstable_by_key(|(prefix, protection)| (*protection, prefix.network, prefix.length));
@@ -45,11 +44,12 @@ pub(super) fn read(directory: &Path) -> ProtectedAddresses {
     found
 }
 
-/// The interfaces of the present default routes.
-pub(super) fn default_route_interfaces() -> Vec<String> {
+/// The gateways of the kernel's routing tables, and the interfaces of its default routes.
+pub(super) fn kernel_routes() -> ProtectedAddresses {
     let mut found = ProtectedAddresses::default();
-    found.kernel_routes();
-    found.outside
+    let read = |name: &str| text(&Path::new("/proc/net").join(name));
+    found.routes(&read("route"), &read("ipv6_route"));
+    found
 }
 
 /// A file as text, with U+FFFD for what is not UTF-8; empty if it cannot be read.
@@ -73,30 +73,23 @@ struct Route<'a> {
     gateway: IpAddr,
 }
 
-impl Route<'_> {
-    /// `/proc/net/route`: `Iface Destination Gateway Flags RefCnt Use Metric Mask ...`, addresses in network byte order.
-    fn v4(line: &str) -> Option<Route<'_>> {
-        let words: Vec<&str> = line.split_whitespace().collect();
-        let number = |at: usize| u32::from_str_radix(words.get(at)?, 16).ok();
-        Some(Route {
-            interface: words.first()?,
-            is_default: number(1)? == 0 && number(7)? == 0,
-            flags: number(3)?,
-            gateway: Ipv4Addr::from(number(2)?.to_ne_bytes()).into(),
-        })
-    }
+/// Columns of `/proc/net/route` (`Iface Destination Gateway Flags RefCnt Use Metric Mask ...`): interface, destination,
+/// its mask or length, flags, gateway.
+const V4_COLUMNS: [usize; 5] = [0, 1, 7, 3, 2];
+/// The same of `/proc/net/ipv6_route`: destination, length, source, length, gateway, metric, two counters, flags, interface.
+const V6_COLUMNS: [usize; 5] = [9, 0, 1, 8, 4];
 
-    /// `/proc/net/ipv6_route`: destination, length, source, length, gateway, metric, two counters, flags, interface.
-    fn v6(line: &str) -> Option<Route<'_>> {
-        let words: Vec<&str> = line.split_whitespace().collect();
-        let number = |at: usize| u128::from_str_radix(words.get(at)?, 16).ok();
-        Some(Route {
-            interface: words.get(9)?,
-            is_default: number(0)? == 0 && number(1)? == 0,
-            flags: number(8)? as u32,
-            gateway: Ipv6Addr::from_bits(number(4)?).into(),
-        })
-    }
+fn route(line: &str, columns: [usize; 5]) -> Option<Route<'_>> {
+    let words: Vec<&str> = line.split_whitespace().collect();
+    let [interface, destination, mask, flags, gateway] = columns.map(|at| words.get(at).copied());
+    let number = |word: Option<&str>| u128::from_str_radix(word?, 16).ok();
+    let gateway = match columns {
+        // In network byte order.
+        V4_COLUMNS => Ipv4Addr::from((number(gateway)? as u32).to_ne_bytes()).into(),
+        _ => Ipv6Addr::from_bits(number(gateway)?).into(),
+    };
+    let is_default = number(destination)? == 0 && number(mask)? == 0;
+    Some(Route { interface: interface?, is_default, flags: number(flags)? as u32, gateway })
 }
 
 impl ProtectedAddresses {
@@ -137,25 +130,18 @@ impl ProtectedAddresses {
     }
 
     fn add(&mut self, address: Address, protection: Protection) {
-        let unspecified = [Address::v4(0), Address::v6(0)].contains(&address);
-        if !unspecified {
+        if ![Address::v4(0), Address::v6(0)].contains(&address) {
             let length = if address.is_v4() { 32 } else { 128 };
             self.prefixes.push((Prefix { network: address, length }, protection));
         }
     }
 
-    fn kernel_routes(&mut self) {
-        let read = |name: &str| text(&Path::new("/proc/net").join(name));
-        self.routes(&read("route"), &read("ipv6_route"));
-    }
-
     /// Adds the gateways and networks of the kernel's routing tables.
     fn routes(&mut self, v4: &str, v6: &str) {
-        let v6 = v6.lines().filter_map(Route::v6).filter(|route| route.interface != "lo");
-        for route in v4.lines().filter_map(Route::v4).chain(v6) {
-            if route.flags & RTF_REJECT != 0 {
-                continue;
-            }
+        let v4 = v4.lines().filter_map(|line| route(line, V4_COLUMNS));
+        let v6 =
+            v6.lines().filter_map(|line| route(line, V6_COLUMNS)).filter(|route| route.interface != "lo");
+        for route in v4.chain(v6).filter(|route| route.flags & RTF_REJECT == 0) {
             if route.flags & RTF_GATEWAY != 0 {
                 self.add(route.gateway.into(), Protection::Gateway);
             }
@@ -196,13 +182,12 @@ fn ip(address: &SockaddrStorage) -> Option<Address> {
 
 /// A netmask's bits, counted in the address's family.
 fn length(address: Address, mask: Address) -> Option<u8> {
-    let ones = if address.is_v4() {
+    Some(if address.is_v4() {
         // A mask of all ones is no mapped address of anything else.
-        mask.as_v4()?.leading_ones()
+        mask.as_v4()?.leading_ones() as u8
     } else {
-        u128::from_be_bytes(mask.to_bytes()).leading_ones()
-    };
-    u8::try_from(ones).ok()
+        u128::from_be_bytes(mask.to_bytes()).leading_ones() as u8
+    })
 }
 
 #[cfg(test)]

@@ -48,8 +48,7 @@ pub trait Bytes {
 }
 
 /// The error of a file.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Unusable(pub &'static str);
+pub type Unusable = &'static str;
 
 /// The file's metadata.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -88,26 +87,20 @@ struct Cursor<'b> {
     text: [u8; MAX_TEXT],
 }
 
-const CUT: Unusable = Unusable("a field is truncated");
-const DEEP: Unusable = Unusable("a record of it is too complex");
+const CUT: Unusable = "a field is truncated";
+const DEEP: Unusable = "a record of it is too complex";
 
 impl Cursor<'_> {
     fn byte(&mut self) -> Result<u8, Unusable> {
         let mut byte = [0];
-        if self.at >= self.end {
-            return Err(CUT);
-        }
-        self.bytes.read(self.at, &mut byte).ok_or(CUT)?;
-        self.at += 1;
+        let at = self.at;
+        self.skip(1)?;
+        self.bytes.read(at, &mut byte).ok_or(CUT)?;
         Ok(byte[0])
     }
 
     fn number(&mut self, bytes: u64) -> Result<u64, Unusable> {
-        let mut number = 0;
-        for _ in 0..bytes {
-            number = number << 8 | u64::from(self.byte()?);
-        }
-        Ok(number)
+        (0..bytes).try_fold(0, |number, _| Ok(number << 8 | u64::from(self.byte()?)))
     }
 
     fn skip(&mut self, bytes: u64) -> Result<(), Unusable> {
@@ -160,9 +153,9 @@ impl Cursor<'_> {
                 self.skip(size)?;
                 Field::Other
             }
-            5 | 6 | 9 => return Err(Unusable("a number of it is too large")),
+            5 | 6 | 9 => return Err("a number of it is too large"),
             14 => Field::Other,
-            _ => return Err(Unusable("a field of it is of an unknown kind")),
+            _ => return Err("a field of it is of an unknown kind"),
         })
     }
 
@@ -191,13 +184,13 @@ impl Cursor<'_> {
 
     /// Moves the cursor to the value of `key` in the map at the cursor (following a pointer), or after the map.
     fn seek(&mut self, key: &[u8]) -> Result<bool, Unusable> {
-        let Field::Map(pairs) = self.field()? else { return Err(Unusable("a record of it is no map")) };
+        let Field::Map(pairs) = self.field()? else { return Err("a record of it is no map") };
         for _ in 0..pairs {
             let behind = self.follow()?;
             let here = match self.field()? {
                 Field::Text(text) => text == key,
                 Field::Other => false,
-                _ => return Err(Unusable("a key of it is no text")),
+                _ => return Err("a key of it is no text"),
             };
             self.at = behind.unwrap_or(self.at);
             if here {
@@ -209,9 +202,12 @@ impl Cursor<'_> {
         Ok(false)
     }
 
-    /// The number at the cursor; `None` if it is something else.
-    fn whole_number(&mut self) -> Result<Option<u64>, Unusable> {
-        let Field::Number(number) = self.field()? else { return Ok(None) };
+    /// The number that is the value of `key` in the map at the cursor. `wrong`: the error if it is something else.
+    fn number_at(&mut self, key: &[u8], wrong: Unusable) -> Result<Option<u64>, Unusable> {
+        if !self.seek(key)? {
+            return Ok(None);
+        }
+        let Field::Number(number) = self.field()? else { return Err(wrong) };
         Ok(Some(number))
     }
 
@@ -224,7 +220,7 @@ impl Cursor<'_> {
             Field::Text(&[first, second]) if first.is_ascii_uppercase() && second.is_ascii_uppercase() => {
                 Ok(Some(Country([first, second])))
             }
-            _ => Err(Unusable("a country of it is no two letters")),
+            _ => Err("a country of it is no two letters"),
         }
     }
 }
@@ -236,23 +232,19 @@ impl Layout {
         let start = length.saturating_sub(MAX_METADATA);
         let mut tail = vec![0; (length - start) as usize];
         bytes.read(start, &mut tail).ok_or(CUT)?;
-        let marker =
-            memchr::memmem::rfind(&tail, MARKER).ok_or(Unusable("it is no MMDB file, or truncated"))?;
+        let marker = memchr::memmem::rfind(&tail, MARKER).ok_or("it is no MMDB file, or truncated")?;
         let data_end = start + marker as u64;
         let metadata = data_end + MARKER.len() as u64;
         drop(tail);
+        let invalid = "its metadata is invalid";
         let mut number = |key: &[u8]| {
             let text = [0; MAX_TEXT];
-            let mut cursor =
-                Cursor { bytes, base: metadata, at: metadata, end: length, steps: MAX_STEPS, text };
-            if !cursor.seek(key)? {
-                return Ok(None);
-            }
-            cursor.whole_number()?.map(Some).ok_or(Unusable("its metadata is invalid"))
+            Cursor { bytes, base: metadata, at: metadata, end: length, steps: MAX_STEPS, text }
+                .number_at(key, invalid)
         };
-        let missing = Unusable("its metadata is incomplete");
+        let missing = "its metadata is incomplete";
         if number(b"binary_format_major_version")? != Some(2) {
-            return Err(Unusable("it is of another version than 2"));
+            return Err("it is of another version than 2");
         }
         let nodes = u32::try_from(number(b"node_count")?.ok_or(missing)?).map_err(|_| missing)?;
         let record = number(b"record_size")?.ok_or(missing)? as u32;
@@ -260,11 +252,11 @@ impl Layout {
         let built = i64::try_from(number(b"build_epoch")?.ok_or(missing)?).map_err(|_| missing)?;
         let checksum = number(b"fwstat_crc32")?.and_then(|sum| u32::try_from(sum).ok());
         if !matches!(record, 24 | 28 | 32) || !matches!(family, 4 | 6) || nodes == 0 {
-            return Err(Unusable("its metadata is invalid"));
+            return Err(invalid);
         }
         let data = u64::from(nodes) * u64::from(record / 4) + SEPARATOR;
         if data > data_end {
-            return Err(Unusable("it is truncated"));
+            return Err("it is truncated");
         }
         let mut layout = Layout { nodes, record, family, built, checksum, data, data_end, ipv4: 0 };
         if family == 6 {
@@ -277,19 +269,14 @@ impl Layout {
         u64::from(self.record / 4)
     }
 
+    /// The left and right record of a node.
     fn records(&self, node: &[u8]) -> (u32, u32) {
-        let byte = |at: usize| u32::from(node[at]);
-        match self.record {
-            24 => (byte(0) << 16 | byte(1) << 8 | byte(2), byte(3) << 16 | byte(4) << 8 | byte(5)),
-            28 => (
-                byte(3) >> 4 << 24 | byte(0) << 16 | byte(1) << 8 | byte(2),
-                (byte(3) & 15) << 24 | byte(4) << 16 | byte(5) << 8 | byte(6),
-            ),
-            _ => (
-                byte(0) << 24 | byte(1) << 16 | byte(2) << 8 | byte(3),
-                byte(4) << 24 | byte(5) << 16 | byte(6) << 8 | byte(7),
-            ),
-        }
+        let number = |bytes: &[u8]| bytes.iter().fold(0, |number, byte| number << 8 | u32::from(*byte));
+        let whole = self.record as usize / 8;
+        let (left, right) = (number(&node[..whole]), number(&node[node.len() - whole..]));
+        // The middle byte of records of 28 bits has the highest four of both.
+        let middle = if self.record == 28 { u32::from(node[whole]) } else { 0 };
+        (middle >> 4 << 24 | left, (middle & 15) << 24 | right)
     }
 
     /// The left or right record of a node. `None` if the file ends before.
@@ -320,7 +307,7 @@ impl Layout {
     fn data_at(&self, record: u32) -> Result<u64, Unusable> {
         let place = u64::from(record).checked_sub(u64::from(self.nodes) + SEPARATOR);
         let at = place.map(|place| self.data + place).filter(|at| *at < self.data_end);
-        at.ok_or(Unusable("its search tree points outside the file"))
+        at.ok_or("its search tree points outside the file")
     }
 
     /// The country at the offset that a record names; `None` if the data has none there.
@@ -336,18 +323,16 @@ impl Layout {
     /// The network at the offset that a record names; `None` if the data has no number there.
     pub fn network_at(&self, bytes: &mut dyn Bytes, record: u32) -> Result<Option<Network>, Unusable> {
         let at = self.data_at(record)?;
-        let mut cursor = self.cursor(bytes, at);
-        if !cursor.seek(b"autonomous_system_number")? {
-            return Ok(None);
-        }
-        let number = cursor.whole_number()?.and_then(|number| u32::try_from(number).ok());
-        let number = number.ok_or(Unusable("an AS number in it is invalid"))?;
+        let invalid = "an AS number in it is invalid";
+        let number = self.cursor(bytes, at).number_at(b"autonomous_system_number", invalid)?;
+        let Some(number) = number else { return Ok(None) };
+        let number = u32::try_from(number).map_err(|_| invalid)?;
         let mut cursor = self.cursor(bytes, at);
         let mut name = String::new();
         if cursor.seek(b"autonomous_system_organization")? {
             name = match cursor.field()? {
                 Field::Text(text) => name_of(text),
-                _ => return Err(Unusable("a name of an AS in it is no text")),
+                _ => return Err("a name of an AS in it is no text"),
             };
         }
         Ok(Some(Network { number, name }))
@@ -356,9 +341,9 @@ impl Layout {
     /// Checks records of the tree and their data: all of them in a country database, and the checksum if there is one.
     pub fn check(&self, bytes: &mut dyn Bytes, content: Content) -> Result<(), Unusable> {
         let chunks = self.nodes.div_ceil(CHUNK);
-        let step = match content {
-            Content::Countries => 1,
-            Content::Networks => chunks.div_ceil(NETWORK_CHUNKS),
+        let (step, missing) = match content {
+            Content::Countries => (1, "it holds no countries"),
+            Content::Networks => (chunks.div_ceil(NETWORK_CHUNKS), "it holds no AS numbers"),
         };
         if content == Content::Countries {
             self.check_sum(bytes)?;
@@ -385,43 +370,28 @@ impl Layout {
                 }
             }
         }
-        match content {
-            _ if found => Ok(()),
-            Content::Countries => Err(Unusable("it holds no countries")),
-            Content::Networks => Err(Unusable("it holds no AS numbers")),
-        }
+        if found { Ok(()) } else { Err(missing) }
     }
 
     fn check_sum(&self, bytes: &mut dyn Bytes) -> Result<(), Unusable> {
         let Some(expected) = self.checksum else { return Ok(()) };
         let mut crc = Crc::new();
         let mut chunk = [0; 4096];
-        let mut at = 0;
-        let end = self.data_end;
-        while at < end {
-            let some = (end - at).min(chunk.len() as u64) as usize;
+        for at in (0..self.data_end).step_by(chunk.len()) {
+            let some = (self.data_end - at).min(chunk.len() as u64) as usize;
             bytes.read(at, &mut chunk[..some]).ok_or(CUT)?;
             crc.update(&chunk[..some]);
-            at += some as u64;
         }
-        if crc.sum() == expected { Ok(()) } else { Err(Unusable("its checksum is wrong: it is damaged")) }
+        if crc.sum() == expected { Ok(()) } else { Err("its checksum is wrong: it is damaged") }
     }
 }
 
 /// The path in the tree to the last address, so that for sorted addresses only the differing part of each path is read.
+#[derive(Default)]
 pub struct Walk {
-    /// The address's bits, and the node before each of them.
+    /// The address's bits, and the nodes before each of them as far as they were followed.
     bits: u128,
-    nodes: [u32; 129],
-    /// How many of the nodes are valid.
-    known: usize,
-    start: u32,
-}
-
-impl Default for Walk {
-    fn default() -> Walk {
-        Walk { bits: 0, nodes: [0; 129], known: 0, start: 0 }
-    }
+    nodes: Vec<u32>,
 }
 
 impl Walk {
@@ -432,23 +402,20 @@ impl Walk {
             None if layout.family == 6 => (u128::from_be_bytes(address.to_bytes()), 128, 0),
             None => return None,
         };
-        if self.start != start || self.known == 0 {
-            (self.nodes[0], self.known, self.start) = (start, 1, start);
+        if self.nodes.first() != Some(&start) {
+            self.nodes = vec![start];
         }
         let shared = (self.bits ^ bits).leading_zeros() as usize;
         self.bits = bits;
-        let mut at = shared.min(self.known - 1);
-        self.known = at + 1;
-        let mut record = self.nodes[at];
+        self.nodes.truncate(shared.min(length) + 1);
+        let mut record = *self.nodes.last()?;
         while record < layout.nodes {
+            let at = self.nodes.len() - 1;
             if at == length {
                 return None;
             }
-            let right = bits >> (127 - at) & 1 == 1;
-            record = layout.child(bytes, record, right)?;
-            at += 1;
-            self.nodes[at] = record;
-            self.known = at + 1;
+            record = layout.child(bytes, record, bits >> (127 - at) & 1 == 1)?;
+            self.nodes.push(record);
         }
         (record > layout.nodes).then_some(record)
     }

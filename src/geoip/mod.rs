@@ -14,7 +14,7 @@ use crate::event::Address;
 use crate::query::asns::{Network, NetworkLookup};
 use crate::stats::countries::{Country, CountryLookup};
 pub use mmdb::Content;
-use mmdb::{Bytes, Layout, Unusable, Walk};
+use mmdb::{Bytes, Layout, Walk};
 pub use ranges::NoRanges;
 
 const PAGE: usize = 4096;
@@ -59,10 +59,9 @@ impl Bytes for Pages {
         let (mut at, mut into) = (at, into);
         while at < end {
             let within = (at % PAGE as u64) as usize;
-            let some = (PAGE - within).min(into.len());
-            let (head, rest) = into.split_at_mut(some);
-            head.copy_from_slice(&self.page(at / PAGE as u64)?[within..within + some]);
-            (at, into) = (at + some as u64, rest);
+            let head = into.split_off_mut(..(PAGE - within).min(into.len()))?;
+            head.copy_from_slice(&self.page(at / PAGE as u64)?[within..within + head.len()]);
+            at += head.len() as u64;
         }
         Some(())
     }
@@ -194,12 +193,9 @@ fn open(path: &Path, content: Content) -> Result<Opened, String> {
         return Err(format!("it has {length} bytes; such a database has at most {MAX_BYTES}"));
     }
     let mut pages = Pages { file, length, pages: Vec::new() };
-    let checked =
-        Layout::read(&mut pages).and_then(|layout| layout.check(&mut pages, content).map(|()| layout));
-    match checked {
-        Ok(layout) => Ok(Opened { pages, layout, walk: Walk::default() }),
-        Err(Unusable(reason)) => Err(reason.into()),
-    }
+    let layout = Layout::read(&mut pages)?;
+    layout.check(&mut pages, content)?;
+    Ok(Opened { pages, layout, walk: Walk::default() })
 }
 
 impl CountryLookup for Database {

@@ -3,6 +3,7 @@
 //! Takes a database, gives sorted ranges, or why there are none. Bounded in the nodes that it visits. Pure.
 
 use super::mmdb::{Bytes, Layout};
+use crate::event::small_map::SmallMap;
 use crate::stats::countries::Country;
 
 /// Most records whose country is remembered during the walk; the country of a further one is read again.
@@ -30,8 +31,8 @@ struct Collector<'a> {
     layout: &'a Layout,
     bytes: &'a mut dyn Bytes,
     country: Country,
-    /// Records and whether they are of the country, sorted.
-    remembered: Vec<(u32, bool)>,
+    /// Records and whether they are of the country.
+    remembered: SmallMap<u32, bool>,
     ranges: Vec<(u128, u128)>,
     most: usize,
     /// In IPv6, an alias of the tree of IPv4 (2002::/16).
@@ -49,7 +50,7 @@ impl Layout {
         country: Country,
         most: usize,
     ) -> Result<Vec<(u128, u128)>, NoRanges> {
-        let (remembered, ranges, skipped) = (Vec::new(), Vec::new(), None);
+        let (remembered, ranges, skipped) = (SmallMap::new(), Vec::new(), None);
         let steps = (u64::from(self.nodes) * MAX_VISITS).max(MIN_VISITS);
         let mut collector =
             Collector { layout: self, bytes, country, remembered, ranges, most, skipped, steps };
@@ -66,38 +67,31 @@ impl Layout {
 
 impl Collector<'_> {
     /// Follows a record of the tree to the addresses below it: `first` is the lowest, and their low `bits` vary.
-    fn walk(&mut self, root: u32, first: u128, bits: u32) -> Result<(), NoRanges> {
-        // Right halves to visit: at most one for each level.
-        let mut waiting = vec![(root, first, bits)];
-        while let Some((record, first, bits)) = waiting.pop() {
-            if self.skipped == Some(record) {
-                continue;
-            }
-            if record < self.layout.nodes {
-                self.steps = self.steps.checked_sub(1).ok_or(NoRanges::Unusable)?;
-                let bits = bits.checked_sub(1).ok_or(NoRanges::Unusable)?;
-                let left = self.layout.child(self.bytes, record, false).ok_or(NoRanges::Unusable)?;
-                let right = self.layout.child(self.bytes, record, true).ok_or(NoRanges::Unusable)?;
-                waiting.push((right, first | 1 << bits, bits));
-                waiting.push((left, first, bits));
-            } else if record > self.layout.nodes && self.is_wanted(record)? {
-                self.add(first, first | ((1u128 << bits) - 1))?;
-            }
+    fn walk(&mut self, record: u32, first: u128, bits: u32) -> Result<(), NoRanges> {
+        if self.skipped == Some(record) {
+            return Ok(());
+        }
+        if record < self.layout.nodes {
+            self.steps = self.steps.checked_sub(1).ok_or(NoRanges::Unusable)?;
+            let bits = bits.checked_sub(1).ok_or(NoRanges::Unusable)?;
+            let left = self.layout.child(self.bytes, record, false).ok_or(NoRanges::Unusable)?;
+            let right = self.layout.child(self.bytes, record, true).ok_or(NoRanges::Unusable)?;
+            self.walk(left, first, bits)?;
+            self.walk(right, first | 1 << bits, bits)?;
+        } else if record > self.layout.nodes && self.is_wanted(record)? {
+            self.add(first, first | ((1u128 << bits) - 1))?;
         }
         Ok(())
     }
 
     fn is_wanted(&mut self, record: u32) -> Result<bool, NoRanges> {
-        let place = self.remembered.binary_search_by_key(&record, |(known, _)| *known);
-        if let Ok(at) = place {
-            return Ok(self.remembered[at].1);
+        if let Some(is_wanted) = self.remembered.get(&record) {
+            return Ok(*is_wanted);
         }
         let found = self.layout.country_at(self.bytes, record).map_err(|_| NoRanges::Unusable)?;
         let is_wanted = found == Some(self.country);
-        if let Err(at) = place
-            && self.remembered.len() < MAX_REMEMBERED
-        {
-            self.remembered.insert(at, (record, is_wanted));
+        if self.remembered.len() < MAX_REMEMBERED {
+            self.remembered.insert(record, is_wanted);
         }
         Ok(is_wanted)
     }

@@ -23,13 +23,6 @@ pub(super) struct Tally {
     pub(super) spared: u64,
 }
 
-/// How much of a bound is used.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct Usage {
-    pub used: u32,
-    pub limit: u32,
-}
-
 /// When a bound last kept a suspect from being blocked (milliseconds since boot): the budget, or the size of the set.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(super) struct BoundHits {
@@ -51,14 +44,13 @@ impl Guard {
             };
             if is_recent(budget) {
                 let Limit { count, window_ms } = self.settings.budget;
+                let within = duration(window_ms / 1000);
                 let what = if pool == Pool::Logins { "failed logins" } else { "floods and scans" };
-                sentences.push(format!(
-                    "the budget of {count} blocks for {what} within {} is used up: {who} are not blocked",
-                    duration(window_ms / 1000)
-                ));
+                let budget = format!("the budget of {count} blocks for {what} within {within} is used up");
+                sentences.push(format!("{budget}: {who} are not blocked"));
             }
             if is_recent(room) && self.ledger.is_full(pool) {
-                let limit = self.ledger.room(pool).limit;
+                let limit = self.ledger.lengths.limit(pool);
                 sentences.push(format!("{option} ({limit}) is reached: {who} are not blocked"));
             }
         }
@@ -75,7 +67,10 @@ impl Guard {
             (tally.unlogged, "more sources were blocked".into()),
             (packets_over, format!("blocks were beyond {budget}")),
             (logins_over, format!("blocks for failed logins were beyond {budget}")),
-            (packets_full, format!("had no room among the {} of max_blocks", self.settings.max_blocks)),
+            (
+                packets_full,
+                format!("had no room among the {} of max_blocks", self.settings.lengths.max_blocks),
+            ),
             (logins_full, format!("had no room among the {} blocks for failed logins", ledger::LOGIN_BLOCKS)),
             (tally.spared, "more times a protected source was left alone".into()),
         ];

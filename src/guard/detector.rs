@@ -22,9 +22,10 @@ const TCP: u32 = 2;
 const OTHER: u32 = 1;
 
 /// The rule that blocks a source. The numbers are stored.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Rule {
     /// As many attempts as the option `flood` says.
+    #[default]
     Flood = 0,
     /// As many different services or destinations as the option `scan` says.
     Scan = 1,
@@ -88,7 +89,7 @@ pub struct Limits {
 }
 
 /// A source that reached a limit.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Suspect {
     pub source: Source,
     pub rule: Rule,
@@ -105,8 +106,7 @@ pub struct Suspect {
 impl Suspect {
     /// A source of which no events were counted: blocked manually, or found in the kernel's set.
     pub(super) fn without_events(now_ms: u64, source: Source, rule: Rule) -> Suspect {
-        let services = Services::default();
-        Suspect { source, rule, count: 0, window_ms: 0, first_ms: now_ms, last_ms: now_ms, services }
+        Suspect { source, rule, first_ms: now_ms, last_ms: now_ms, ..Suspect::default() }
     }
 }
 
@@ -123,13 +123,11 @@ impl Services {
         if self.0.contains(&Some(service)) {
             return;
         }
-        match self.0.iter_mut().find(|place| place.is_none()) {
-            Some(place) => *place = Some(service),
-            None => {
-                self.0.rotate_left(1);
-                self.0[MAX_SERVICES - 1] = Some(service);
-            }
-        }
+        let free = self.0.iter().position(Option::is_none).unwrap_or_else(|| {
+            self.0.rotate_left(1);
+            MAX_SERVICES - 1
+        });
+        self.0[free] = Some(service);
     }
 
     /// The oldest first.
@@ -139,7 +137,7 @@ impl Services {
 }
 
 /// A source whose events are counted.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 struct Watched {
     source: Source,
     first_ms: u64,
@@ -157,18 +155,9 @@ struct Watched {
 }
 
 impl Watched {
-    fn new(source: Source, generation: u8) -> Watched {
-        Watched {
-            source,
-            first_ms: 0,
-            last_ms: 0,
-            quiet_until: 0,
-            services: Services::default(),
-            tcp: Window::default(),
-            other: Window::default(),
-            different: Window::default(),
-            generation,
-        }
+    /// Counts another source from now on.
+    fn reset(&mut self, source: Source) {
+        *self = Watched { source, generation: self.generation.wrapping_add(1), ..Watched::default() };
     }
 
     /// Attempts or failed logins within the window that ends with `part`.
@@ -199,7 +188,7 @@ struct Table {
 
 impl Table {
     fn new(seed: u64, size: usize) -> Table {
-        Table { seed, slots: vec![Watched::new(Source::V4(0), 0); size].into_boxed_slice() }
+        Table { seed, slots: vec![Watched::default(); size].into_boxed_slice() }
     }
 
     /// The slots that a source can have.
@@ -220,18 +209,14 @@ impl Table {
         }
         let activity = |slot: &usize| (self.slots[*slot].count(part), self.slots[*slot].last_ms);
         let slot = set.min_by_key(activity).unwrap_or(0);
-        self.slots[slot] = Watched::new(source, self.slots[slot].generation.wrapping_add(1));
+        self.slots[slot].reset(source);
         slot
     }
 
     /// Removes what is known of a source.
     fn forget(&mut self, source: Source) {
         let set = self.set_of(source);
-        for watched in &mut self.slots[set] {
-            if watched.source == source {
-                *watched = Watched::new(source, watched.generation.wrapping_add(1));
-            }
-        }
+        self.slots[set].iter_mut().filter(|watched| watched.source == source).for_each(|it| it.reset(source));
     }
 }
 
@@ -283,15 +268,13 @@ impl Detector {
         let seed = self.attempts.seed;
         let pair = mix(seed ^ destination.high, destination.low ^ u64::from(service.to_bits()) << 32);
         let holder = (slot as u16, watched.generation);
-        let change = self.pairs.see(pair, holder, scan.part(moment_ms), weight as u8);
-        if let Some(((slot, generation), part, weight)) = change.removed {
-            let loser = &mut self.attempts.slots[usize::from(slot)];
-            if loser.generation == generation {
-                loser.different.take(part, weight.into());
-            }
+        let (before, counted) = self.pairs.see(pair, holder, scan.part(moment_ms), weight as u8);
+        let loser = &mut self.attempts.slots[usize::from(before.slot)];
+        if before.weight > 0 && loser.generation == before.generation {
+            loser.different.take(before.part, before.weight.into());
         }
         let watched = &mut self.attempts.slots[slot];
-        watched.different.add(change.part, change.weight.into());
+        watched.different.add(counted.part, counted.weight.into());
         if now_ms < watched.quiet_until {
             return None;
         }

@@ -4,13 +4,13 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use super::End;
-use super::bounds::Usage;
 use super::detector::{Pool, Rule, Suspect};
 use super::networks::NetworkBlock;
 use super::source::Source;
+use super::{End, When};
 use crate::event::Address;
 use crate::event::small_map::SmallMap;
+use crate::query::answer::UsageStatus;
 
 /// Most blocks for failed logins at a time.
 pub const LOGIN_BLOCKS: u32 = 1024;
@@ -32,7 +32,7 @@ pub const PARDON_MS: u64 = 24 * 3_600_000;
 pub const FORGEABLE_CAP_MS: u64 = 24 * 3_600_000;
 
 /// A source in the set of blocked sources, and why.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Block {
     /// The source and its events when the limit was reached. Moments before this boot (of a stored block) are 0.
     pub suspect: Suspect,
@@ -124,7 +124,8 @@ impl Lengths {
 /// Blocks in force, repeat offenders and ended blocks, each with a bound.
 #[derive(Default)]
 pub struct Ledger {
-    lengths: Lengths,
+    /// The options, for blocks that begin from now on.
+    pub lengths: Lengths,
     /// Up to 16,384, too many for a `SmallMap`.
     blocks: BTreeMap<Source, Block>,
     /// Blocks of each pool.
@@ -135,16 +136,11 @@ pub struct Ledger {
     ended: VecDeque<Ended>,
     /// No block ends before this time.
     next_end: Option<u64>,
-    /// A block ends earlier than was reported before.
-    shortened: bool,
+    /// A block ends earlier than the kernel has it.
+    pub shortened: bool,
 }
 
 impl Ledger {
-    /// Sets the options, for blocks that begin from now on.
-    pub fn set_lengths(&mut self, lengths: Lengths) {
-        self.lengths = lengths;
-    }
-
     /// The blocks in force, in the order of their sources.
     pub fn blocks(&self) -> impl Iterator<Item = &Block> {
         self.blocks.values()
@@ -181,14 +177,13 @@ impl Ledger {
     }
 
     /// Blocks of this pool, and the most of them.
-    pub fn room(&self, pool: Pool) -> Usage {
-        Usage { used: self.counts[pool as usize], limit: self.lengths.limit(pool) }
+    pub fn room(&self, pool: Pool) -> UsageStatus {
+        UsageStatus { used: self.counts[pool as usize].into(), limit: self.lengths.limit(pool).into() }
     }
 
     /// Whether this pool has reached its limit.
     pub fn is_full(&self, pool: Pool) -> bool {
-        let Usage { used, limit } = self.room(pool);
-        used >= limit
+        self.counts[pool as usize] >= self.lengths.limit(pool)
     }
 
     /// Whether the source's block was ended by hand within [`PARDON_MS`].
@@ -209,36 +204,23 @@ impl Ledger {
     }
 
     /// Blocks a suspect. `length_ms`: instead of what the options say.
-    pub fn add(
-        &mut self,
-        now_ms: u64,
-        wall: Option<i64>,
-        suspect: &Suspect,
-        length_ms: Option<u64>,
-        dry: bool,
-    ) -> Block {
+    pub fn add(&mut self, when: When, suspect: &Suspect, length_ms: Option<u64>, dry: bool) -> Block {
+        let When { now_ms, wall, .. } = when;
         let record = self.records.get(&suspect.source).filter(|record| self.is_fresh(now_ms, record));
         let times = record.map_or(0, |record| record.times).saturating_add(1);
         let is_proven = matches!(suspect.rule, Rule::Login | Rule::Hand);
         let proven = is_proven || record.is_some_and(|record| record.proven);
         let length = length_ms.unwrap_or_else(|| self.length(suspect.rule, times));
-        let block = Block {
-            suspect: *suspect,
-            dry,
-            times,
-            proven,
-            since_ms: now_ms,
-            until_ms: now_ms.saturating_add(length),
-            since_wall: wall,
-            until_wall: wall.map(|wall| wall.saturating_add_unsigned(length / 1000)),
-        };
+        let until_ms = now_ms.saturating_add(length);
+        let until_wall = wall.map(|wall| wall.saturating_add_unsigned(length / 1000));
+        let (suspect, since_ms, since_wall) = (*suspect, now_ms, wall);
+        let block = Block { suspect, dry, times, proven, since_ms, until_ms, since_wall, until_wall };
         self.insert(block);
         block
     }
 
     fn insert(&mut self, block: Block) {
-        let next = self.next_end.map_or(block.until_ms, |next| next.min(block.until_ms));
-        self.next_end = Some(next);
+        self.next_end = Some(self.next_end.map_or(block.until_ms, |next| next.min(block.until_ms)));
         self.records.remove(&block.suspect.source);
         self.counts[block.suspect.rule.pool() as usize] += 1;
         if let Some(before) = self.blocks.insert(block.suspect.source, block) {
@@ -269,23 +251,15 @@ impl Ledger {
         Some(block)
     }
 
-    /// A block is over since a moment; see [`Ended`].
-    fn over(
-        &mut self,
-        block: Block,
-        words: Option<String>,
-        end: End,
-        (ended_ms, ended_wall): (u64, Option<i64>),
-    ) {
-        let source = block.suspect.source;
+    /// A block is over; `at`: since when, see [`Ended`].
+    fn over(&mut self, block: Block, words: Option<String>, end: End, at: (u64, Option<i64>)) {
+        let (ended_ms, ended_wall) = at;
+        let Block { suspect: Suspect { source, .. }, times, proven, .. } = block;
         self.note_ended(Ended { over: Over::Source(block), words, end, ended_ms, ended_wall });
         match end {
             _ if block.dry => {}
             End::Hand => self.pardon(ended_ms, source),
-            _ => {
-                let Block { times, proven, .. } = block;
-                self.remember(source, Record { times, proven, ended_ms, pardoned_until: 0 });
-            }
+            _ => self.remember(source, Record { times, proven, ended_ms, pardoned_until: 0 }),
         }
     }
 
@@ -323,8 +297,10 @@ impl Ledger {
         if self.records.len() >= RECORDS && !self.records.contains_key(&source) {
             let least =
                 self.records.iter().map(|(source, known)| (worth(known), known.ended_ms, *source)).min();
-            let Some((_, _, least)) = least.filter(|(least, ..)| *least <= worth(&record)) else { return };
-            self.records.remove(&least);
+            match least {
+                Some((least, _, source)) if least <= worth(&record) => self.records.remove(&source),
+                _ => return,
+            };
         }
         self.records.insert(source, record);
     }
@@ -334,20 +310,14 @@ impl Ledger {
         self.next_end
     }
 
-    /// Removes the expired blocks.
-    pub fn expire(&mut self, now_ms: u64) -> Vec<Block> {
+    /// The sources whose blocks have expired and are to be removed.
+    pub fn expired(&mut self, now_ms: u64) -> Vec<Source> {
         if self.next_end.is_none_or(|next| now_ms < next) {
             return Vec::new();
         }
-        let over: Vec<Source> = self
-            .blocks
-            .values()
-            .filter(|block| block.until_ms <= now_ms)
-            .map(|block| block.suspect.source)
-            .collect();
-        let over = over.into_iter().filter_map(|source| self.remove(now_ms, source, End::Expired)).collect();
-        self.next_end = self.blocks.values().map(|block| block.until_ms).min();
-        over
+        self.next_end = self.blocks().map(|block| block.until_ms).filter(|until| *until > now_ms).min();
+        let over = self.blocks().filter(|block| block.until_ms <= now_ms);
+        over.map(|block| block.suspect.source).collect()
     }
 
     /// Restores a stored block, unless it has expired, its pool is full, or a longer one is in force.
@@ -385,11 +355,6 @@ impl Ledger {
             self.next_end = self.next_end.map(|next| next.min(until_ms));
             self.shortened = true;
         }
-    }
-
-    /// Whether some block ends earlier than was reported before; true once.
-    pub fn take_shortened(&mut self) -> bool {
-        std::mem::take(&mut self.shortened)
     }
 
     /// The wall clock is set: stored blocks end at their time, whatever the length of the time without a daemon.

@@ -23,14 +23,14 @@ use std::fmt;
 
 use crate::event::Event;
 use crate::event::calendar::{Date, duration_text as duration};
+use crate::query::answer::UsageStatus;
 use crate::query::question::Prefix;
 
-pub use bounds::Usage;
 use bounds::{BoundHits, Tally};
 use detector::Detector;
 pub use detector::{Limits, Pool, Rule, Suspect};
-pub use ledger::{Block, Detail, Ended, Over, Record};
-use ledger::{Ledger, Lengths};
+use ledger::Ledger;
+pub use ledger::{Block, Detail, Ended, Lengths, Over, Record};
 use networks::Networks;
 use policy::Policy;
 pub use policy::Protection;
@@ -58,11 +58,20 @@ pub enum Mode {
 pub struct Settings {
     pub mode: Mode,
     pub limits: Limits,
-    pub block_for_ms: u64,
-    pub block_cap_ms: u64,
+    pub lengths: Lengths,
     pub budget: Limit,
-    pub max_blocks: u32,
     pub allow: Vec<Prefix>,
+}
+
+/// The time of a decision.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct When {
+    /// In ms since boot.
+    pub now_ms: u64,
+    /// Unix seconds, if the clock is set.
+    pub wall: Option<i64>,
+    /// The day that a block counts for.
+    pub today: Option<Date>,
 }
 
 /// Why a block ended.
@@ -110,13 +119,14 @@ pub enum Refusal {
 pub struct Guard {
     settings: Settings,
     detector: Option<Detector>,
-    policy: Policy,
+    /// The prefixes that are never blocked.
+    pub policy: Policy,
     pub ledger: Ledger,
     pub networks: Networks,
     budgets: [Window; Pool::COUNT],
     tally: Tally,
-    /// Blocks begun on a day.
-    today: (Option<Date>, u64),
+    /// The day of the last block, and the number of blocks begun on it.
+    pub today: (Option<Date>, u64),
     /// Blocks since the start, by rule.
     pub begun: [u64; Rule::ALL.len()],
     changes: Vec<Change>,
@@ -138,28 +148,19 @@ impl Guard {
             // The parts of another window have other numbers.
             self.budgets = Default::default();
         }
-        self.policy.set_allow(&settings.allow);
-        self.ledger.set_lengths(Lengths {
-            first_ms: settings.block_for_ms,
-            cap_ms: settings.block_cap_ms,
-            max_blocks: settings.max_blocks,
-        });
+        self.policy.allow.clone_from(&settings.allow);
+        self.ledger.lengths = settings.lengths;
         self.settings = settings;
         let dry = self.settings.mode == Mode::Dry;
         if self.settings.mode != Mode::Off {
             self.release_where(now_ms, |_, block| (block.dry != dry).then_some(End::Off));
         }
-        let cap = now_ms.saturating_add(self.settings.block_cap_ms);
+        let cap = now_ms.saturating_add(self.settings.lengths.cap_ms);
         let ruled = |block: &&Block| block.suspect.rule != Rule::Hand && block.until_ms > cap;
         let long: Vec<Source> =
             self.ledger.blocks().filter(ruled).map(|block| block.suspect.source).collect();
         long.into_iter().for_each(|source| self.ledger.shorten(source, cap));
         self.release_protected(now_ms);
-    }
-
-    /// The prefixes that are never blocked.
-    pub fn policy(&self) -> &Policy {
-        &self.policy
     }
 
     /// The option `enabled`.
@@ -182,15 +183,11 @@ impl Guard {
         if self.today.0 == date { self.today.1 } else { 0 }
     }
 
-    /// The day of the last block, and the number of blocks begun on it.
-    pub fn today(&self) -> (Option<Date>, u64) {
-        self.today
-    }
-
     /// Blocks that rules began within the budget's time, and the most of them.
-    pub fn budget(&self, now_ms: u64, pool: Pool) -> Usage {
-        let budget = self.settings.budget;
-        Usage { used: self.budgets[pool as usize].sum(budget.part(now_ms)), limit: budget.count }
+    pub fn budget(&self, now_ms: u64, pool: Pool) -> UsageStatus {
+        let Limit { count, .. } = self.settings.budget;
+        let used = self.budgets[pool as usize].sum(self.settings.budget.part(now_ms));
+        UsageStatus { used: used.into(), limit: count.into() }
     }
 
     /// Whether the ledger changed since it was stored; true once.
@@ -227,9 +224,8 @@ impl Guard {
 
     /// Ends expired blocks, and logs the number of decisions without a log line.
     pub fn on_time(&mut self, now_ms: u64) {
-        for block in self.ledger.expire(now_ms) {
-            self.changes.push(Change::Released(block, End::Expired));
-            self.dirty = true;
+        for source in self.ledger.expired(now_ms) {
+            self.end(now_ms, source, End::Expired);
         }
         if self.tally.since_ms.is_some_and(|since| now_ms >= since.saturating_add(MINUTE_MS)) {
             let tally = std::mem::take(&mut self.tally);
@@ -242,38 +238,30 @@ impl Guard {
         self.settings.mode != Mode::Off && self.ledger.get(suspect.source).is_none()
     }
 
-    /// Decides about suspects, in order. `peers`: looks up what protects each one because the inside has a connection
-    /// to it; only called for those that nothing else protects. `wall`: Unix seconds, if known. Returns the indexes of
-    /// those that were blocked.
+    /// Decides about suspects with their evidence, in order. `peers`: looks up what protects each one because the inside
+    /// has a connection to it; only called for those that nothing else protects.
     pub fn judge(
         &mut self,
-        now_ms: u64,
-        wall: Option<i64>,
-        today: Option<Date>,
-        suspects: &[Suspect],
+        when: When,
+        mut suspects: Vec<(Suspect, Detail)>,
         peers: impl FnOnce(&[Suspect]) -> Vec<Option<Protection>>,
-    ) -> Vec<usize> {
-        let open: Vec<usize> =
-            (0..suspects.len()).filter(|number| self.may_block(now_ms, &suspects[*number])).collect();
-        if open.is_empty() {
-            return Vec::new();
+    ) {
+        suspects.retain(|(suspect, _)| self.may_block(when.now_ms, suspect));
+        if suspects.is_empty() {
+            return;
         }
-        let asked: Vec<Suspect> = open.iter().map(|number| suspects[*number]).collect();
-        let mut blocked = Vec::new();
-        for (number, peer) in open.into_iter().zip(peers(&asked)) {
-            let suspect = &suspects[number];
+        let asked: Vec<Suspect> = suspects.iter().map(|(suspect, _)| *suspect).collect();
+        for ((suspect, detail), peer) in suspects.into_iter().zip(peers(&asked)) {
             if let Some(protection) = peer {
-                self.spare(suspect, protection);
-            } else if self.may_block(now_ms, suspect) {
+                self.spare(&suspect, protection);
+            } else if self.may_block(when.now_ms, &suspect) {
                 // The previous ones may have used up the budget.
-                let part = self.settings.budget.part(now_ms);
+                let part = self.settings.budget.part(when.now_ms);
                 self.budgets[suspect.rule.pool() as usize].add(part, 1);
-                self.begin(now_ms, wall, today, suspect, None);
+                self.begin(when, &suspect, None, detail);
                 self.detector.iter_mut().for_each(|detector| detector.release(suspect.source));
-                blocked.push(number);
             }
         }
-        blocked
     }
 
     /// Whether a suspect is not blocked yet and nothing but a connection can protect it. Counts what prevents a block.
@@ -292,8 +280,8 @@ impl Guard {
             self.tally.full[pool as usize] += 1;
             return false;
         }
-        let part = self.settings.budget.part(now_ms);
-        if self.budgets[pool as usize].sum(part) >= self.settings.budget.count {
+        let UsageStatus { used, limit } = self.budget(now_ms, pool);
+        if used >= limit {
             self.reached[pool as usize].budget = Some(now_ms);
             self.tally.over_budget[pool as usize] += 1;
             return false;
@@ -315,46 +303,30 @@ impl Guard {
         self.tally.lines <= LINES_A_MINUTE
     }
 
-    fn begin(
-        &mut self,
-        now_ms: u64,
-        wall: Option<i64>,
-        today: Option<Date>,
-        suspect: &Suspect,
-        length_ms: Option<u64>,
-    ) {
+    fn begin(&mut self, when: When, suspect: &Suspect, length_ms: Option<u64>, detail: Detail) {
         let dry = self.settings.mode == Mode::Dry;
-        let block = self.ledger.add(now_ms, wall, suspect, length_ms, dry);
+        let block = self.ledger.add(when, suspect, length_ms, dry);
+        self.ledger.explain(suspect.source, detail);
         if !dry {
-            self.begun[suspect.rule as usize] = self.begun[suspect.rule as usize].saturating_add(1);
-            self.today = (today, self.begun_on(today) + 1);
+            self.begun[suspect.rule as usize] += 1;
+            self.today = (when.today, self.begun_on(when.today) + 1);
         }
         self.dirty = true;
         if self.has_line() {
-            let seconds = block.until_ms.saturating_sub(now_ms) / 1000;
+            let length = duration(block.until_ms.saturating_sub(when.now_ms) / 1000);
             let verb = if dry { "dry run: would block" } else { "blocked" };
-            let what = described(suspect);
-            self.sentences.push(format!(
-                "guard: {verb} {} for {}: {what}",
-                block.suspect.source,
-                duration(seconds)
-            ));
+            let (source, what) = (suspect.source, described(suspect));
+            self.sentences.push(format!("guard: {verb} {source} for {length}: {what}"));
         } else {
-            self.tally.since_ms.get_or_insert(now_ms);
+            self.tally.since_ms.get_or_insert(when.now_ms);
             self.tally.unlogged += 1;
         }
         self.changes.push(Change::Blocked(block));
     }
 
     /// Blocks by hand, which the guard must be on for: neither the budget nor an earlier unblock prevents it.
-    pub fn block(
-        &mut self,
-        now_ms: u64,
-        wall: Option<i64>,
-        today: Option<Date>,
-        request: BlockRequest,
-    ) -> Result<(), Refusal> {
-        let source = request.source;
+    pub fn block(&mut self, when: When, request: BlockRequest) -> Result<(), Refusal> {
+        let (now_ms, source) = (when.now_ms, request.source);
         let is_caller = request.callers.iter().any(|prefix| source.touches(*prefix));
         let protection = self.policy.protection(source).or(is_caller.then_some(Protection::Caller));
         if let Some(protection) = protection {
@@ -363,14 +335,14 @@ impl Guard {
         let manual = self.ledger.get(source).is_some_and(|block| block.suspect.rule.pool() == Pool::Manual);
         if !manual && self.ledger.is_full(Pool::Manual) {
             self.reached[Pool::Manual as usize].room = Some(now_ms);
-            return Err(Refusal::Full(self.ledger.room(Pool::Manual).limit));
+            return Err(Refusal::Full(ledger::MANUAL_BLOCKS));
         }
         self.end(now_ms, source, End::Anew);
         self.ledger.forget_pardon(source);
         self.by_hand = true;
         let suspect = Suspect::without_events(now_ms, source, Rule::Hand);
-        self.begin(now_ms, wall, today, &suspect, request.length_ms);
-        self.ledger.explain(source, Detail { words: request.reason, ..Detail::default() });
+        let detail = Detail { words: request.reason, ..Detail::default() };
+        self.begin(when, &suspect, request.length_ms, detail);
         Ok(())
     }
 
@@ -439,13 +411,13 @@ impl Guard {
         &mut self,
         now_ms: u64,
         mut blocks: Vec<(Block, Option<Detail>)>,
-        records: impl Iterator<Item = (Source, Record)>,
-        ended: impl Iterator<Item = Ended>,
+        records: Vec<(Source, Record)>,
+        ended: Vec<Ended>,
         today: (Option<Date>, u64),
     ) {
         let dry = self.settings.mode == Mode::Dry;
-        records.for_each(|(source, record)| self.ledger.restore_record(source, record));
-        ended.for_each(|ended| self.ledger.note_ended(ended));
+        records.into_iter().for_each(|(source, record)| self.ledger.restore_record(source, record));
+        ended.into_iter().for_each(|ended| self.ledger.note_ended(ended));
         blocks.sort_unstable_by_key(|(block, _)| (block.until_ms, block.until_wall));
         for (block, detail) in blocks {
             if block.dry == dry && block.until_ms > now_ms {
@@ -461,17 +433,17 @@ impl Guard {
 
     /// Takes an element of the kernel's set: its block ends no later than the element, and an unknown one is listed
     /// until its end.
-    pub fn found(&mut self, now_ms: u64, wall: Option<i64>, source: Source, left_ms: u64) {
+    pub fn found(&mut self, when: When, source: Source, left_ms: u64) {
+        let now_ms = when.now_ms;
         if self.ledger.get(source).is_some() {
             return self.ledger.shorten(source, now_ms.saturating_add(left_ms));
         }
-        let left_ms = left_ms.min(self.settings.block_cap_ms);
-        let unwanted = self.policy.protection(source).is_some() || self.ledger.is_pardoned(now_ms, source);
+        let unwanted = self.protection_from_rules(now_ms, source).is_some();
         if unwanted || self.ledger.is_full(Pool::Packets) || !self.is_on() {
             return;
         }
         let suspect = Suspect::without_events(now_ms, source, Rule::Found);
-        self.ledger.add(now_ms, wall, &suspect, Some(left_ms), false);
+        self.ledger.add(when, &suspect, Some(left_ms.min(self.settings.lengths.cap_ms)), false);
         self.dirty = true;
     }
 }

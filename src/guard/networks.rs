@@ -105,18 +105,6 @@ impl Networks {
         self.blocks.iter().filter_map(|block| block.until_ms).min()
     }
 
-    /// Removes the expired blocks.
-    pub fn expire(&mut self, now_ms: u64) -> Vec<NetworkBlock> {
-        let is_over = |block: &NetworkBlock| block.is_over(now_ms);
-        if !self.blocks.iter().any(is_over) {
-            return Vec::new();
-        }
-        self.version += 1;
-        let (over, left) = std::mem::take(&mut self.blocks).into_iter().partition(is_over);
-        self.blocks = left;
-        over
-    }
-
     /// The wall clock is set: stored blocks end at their time, whatever the length of the time without a daemon.
     pub fn clock_set(&mut self, now_ms: u64, wall: i64) {
         for block in &mut self.blocks {
@@ -138,28 +126,35 @@ impl Networks {
 impl Guard {
     /// Blocks a network or country, replacing a block of the same target. False if the list is full.
     pub fn block_network(&mut self, now_ms: u64, block: NetworkBlock) -> bool {
-        if let Some(before) = self.networks.remove(block.target) {
-            self.note_network_ended((now_ms, None), before, End::Anew);
-        }
+        self.end_network(now_ms, block.target, End::Anew);
         self.networks.add(block)
     }
 
     /// Ends a block; a single address is exempt from the rules for a day. False if it is not blocked.
     pub fn unblock_network(&mut self, now_ms: u64, target: Target) -> bool {
-        let Some(block) = self.networks.remove(target) else { return false };
-        self.note_network_ended((now_ms, None), block, End::Hand);
-        if let Some(source) = target.source() {
-            self.pardon(now_ms, source);
+        let ended = self.end_network(now_ms, target, End::Hand);
+        if ended {
+            self.sentences.push(format!("guard: the block of {target} was ended by hand"));
+            target.source().into_iter().for_each(|source| self.pardon(now_ms, source));
         }
-        true
+        ended
     }
 
     /// Ends the expired blocks and returns their targets.
     pub fn expire_networks(&mut self, now_ms: u64) -> Vec<Target> {
-        let over = self.networks.expire(now_ms);
-        let targets = over.iter().map(|block| block.target).collect();
-        over.into_iter().for_each(|block| self.note_network_ended((now_ms, None), block, End::Expired));
+        let over = self.networks.blocks.iter().filter(|block| block.is_over(now_ms));
+        let targets: Vec<Target> = over.map(|block| block.target).collect();
+        for target in &targets {
+            self.end_network(now_ms, *target, End::Expired);
+        }
         targets
+    }
+
+    /// Ends a block. False if there is none.
+    fn end_network(&mut self, now_ms: u64, target: Target, end: End) -> bool {
+        let Some(block) = self.networks.remove(target) else { return false };
+        self.note_network_ended((now_ms, None), block, end);
+        true
     }
 
     /// Stored blocks whose time was up while no daemon ran, unless an earlier run remembered that.
@@ -177,12 +172,9 @@ impl Guard {
         }
     }
 
-    fn note_network_ended(
-        &mut self,
-        (ended_ms, ended_wall): (u64, Option<i64>),
-        block: NetworkBlock,
-        end: End,
-    ) {
+    /// `at`: since when, see [`Ended`].
+    fn note_network_ended(&mut self, at: (u64, Option<i64>), block: NetworkBlock, end: End) {
+        let (ended_ms, ended_wall) = at;
         let over = Over::Network(block, self.mode() == Mode::Dry);
         self.ledger.note_ended(Ended { over, words: None, end, ended_ms, ended_wall });
         self.dirty = true;
@@ -211,32 +203,30 @@ impl Policy {
         if target.is_too_short() {
             return Some(Conflict::TooShort);
         }
+        let mut allowed = Ranges::of_prefixes(self.allow.iter().copied());
         let mut reserved = None;
-        if let Target::Network(prefix) = target {
-            let around =
-                |allowed: &&Prefix| Ranges::of_prefixes([**allowed].into_iter()).covers_prefix(prefix);
-            if let Some(allowed) = self.allow().iter().find(around) {
-                return Some(Conflict::Allowed(*allowed));
+        match target {
+            Target::Network(prefix) => {
+                let around =
+                    |allowed: &&Prefix| allowed.length <= prefix.length && allowed.contains(prefix.network);
+                if let Some(allowed) = self.allow.iter().find(around) {
+                    return Some(Conflict::Allowed(*allowed));
+                }
+                reserved = Policy::reserved().find(|prefix| ranges.touches_prefix(*prefix));
             }
-            reserved = Policy::reserved().find(|prefix| ranges.touches_prefix(*prefix));
-        }
-        let mut allowed = Ranges::of_prefixes(self.allow().iter().copied());
-        if matches!(target, Target::Country(_)) {
             // A country database may hold reserved addresses by mistake: there they are left out.
-            allowed = allowed.with(&Ranges::of_prefixes(Policy::reserved()));
+            Target::Country(_) => allowed = allowed.with(&Ranges::of_prefixes(Policy::reserved())),
         }
-        let counts = |(prefix, _): &(Prefix, Protection)| {
-            ranges.touches_prefix(*prefix) && !allowed.covers_prefix(*prefix)
-        };
-        let found = self.protected().iter().copied().chain(others).find(counts);
-        let reserved = reserved.map(|prefix| Conflict::Protected(prefix, Protection::Private));
-        found.map(|(prefix, protection)| Conflict::Protected(prefix, protection)).or(reserved)
+        let is_touched = |prefix| ranges.touches_prefix(prefix) && !allowed.covers_prefix(prefix);
+        let found = self.protected.iter().copied().chain(others).find(|(prefix, _)| is_touched(*prefix));
+        let found = found.or(reserved.map(|prefix| (prefix, Protection::Private)));
+        found.map(|(prefix, protection)| Conflict::Protected(prefix, protection))
     }
 
     /// Addresses that are left out of every block.
     pub fn exempt(&self) -> Ranges {
-        let around = self.protected().iter().map(|(prefix, _)| *prefix);
-        Ranges::of_prefixes(self.allow().iter().copied().chain(around).chain(Policy::reserved()))
+        let protected = self.protected.iter().map(|(prefix, _)| *prefix);
+        Ranges::of_prefixes(self.allow.iter().copied().chain(protected).chain(Policy::reserved()))
     }
 }
 
@@ -292,8 +282,8 @@ mod tests {
 
     #[test]
     fn a_network_that_holds_what_is_protected_is_refused_and_what_is_allowed_is_left_out() {
-        let mut policy = Policy::default();
-        policy.set_allow(&[prefix("198.51.100.0/24"), prefix("203.0.113.9")]);
+        let mut policy =
+            Policy { allow: vec![prefix("198.51.100.0/24"), prefix("203.0.113.9")], ..Policy::default() };
         policy.set_protected(vec![
             (prefix("192.0.2.1"), Protection::Own),
             (prefix("203.0.113.9"), Protection::NameServer),
@@ -370,7 +360,8 @@ mod tests {
 
     #[test]
     fn blocks_are_bounded_replaced_and_end() {
-        let mut networks = Networks::default();
+        let mut guard = Guard::default();
+        let networks = &mut guard.networks;
         for number in 0..MAX_NETWORKS + 5 {
             let text = format!("9.{}.{}.0/24", number / 256, number % 256);
             assert_eq!(networks.add(block(&text, None)), number < MAX_NETWORKS);
@@ -378,8 +369,9 @@ mod tests {
         assert!(networks.add(block("9.0.0.0/24", Some(5000))), "anew");
         assert_eq!((networks.room(), networks.deadline()), (0, Some(5000)));
         let version = networks.version();
-        assert!(networks.expire(4999).is_empty() && networks.version() == version);
-        assert_eq!(networks.expire(5000), [block("9.0.0.0/24", Some(5000))]);
+        assert!(guard.expire_networks(4999).is_empty() && guard.networks.version() == version);
+        assert_eq!(guard.expire_networks(5000), [target("9.0.0.0/24")]);
+        let networks = &mut guard.networks;
         assert!(networks.version() > version && networks.remove(target("9.0.0.0/24")).is_none());
         assert!(networks.remove(target("9.0.1.7/24")).is_some());
         let mut reasons = Networks::default();

@@ -33,37 +33,30 @@ pub enum Protection {
 }
 
 impl Protection {
-    /// In the order of their numbers in a file.
-    pub const ALL: [Protection; 11] = [
-        Protection::Allowed,
-        Protection::Own,
-        Protection::Gateway,
-        Protection::NameServer,
-        Protection::TimeServer,
-        Protection::Lan,
-        Protection::Private,
-        Protection::Peer,
-        Protection::Pardoned,
-        Protection::Caller,
-        Protection::Unknown,
+    /// In the order of their numbers in a file, as text.
+    const TEXTS: [(Protection, &str); 11] = [
+        (Protection::Allowed, "it is on the allow list"),
+        (Protection::Own, "it is the router's own address"),
+        (Protection::Gateway, "it is a gateway of the router"),
+        (Protection::NameServer, "it is a name server in use"),
+        (Protection::TimeServer, "it is a time server in use"),
+        (Protection::Lan, "it is in a network of the inside"),
+        (Protection::Private, "it is a private or reserved address"),
+        (Protection::Peer, "a connection to it was opened from inside"),
+        (Protection::Pardoned, "its block was ended by hand not long ago"),
+        (Protection::Caller, "you are connected from it"),
+        (Protection::Unknown, "the kernel cannot tell now whether the inside has a connection to it"),
     ];
+
+    /// In the order of their numbers in a file.
+    pub fn all() -> impl Iterator<Item = Protection> {
+        Protection::TEXTS.into_iter().map(|(protection, _)| protection)
+    }
 }
 
 impl fmt::Display for Protection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Protection::Allowed => "it is on the allow list",
-            Protection::Own => "it is the router's own address",
-            Protection::Gateway => "it is a gateway of the router",
-            Protection::NameServer => "it is a name server in use",
-            Protection::TimeServer => "it is a time server in use",
-            Protection::Lan => "it is in a network of the inside",
-            Protection::Private => "it is a private or reserved address",
-            Protection::Peer => "a connection to it was opened from inside",
-            Protection::Pardoned => "its block was ended by hand not long ago",
-            Protection::Caller => "you are connected from it",
-            Protection::Unknown => "the kernel cannot tell now whether the inside has a connection to it",
-        })
+        f.write_str(Protection::TEXTS[*self as usize].1)
     }
 }
 
@@ -90,30 +83,18 @@ const PRIVATE: [(Address, u8); 14] = [
 /// Prefixes that must not be blocked: the option `allow`, and what the router has and uses.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct Policy {
-    allow: Vec<Prefix>,
-    protected: Vec<(Prefix, Protection)>,
-    left_out: usize,
+    /// The option `allow`.
+    pub(super) allow: Vec<Prefix>,
+    /// What the router has and uses, and why each is protected.
+    pub(super) protected: Vec<(Prefix, Protection)>,
+    /// How many of what the router has and uses are not protected, since there are more than [`MAX_PROTECTED`].
+    pub left_out: usize,
 }
 
 impl Policy {
     /// Special-purpose prefixes, which no host on the Internet uses.
     pub(super) fn reserved() -> impl Iterator<Item = Prefix> {
         PRIVATE.iter().map(|(network, length)| Prefix { network: *network, length: *length })
-    }
-
-    /// The option `allow`.
-    pub(super) fn allow(&self) -> &[Prefix] {
-        &self.allow
-    }
-
-    /// What the router has and uses, and why each is protected.
-    pub(super) fn protected(&self) -> &[(Prefix, Protection)] {
-        &self.protected
-    }
-
-    /// The allow list of the options.
-    pub fn set_allow(&mut self, allow: &[Prefix]) {
-        self.allow = allow.to_vec();
     }
 
     /// Sets what the router has and uses now. True if it has changed.
@@ -125,21 +106,14 @@ impl Policy {
         changed
     }
 
-    /// How many of what the router has and uses are not protected, since there are more than [`MAX_PROTECTED`].
-    pub fn left_out(&self) -> usize {
-        self.left_out
-    }
-
     /// Why the source must not be blocked; `None`: it may be.
     pub fn protection(&self, source: Source) -> Option<Protection> {
         if self.allow.iter().any(|prefix| source.touches(*prefix)) {
             return Some(Protection::Allowed);
         }
-        let known = self.protected.iter().find(|(prefix, _)| source.touches(*prefix));
-        known.map(|(_, protection)| *protection).or_else(|| {
-            let mut reserved = Policy::reserved();
-            reserved.any(|prefix| source.touches(prefix)).then_some(Protection::Private)
-        })
+        let reserved = Policy::reserved().map(|prefix| (prefix, Protection::Private));
+        let mut known = self.protected.iter().copied().chain(reserved);
+        known.find(|(prefix, _)| source.touches(*prefix)).map(|(_, protection)| protection)
     }
 }
 
@@ -202,8 +176,8 @@ mod tests {
 
     #[test]
     fn the_allow_list_and_the_routers_own_addresses_hold_also_within_a_64() {
-        let mut policy = Policy::default();
-        policy.set_allow(&[Prefix::parse("198.51.100.0/24").unwrap()]);
+        let mut policy =
+            Policy { allow: vec![Prefix::parse("198.51.100.0/24").unwrap()], ..Policy::default() };
         let gateway = (Prefix::parse("2001:db8:5:6::1").unwrap(), Protection::Gateway);
         assert!(policy.set_protected(vec![gateway]) && !policy.set_protected(vec![gateway]));
         assert_eq!(policy.protection(source("198.51.100.200")), Some(Protection::Allowed));
@@ -212,8 +186,8 @@ mod tests {
         assert_eq!(policy.protection(source("2001:db8:5:7::1")), None);
         let many = vec![gateway; 10_000];
         policy.set_protected(many);
-        assert_eq!((policy.protected.len(), policy.left_out()), (MAX_PROTECTED, 10_000 - MAX_PROTECTED));
+        assert_eq!((policy.protected.len(), policy.left_out), (MAX_PROTECTED, 10_000 - MAX_PROTECTED));
         policy.set_protected(vec![gateway]);
-        assert_eq!(policy.left_out(), 0);
+        assert_eq!(policy.left_out, 0);
     }
 }

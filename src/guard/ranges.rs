@@ -47,10 +47,6 @@ pub fn of_v4(bits: u32) -> u128 {
     V4_FIRST | u128::from(bits)
 }
 
-fn touch(one: Range, other: Range) -> bool {
-    one.0 <= other.1 && other.0 <= one.1
-}
-
 impl Ranges {
     /// The union of ranges in any order.
     pub fn new(mut ranges: Vec<Range>) -> Ranges {
@@ -76,25 +72,23 @@ impl Ranges {
     }
 
     /// Number of ranges.
-    pub fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.0.len()
-    }
-
-    /// Whether it has no address.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
     }
 
     /// Whether some address belongs to both.
     pub fn touches(&self, range: Range) -> bool {
-        let at = self.0.partition_point(|(_, last)| *last < range.0);
-        self.0.get(at).is_some_and(|found| touch(*found, range))
+        self.ending_from(range.0).is_some_and(|found| found.0 <= range.1)
     }
 
     /// Whether all addresses of the range belong to it.
     pub fn covers(&self, range: Range) -> bool {
-        let at = self.0.partition_point(|(_, last)| *last < range.0);
-        self.0.get(at).is_some_and(|found| found.0 <= range.0 && range.1 <= found.1)
+        self.ending_from(range.0).is_some_and(|found| found.0 <= range.0 && range.1 <= found.1)
+    }
+
+    /// The first range that does not end before this address.
+    fn ending_from(&self, first: u128) -> Option<&Range> {
+        self.0.get(self.0.partition_point(|(_, last)| *last < first))
     }
 
     /// Whether some address of the prefix belongs to it.

@@ -2,6 +2,7 @@
 //!
 //! Takes hashes of services and the time, gives how many different ones each source has. Bounded; reads no clock.
 
+use super::window::PARTS;
 use crate::event::hash::fold;
 
 /// Pairs of source and service in the table.
@@ -12,29 +13,25 @@ const WAYS: usize = 8;
 pub(super) type Slot = (u16, u8);
 
 #[derive(Clone, Copy, Default)]
-struct Pair {
+pub(super) struct Pair {
     /// A hash of service and destination.
     print: u32,
-    part: u32,
-    slot: u16,
-    generation: u8,
-    /// 0: the slot is empty.
-    weight: u8,
+    pub(super) part: u32,
+    /// The source's slot and its generation.
+    pub(super) slot: u16,
+    pub(super) generation: u8,
+    /// 0: there is no pair.
+    pub(super) weight: u8,
+}
+
+impl Pair {
+    fn is_of(&self, slot: Slot) -> bool {
+        self.weight > 0 && (self.slot, self.generation) == slot
+    }
 }
 
 /// Pairs of source and service within the window: a set-associative table of [`PAIRS`].
-pub(super) struct Pairs {
-    pairs: Box<[Pair]>,
-}
-
-/// The change of the table by a pair that was seen.
-pub(super) struct Change {
-    /// The pair as it counted so far, or another one that was evicted: its source's slot, part and weight.
-    pub removed: Option<(Slot, u32, u8)>,
-    /// The part in which the pair counts now.
-    pub part: u32,
-    pub weight: u8,
-}
+pub(super) struct Pairs(Box<[Pair]>);
 
 /// A hash of two words.
 #[inline]
@@ -45,17 +42,18 @@ pub(super) fn mix(a: u64, b: u64) -> u64 {
 impl Pairs {
     /// An empty table.
     pub(super) fn new() -> Pairs {
-        Pairs { pairs: vec![Pair::default(); PAIRS].into_boxed_slice() }
+        Pairs(vec![Pair::default(); PAIRS].into_boxed_slice())
     }
 
     /// Notes that the source in `slot` tried the service with this hash, in this part of the window. If all slots of
-    /// its set are in use, the least recently seen pair is evicted.
+    /// its set are in use, the least recently seen pair is evicted. Returns the pair as it counted so far, or the evicted
+    /// one, and the pair as it counts now.
     #[inline]
-    pub(super) fn see(&mut self, hash: u64, slot: Slot, part: u32, weight: u8) -> Change {
+    pub(super) fn see(&mut self, hash: u64, slot: Slot, part: u32, weight: u8) -> (Pair, Pair) {
         let place = mix(hash, u64::from(slot.0)) as usize % (PAIRS / WAYS) * WAYS;
         let print = (hash >> 32) as u32;
-        let among = &mut self.pairs[place..place + WAYS];
-        let is = |pair: &Pair| pair.weight > 0 && pair.print == print && (pair.slot, pair.generation) == slot;
+        let among = &mut self.0[place..place + WAYS];
+        let is = |pair: &Pair| pair.print == print && pair.is_of(slot);
         let age = |pair: &Pair| if pair.weight == 0 { 0 } else { u64::from(pair.part) + 1 };
         let known = among.iter().position(is);
         let at = known.or_else(|| (0..WAYS).min_by_key(|at| age(&among[*at]))).unwrap_or(0);
@@ -64,18 +62,12 @@ impl Pairs {
             Some(_) => Pair { part: before.part.max(part), ..before },
             None => Pair { print, part, slot: slot.0, generation: slot.1, weight },
         };
-        let removed = ((before.slot, before.generation), before.part, before.weight);
-        let Pair { part, weight, .. } = among[at];
-        Change { removed: (before.weight > 0).then_some(removed), part, weight }
+        (before, among[at])
     }
 
     /// Different services of a source within the window that ends with `part`.
     pub(super) fn count(&self, slot: Slot, part: u32) -> u32 {
-        let within = |pair: &&Pair| {
-            pair.weight > 0
-                && (pair.slot, pair.generation) == slot
-                && part.saturating_sub(pair.part) < super::window::PARTS
-        };
-        self.pairs.iter().filter(within).count() as u32
+        let within = |pair: &&Pair| pair.is_of(slot) && part.saturating_sub(pair.part) < PARTS;
+        self.0.iter().filter(within).count() as u32
     }
 }

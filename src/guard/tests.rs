@@ -40,12 +40,18 @@ fn settings() -> Settings {
     Settings {
         mode: Mode::On,
         limits: limits(),
-        block_for_ms: HOUR,
-        block_cap_ms: 7 * 24 * HOUR,
+        lengths: lengths(4096),
         budget: limit(30, 60),
-        max_blocks: 4096,
         allow: Vec::new(),
     }
+}
+
+fn lengths(max_blocks: u32) -> Lengths {
+    Lengths { first_ms: HOUR, cap_ms: 7 * 24 * HOUR, max_blocks }
+}
+
+fn at(now_ms: u64) -> When {
+    When { now_ms, ..When::default() }
 }
 
 fn guard(settings: Settings) -> Guard {
@@ -66,8 +72,20 @@ fn suspect(source: Source, rule: Rule) -> Suspect {
     }
 }
 
+/// How many of the suspects are blocked.
+fn judge(
+    guard: &mut Guard,
+    when: When,
+    suspects: &[Suspect],
+    peers: impl FnOnce(&[Suspect]) -> Vec<Option<Protection>>,
+) -> usize {
+    let before = guard.ledger.len();
+    guard.judge(when, suspects.iter().map(|suspect| (*suspect, Detail::default())).collect(), peers);
+    guard.ledger.len() - before
+}
+
 fn blocked(guard: &mut Guard, now_ms: u64, source: Source, rule: Rule) -> bool {
-    !guard.judge(now_ms, None, None, &[suspect(source, rule)], |_| vec![None]).is_empty()
+    judge(guard, at(now_ms), &[suspect(source, rule)], |_| vec![None]) == 1
 }
 
 /// The first event of these that makes somebody suspect, and why.
@@ -207,7 +225,7 @@ fn blocks_double_up_to_the_cap_and_forgeable_ones_to_a_day() {
 
 #[test]
 fn the_budget_and_the_size_bound_what_forged_packets_can_do() {
-    let mut guard = guard(Settings { max_blocks: 100, ..settings() });
+    let mut guard = guard(Settings { lengths: lengths(100), ..settings() });
     let mut within = |from: u64| {
         (0..10_000u32)
             .filter(|number| blocked(&mut guard, from + u64::from(*number), host(*number), Rule::Flood))
@@ -227,7 +245,7 @@ fn the_budget_and_the_size_bound_what_forged_packets_can_do() {
         ]
     );
     assert_eq!(guard.ledger.len(), 100);
-    assert_eq!(guard.ledger.room(Pool::Packets), Usage { used: 100, limit: 100 });
+    assert_eq!(guard.ledger.room(Pool::Packets), UsageStatus { used: 100, limit: 100 });
     // Reported for a while, and no longer.
     assert!(guard.reached(START + 600_000).is_empty());
     guard.on_time(START + 300_000);
@@ -242,7 +260,7 @@ fn the_budget_and_the_size_bound_what_forged_packets_can_do() {
     let mut by_hand = |number: u32| {
         let request =
             BlockRequest { source: host(number), length_ms: None, reason: None, callers: Vec::new() };
-        guard.block(START + 300_000, None, None, request)
+        guard.block(at(START + 300_000), request)
     };
     for number in 0..MANUAL_BLOCKS {
         assert_eq!(by_hand(77_777 + number), Ok(()));
@@ -255,7 +273,7 @@ fn the_budget_and_the_size_bound_what_forged_packets_can_do() {
 /// Whoever guesses passwords must not be safe because others' packets were forged.
 #[test]
 fn forged_floods_leave_budget_and_room_for_failed_logins() {
-    let mut guard = guard(Settings { max_blocks: 40, ..settings() });
+    let mut guard = guard(Settings { lengths: lengths(40), ..settings() });
     let flooding = |guard: &mut Guard, now: u64| {
         (0..45u32).filter(|number| blocked(guard, now, host(*number), Rule::Flood)).count()
     };
@@ -270,7 +288,7 @@ fn forged_floods_leave_budget_and_room_for_failed_logins() {
         logins += usize::from(blocked(&mut guard, START + 61_002, host(number), Rule::Login));
     }
     assert_eq!(logins, 30);
-    assert_eq!(guard.budget(START + 61_002, Pool::Logins), Usage { used: 30, limit: 30 });
+    assert_eq!(guard.budget(START + 61_002, Pool::Logins), UsageStatus { used: 30, limit: 30 });
     let reached = guard.reached(START + 61_002).join("\n");
     assert!(reached.contains("30 blocks for failed logins within 1m is used up"), "{reached}");
 }
@@ -285,11 +303,10 @@ fn connections_are_looked_up_last_and_together() {
     };
     let mut questions = Vec::new();
     for suspects in [hosts(0..20), hosts(10..50), hosts(60..1000)] {
-        let blocked = guard.judge(START, None, None, &suspects, |asked| {
+        judge(&mut guard, at(START), &suspects, |asked| {
             questions.push(asked.len());
             asked.iter().map(|suspect| (suspect.source == host(5)).then_some(Protection::Peer)).collect()
         });
-        assert!(blocked.iter().all(|number| guard.ledger.get(suspects[*number].source).is_some()));
     }
     // Neither the name server nor who is blocked already is asked for, nobody once the budget is used up.
     assert_eq!(questions, [19, 30]);
@@ -311,13 +328,13 @@ fn nobody_protected_is_blocked_and_who_becomes_it_is_let_go() {
     );
     assert!(!blocked(&mut guard, START + 2, resolver, Rule::Login));
     let peer = [suspect(host(80), Rule::Flood)];
-    assert!(guard.judge(START + 2, None, None, &peer, |_| vec![Some(Protection::Peer)]).is_empty());
+    assert_eq!(judge(&mut guard, at(START + 2), &peer, |_| vec![Some(Protection::Peer)]), 0);
     let allow = vec![host(99).prefix()];
     assert!(blocked(&mut guard, START + 3, host(99), Rule::Flood));
     guard.set(START + 4, Settings { allow, ..settings() }, 7);
     assert_eq!(guard.active(), 0);
     let request = BlockRequest { source: host(99), length_ms: None, reason: None, callers: Vec::new() };
-    assert_eq!(guard.block(START + 5, None, None, request), Err(Refusal::Protected(Protection::Allowed)));
+    assert_eq!(guard.block(at(START + 5), request), Err(Refusal::Protected(Protection::Allowed)));
 }
 
 #[test]
@@ -333,7 +350,7 @@ fn an_end_by_hand_is_remembered() {
 
 #[test]
 fn words_and_records_have_their_bounds() {
-    let mut guard = guard(Settings { budget: limit(1_000_000, 60), max_blocks: 16_384, ..settings() });
+    let mut guard = guard(Settings { budget: limit(1_000_000, 60), lengths: lengths(16_384), ..settings() });
     for number in 0..16_384 {
         assert!(blocked(&mut guard, START + u64::from(number), host(number), Rule::Flood));
         let lines = vec!["a line".to_string()];
@@ -362,9 +379,9 @@ fn a_dry_run_decides_the_same_and_what_was_dry_ends_with_it() {
 fn nothing_found_in_the_kernel_lasts_longer_than_there() {
     let mut guard = guard(settings());
     assert!(blocked(&mut guard, START, host(1), Rule::Login));
-    guard.found(START + 1000, None, host(1), 60_000);
-    guard.found(START + 1000, None, host(2), 90_000);
-    guard.found(START + 1000, None, Source::V4(0x0a00_0001), 90_000);
+    guard.found(at(START + 1000), host(1), 60_000);
+    guard.found(at(START + 1000), host(2), 90_000);
+    guard.found(at(START + 1000), Source::V4(0x0a00_0001), 90_000);
     let ends: Vec<u64> = guard.ledger.blocks().map(|block| block.until_ms - START).collect();
     assert_eq!(ends, [61_000, 91_000]);
 }
@@ -382,8 +399,8 @@ fn blocked_sources_leave_the_detector_to_those_that_follow() {
                 suspects.extend(guard.see(START, START, &attempt(source, protocol::TCP, 23)));
             }
         }
-        let blocked = guard.judge(START, None, None, &suspects, |asked| vec![None; asked.len()]);
-        assert_eq!(blocked.len(), 1, "{number}: {suspects:?}");
+        let blocked = judge(&mut guard, at(START), &suspects, |asked| vec![None; asked.len()]);
+        assert_eq!(blocked, 1, "{number}: {suspects:?}");
     }
 }
 
@@ -405,12 +422,16 @@ fn a_budget_of_another_time_counts_from_then_on() {
 fn a_block_that_ends_while_nobody_counts_is_remembered() {
     let now = START + 10 * HOUR;
     let mut stored = guard(settings());
-    stored.judge(START, Some(1_000), None, &[suspect(host(1), Rule::Login)], |_| vec![None]);
-    stored.judge(START + HOUR / 2, Some(2_800), None, &[suspect(host(2), Rule::Flood)], |_| vec![None]);
+    for (when, suspect) in [
+        (When { wall: Some(1_000), ..at(START) }, suspect(host(1), Rule::Login)),
+        (When { wall: Some(2_800), ..at(START + HOUR / 2) }, suspect(host(2), Rule::Flood)),
+    ] {
+        judge(&mut stored, when, &[suspect], |_| vec![None]);
+    }
     let mut blocks: Vec<_> = stored.ledger.blocks().map(|block| (*block, None)).collect();
     blocks.reverse();
     let mut later = guard(settings());
-    later.restore(now, blocks.clone(), std::iter::empty(), std::iter::empty(), (None, 0));
+    later.restore(now, blocks.clone(), Vec::new(), Vec::new(), (None, 0));
     let ended: Vec<_> = later.ledger.ended().map(|ended| (ended.ended_ms, ended.ended_wall)).collect();
     assert_eq!(ended, [(START + HOUR, None), (START + 3 * HOUR / 2, None)]);
     assert!(later.ledger.ended().all(|ended| ended.end == End::Expired) && later.take_dirty());
@@ -420,19 +441,19 @@ fn a_block_that_ends_while_nobody_counts_is_remembered() {
     // After a reboot only the wall clock tells when.
     blocks.iter_mut().for_each(|(block, _)| block.until_ms = 5_000);
     let mut rebooted = guard(settings());
-    rebooted.restore(5_000, blocks.clone(), std::iter::empty(), std::iter::empty(), (None, 0));
+    rebooted.restore(5_000, blocks.clone(), Vec::new(), Vec::new(), (None, 0));
     let ended: Vec<_> = rebooted.ledger.ended().map(|ended| (ended.ended_ms, ended.ended_wall)).collect();
     assert_eq!(ended, [(5_000, Some(4_600)), (5_000, Some(6_400))]);
     // One whose time is not up, but which the guard's mode ended.
     let mut dry = guard(Settings { mode: Mode::Dry, ..settings() });
-    dry.restore(4_000, blocks, std::iter::empty(), std::iter::empty(), (None, 0));
+    dry.restore(4_000, blocks, Vec::new(), Vec::new(), (None, 0));
     assert!(dry.ledger.ended().all(|ended| (ended.end, ended.ended_ms) == (End::Off, 4_000)));
     assert_eq!((dry.ledger.len(), dry.ledger.ended().len()), (0, 2));
 }
 
 #[test]
 fn forged_packets_push_out_no_record_of_failed_logins() {
-    let mut guard = guard(Settings { budget: limit(1_000_000, 60), max_blocks: 16_384, ..settings() });
+    let mut guard = guard(Settings { budget: limit(1_000_000, 60), lengths: lengths(16_384), ..settings() });
     assert!(blocked(&mut guard, START, host(1), Rule::Login));
     // Later somebody floods in the name of the same source, and of thousands of others.
     guard.on_time(START + HOUR);
@@ -459,7 +480,7 @@ fn forged_packets_push_out_no_record_of_failed_logins() {
     guard.on_time(now + HOUR);
     assert_eq!((times(&guard, login), times(&guard, flood)), (Some(1), None));
     // Once they count no more they make room.
-    let now = now + settings().block_cap_ms + HOUR;
+    let now = now + settings().lengths.cap_ms + HOUR;
     assert!(blocked(&mut guard, now, flood, Rule::Flood));
     guard.on_time(now + HOUR);
     assert_eq!((times(&guard, flood), guard.ledger.records().count()), (Some(1), RECORDS));

@@ -194,5 +194,5 @@ fn network_of<'a>(guard: &'a Guard, row: &SourceRow) -> Option<&'a NetworkBlock>
         Target::Network(network) => network.contains(address.network),
     };
     let block = guard.networks.blocks().iter().find(hits)?;
-    guard.policy().protection(Source::of(address.network)).is_none().then_some(block)
+    guard.policy.protection(Source::of(address.network)).is_none().then_some(block)
 }

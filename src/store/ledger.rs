@@ -197,7 +197,7 @@ fn ended(codec: &mut impl Codec, ended: &mut Ended) {
         }
         _ => codec.fail(),
     }
-    let ends: Vec<End> = ENDS.into_iter().chain(Protection::ALL.map(End::Protected)).collect();
+    let ends: Vec<End> = ENDS.into_iter().chain(Protection::all().map(End::Protected)).collect();
     codec.one_of(&mut ended.end, &ends);
     codec.number(&mut ended.ended_ms);
     instant(codec, &mut ended.ended_wall);

@@ -452,12 +452,10 @@ pub fn netifd_interfaces(data: &[u8]) {
 
 /// Connections as the kernel lists them.
 pub fn conntrack_datagram(data: &[u8]) {
-    use fwstat::daemon::nft::conntrack::opener_to;
-    use fwstat::guard::Source;
-    for source in [Source::V4(0xc633_6407), Source::V6(0x2001_0db8_0001_0002)] {
-        opener_to(data, source);
-        for frame in fwstat::parse::netlink::frames(data).map_while(Result::ok) {
-            opener_to(frame.body, source);
-        }
+    use fwstat::daemon::nft::conntrack::{answering, opener};
+    let frames = fwstat::parse::netlink::frames(data).map_while(Result::ok);
+    for entry in std::iter::once(data).chain(frames.map(|frame| frame.body)) {
+        answering(entry);
+        opener(entry);
     }
 }

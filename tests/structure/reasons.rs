@@ -17,7 +17,7 @@ const PLACES: &[(&str, &str)] = &[
     ("live/open_day.rs", "fn taken_for_copies(lines: u64) -> String {"),
     ("daemon/counters.rs", "Some(format!("),
     ("daemon/core/inputs.rs", "reasons.push("),
-    ("daemon/ruleset", "places.add("),
+    ("daemon/ruleset", " add("),
     ("daemon/ruleset", "Some(name) => format!("),
     ("daemon/ruleset", "None => format!("),
     ("config/exposure.rs", "by: "),

@@ -12,8 +12,8 @@ use crate::config::exposure::{self, Open};
 use crate::config::uci::{self, Section};
 use crate::config::zones;
 use crate::daemon::nft;
-use crate::daemon::protected::default_route_interfaces;
-use crate::daemon::ruleset::{Place, Read, Ruleset, sum_of};
+use crate::daemon::protected::kernel_routes;
+use crate::daemon::ruleset::{Place, Read, Ruleset, Unseen, sum_of};
 use crate::event::protocol;
 use crate::event::small_map::SmallMap;
 use crate::input::netifd;
@@ -22,32 +22,22 @@ use crate::output::summary_table::exposure_sentence;
 use crate::query::answer::{ExposureRow, NotSeenRow};
 use crate::ubus::call::call;
 
-fn option<'a>(section: &'a Section, name: &str) -> Option<&'a str> {
-    let setting = section.settings.iter().rev().find(|setting| setting.name == name)?;
-    Some(setting.value.as_str())
-}
-
 /// Whether the counted zones exist and log. `text`: the firewall's configuration.
 pub(super) fn zones(config: &Config, text: &str, findings: &mut Findings) {
     let (sections, _) = uci::parse(text);
+    let zones: Vec<&Section> = sections.iter().filter(|section| section.kind == "zone").collect();
     for name in &config.zone {
-        let zone = sections
-            .iter()
-            .find(|section| section.kind == "zone" && option(section, "name") == Some(name.as_str()));
-        let Some(zone) = zone else {
+        let Some(number) = zones.iter().position(|zone| zone.value("name") == Some(name)) else {
             findings
                 .wrong(format!("the firewall has no zone '{name}': correct the list zone, or make the zone"));
             continue;
         };
-        let bits = option(zone, "log").and_then(|bits| bits.parse::<u32>().ok()).unwrap_or(0);
+        let zone = zones[number];
         let (place, section) = match &zone.name {
-            Some(name) => (format!("firewall.{name}"), name.clone()),
-            None => {
-                let place = sections.iter().filter(|section| section.kind == "zone");
-                let number = place.take_while(|section| section.line != zone.line).count();
-                (format!("firewall.@zone[{number}]"), name.clone())
-            }
+            Some(name) => (format!("firewall.{name}"), name),
+            None => (format!("firewall.@zone[{number}]"), name),
         };
+        let bits = zone.value("log").and_then(|bits| bits.parse::<u32>().ok()).unwrap_or(0);
         let logs = bits & 1 != 0;
         if config.input.logd && !config.input.nflog && !logs {
             findings.wrong(format!(
@@ -57,7 +47,7 @@ pub(super) fn zones(config: &Config, text: &str, findings: &mut Findings) {
         } else if config.input.logd && logs {
             findings.fine(format!("zone {section} logs its refused packets"));
         }
-        if let Some(limit) = option(zone, "log_limit").filter(|_| config.input.logd && logs) {
+        if let Some(limit) = zone.value("log_limit").filter(|_| config.input.logd && logs) {
             findings.note(format!(
                 "zone {section} logs at most {limit}: the log input counts less than there is; \
                  uci delete {place}.log_limit"
@@ -89,7 +79,7 @@ pub(super) fn outside(config: &Config, firewall: &str, ubus: &Path, findings: &m
             )),
         }
     }
-    not_of_a_zone(&known, &default_route_interfaces(), findings);
+    not_of_a_zone(&known, &kernel_routes().outside, findings);
 }
 
 /// `known`: the interfaces of the counted zones, empty if unknown.
@@ -159,22 +149,15 @@ pub(super) fn group(group: u16, opened: Result<(), NflogError>, daemon_runs: boo
 
 /// `ruleset`: the kernel's; `None`: nft failed.
 pub(super) fn counters(config: &Config, ruleset: Option<&Ruleset>, findings: &mut Findings) {
-    match ruleset {
-        Some(ruleset) => {
-            let counted = ruleset.counted().into_iter().map(|(place, readings)| (place, sum_of(&readings)));
-            zone_rules(config, &counted.collect(), findings);
-            let read = Read { nflog: Some(config.nflog_group), logd: config.input.logd };
-            let unseen = ruleset.unseen(&config.zone, read).into_iter();
-            let rows: Vec<_> = unseen
-                .map(|unseen| NotSeenRow {
-                    place: unseen.place,
-                    packets: unseen.packets.as_deref().map(sum_of),
-                })
-                .collect();
-            not_seen(&rows, findings);
-        }
-        None => findings.wrong("cannot list the firewall's rules: is nft installed, and are you root?"),
-    }
+    let Some(ruleset) = ruleset else {
+        return findings.wrong("cannot list the firewall's rules: is nft installed, and are you root?");
+    };
+    let counted = ruleset.counted().into_iter().map(|(place, readings)| (place, sum_of(&readings)));
+    zone_rules(config, &counted.collect(), findings);
+    let read = Read { nflog: Some(config.nflog_group), logd: config.input.logd };
+    let row = |Unseen { place, packets }| NotSeenRow { place, packets: packets.as_deref().map(sum_of) };
+    let rows: Vec<NotSeenRow> = ruleset.unseen(&config.zone, read).into_iter().map(row).collect();
+    not_seen(&rows, findings);
 }
 
 /// `counted`: the packets that our rules counted.
@@ -235,10 +218,9 @@ pub(super) fn exposure(config: &Config, firewall: &str, ubus: &Path, findings: &
     let mut open = exposure::opened(firewall, &config.zone);
     open.retain(|open| open.first != open.last || !is_usual(open.protocol, open.first, &open.by));
     let asked = call(ubus, "fwstat", "summary", &json!({"limit": exposure::MAX_OPEN_PORTS}), SUMMARY_TIMEOUT);
-    let answer = asked.ok().and_then(|answer| {
-        answer["exposure"]["ports"].as_array()?.iter().map(exposure_row).collect::<Option<Vec<_>>>()
-    });
-    open_ports(&open, answer.as_deref(), findings);
+    let rows = |answer: Value| answer["exposure"]["ports"].as_array()?.iter().map(exposure_row).collect();
+    let rows: Option<Vec<ExposureRow>> = asked.ok().and_then(rows);
+    open_ports(&open, rows.as_deref(), findings);
 }
 
 /// `rows`: the daemon's, with the attempts at single ports; `None` if it does not answer.
@@ -251,8 +233,9 @@ pub(super) fn open_ports(open: &[Open], rows: Option<&[ExposureRow]>, findings: 
     let protocol =
         |row: &ExposureRow| crate::event::services::protocol_number(&row.protocol).unwrap_or_default();
     let of_daemon = rows.unwrap_or_default();
-    let unusual = of_daemon.iter().filter(|row| !is_usual(protocol(row), row.port, &row.by));
-    unusual.for_each(|row| findings.note(exposure_sentence(row)));
+    for row in of_daemon.iter().filter(|row| !is_usual(protocol(row), row.port, &row.by)) {
+        findings.note(exposure_sentence(row));
+    }
     for Open { protocol: number, first, last, by } in open {
         let is_row = |row: &ExposureRow| protocol(row) == *number && row.port == *first && first == last;
         if of_daemon.iter().any(is_row) {
@@ -260,10 +243,8 @@ pub(super) fn open_ports(open: &[Open], rows: Option<&[ExposureRow]>, findings: 
         }
         let ports = if first == last { first.to_string() } else { format!("{first}-{last}") };
         let name = crate::event::services::protocol_name(*number).to_ascii_uppercase();
-        let unknown = match rows {
-            Some(_) => "",
-            None => "; without the daemon it is unknown how often it was tried",
-        };
+        let unknown =
+            if rows.is_some() { "" } else { "; without the daemon it is unknown how often it was tried" };
         findings.note(format!("{name} {ports} is open to the Internet ({by}){unknown}"));
     }
 }

@@ -2,10 +2,10 @@
 
 use super::{Enforcer, Mode};
 use crate::config::Config;
+use crate::guard::Pool;
 use crate::guard::policy::MAX_PROTECTED;
-use crate::guard::{Pool, Usage};
 use crate::live::{Engine, Now};
-use crate::query::answer::{GuardStatus, PeersStatus, UsageStatus};
+use crate::query::answer::{GuardStatus, PeersStatus};
 
 impl Enforcer {
     /// The guard's section of the answer `status`.
@@ -24,27 +24,21 @@ impl Enforcer {
             Mode::On => ("on", config.guard.refused.clone()),
         };
         let on = guard.mode() != Mode::Off;
-        let usage =
-            |usage: Usage| on.then(|| UsageStatus { used: usage.used.into(), limit: usage.limit.into() });
+        let budget = |pool| on.then(|| guard.budget(now.boot_ms, pool));
+        let room = |pool| on.then(|| guard.ledger.room(pool));
         let (networks, network_ranges) = self.networks.usage(guard);
-        let peers = self.nft_sync.peer_use(now.boot_ms).filter(|_| on);
         GuardStatus {
             enabled: on,
             state: state.to_string(),
             why,
-            budget: usage(guard.budget(now.boot_ms, Pool::Packets)),
-            max_blocks: usage(guard.ledger.room(Pool::Packets)),
-            login_budget: usage(guard.budget(now.boot_ms, Pool::Logins)),
-            login_blocks: usage(guard.ledger.room(Pool::Logins)),
-            manual_blocks: usage(guard.ledger.room(Pool::Manual)),
+            budget: budget(Pool::Packets),
+            max_blocks: room(Pool::Packets),
+            login_budget: budget(Pool::Logins),
+            login_blocks: room(Pool::Logins),
+            manual_blocks: room(Pool::Manual),
             networks: on.then_some(networks),
             network_ranges: on.then_some(network_ranges),
-            peers: peers.map(|peers| PeersStatus {
-                used: peers.used,
-                limit: peers.limit,
-                limited: peers.limited,
-                refused: peers.full,
-            }),
+            peers: self.nft_sync.peer_use(now.boot_ms).filter(|_| on),
         }
     }
 
@@ -52,8 +46,8 @@ impl Enforcer {
     pub(in crate::daemon) fn warnings(&mut self, now: Now, config: &Config, engine: &Engine) -> Vec<String> {
         let mut warnings: Vec<String> = self.ledger.problem.iter().cloned().collect();
         if engine.guard.mode() != Mode::Off {
-            warnings.extend(self.peer_warnings(now));
-            let left_out = engine.guard.policy().left_out();
+            self.warn_of_peers(now, &mut warnings);
+            let left_out = engine.guard.policy.left_out;
             if left_out > 0 {
                 warnings.push(format!(
                     "guard: {MAX_PROTECTED} addresses and networks of the router are protected, the limit; {left_out} more \
@@ -72,30 +66,26 @@ impl Enforcer {
     }
 
     /// Warnings if the peers of the inside exceed a bound.
-    fn peer_warnings(&mut self, now: Now) -> Vec<String> {
-        let mut warnings = Vec::new();
+    fn warn_of_peers(&mut self, now: Now, warnings: &mut Vec<String>) {
         if let Some(why) = &self.nft_sync.no_conntrack {
             warnings.push(format!(
                 "guard: connection tracking cannot be asked ({why}; is kmod-nf-conntrack-netlink installed?): \
                  peers of inside hosts are known for the last hour only"
             ));
         }
-        if let Some(peers) = self.nft_sync.peer_use(now.boot_ms) {
-            if peers.full > 0 {
-                warnings.push(format!(
-                    "guard: the limit of {} peers is reached: the peers of {} connections were not remembered, and forged \
-                     packets can have them blocked once these connections are over",
-                    peers.limit, peers.full
-                ));
-            }
-            if peers.limited > 0 {
-                warnings.push(format!(
-                    "guard: a host of the inside opens connections to very many addresses: the peers of {} were not \
-                     remembered",
-                    peers.limited
-                ));
-            }
+        let peers = self.nft_sync.peer_use(now.boot_ms).unwrap_or_default();
+        let PeersStatus { limit, limited, refused, .. } = peers;
+        if refused > 0 {
+            warnings.push(format!(
+                "guard: the limit of {limit} peers is reached: the peers of {refused} connections were not remembered, and \
+                 forged packets can have them blocked once these connections are over"
+            ));
         }
-        warnings
+        if limited > 0 {
+            warnings.push(format!(
+                "guard: a host of the inside opens connections to very many addresses: the peers of {limited} were not \
+                 remembered"
+            ));
+        }
     }
 }

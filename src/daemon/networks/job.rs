@@ -199,7 +199,7 @@ fn peers(kernel: &mut Elements, job: &Job, checked: &Checked) -> Option<Vec<Sour
             found.push(source);
         }
     };
-    kernel.peers(&mut |source, _| note(source));
+    kernel.peers(&mut note);
     // Without connection tracking over netlink the table's sets still have the last hour's peers.
     let _ = kernel.connected(&all_connections(), &is_wanted, &mut note);
     Some(found)

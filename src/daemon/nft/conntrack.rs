@@ -3,7 +3,7 @@
 
 use std::io;
 
-use super::{DATAGRAM, TIMEOUT, receive_answer, result_of, script};
+use super::{DATAGRAM, receive_answer, result_of, script};
 use crate::guard::Source;
 use crate::parse::netlink::{
     self, NFGENMSG, NLM_F_DUMP, NLMSG_DONE, NLMSG_ERROR, attribute, be16, put, put_nested,
@@ -46,50 +46,26 @@ pub struct Opener<'a> {
 
 /// Requests for lists of all connections, both families.
 pub fn all_connections() -> Vec<Vec<u8>> {
-    [AF_INET, AF_INET6].map(request).to_vec()
+    [AF_INET, AF_INET6].map(|family| request(family, None)).to_vec()
 }
 
 /// Requests for lists of all connections whose answers can come from these sources: one, or one for each family.
 pub fn connections_of(sources: &[Source]) -> Vec<Vec<u8>> {
     // Kernels before 5.8 list all.
     if let [Source::V4(bits)] = sources {
-        return vec![request_for(*bits)];
+        return vec![request(AF_INET, Some(*bits))];
     }
-    let is_v4 = |source: &Source| matches!(source, Source::V4(_));
-    let has = [(AF_INET, sources.iter().any(is_v4)), (AF_INET6, !sources.iter().all(is_v4))];
-    has.into_iter().filter(|(_, has)| *has).map(|(family, _)| request(family)).collect()
-}
-
-/// Gives every wanted source to which something else opened a connection that is still tracked, once for each
-/// connection. The kernel goes through all its connections for each request, however many sources are wanted.
-/// `is_served`: whether this port accepts connections from outside: a packet from it is a reply, even if the kernel no
-/// longer knew the connection. Errors: no connection tracking over netlink (`nf_conntrack_netlink`), no permission, no
-/// memory.
-pub fn connected(
-    requests: &[Vec<u8>],
-    is_wanted: &dyn Fn(Source) -> bool,
-    is_served: &mut dyn FnMut(Opener<'_>) -> bool,
-    each: &mut dyn FnMut(Source),
-) -> io::Result<()> {
-    for request in requests {
-        list(request, &mut |entry| {
-            let source = answering(entry).and_then(script::source_of).filter(|source| is_wanted(*source));
-            if let Some(source) = source
-                && opener_to(entry, source).is_some_and(|opener| !is_served(opener))
-            {
-                each(source);
-            }
-        })?;
-    }
-    Ok(())
+    let family = |source: &Source| if matches!(source, Source::V4(_)) { AF_INET } else { AF_INET6 };
+    let is_asked = |asked: &u8| sources.iter().any(|source| family(source) == *asked);
+    [AF_INET, AF_INET6].into_iter().filter(is_asked).map(|family| request(family, None)).collect()
 }
 
 /// Gives the entries that the kernel lists.
-fn list(request: &[u8], each: &mut dyn FnMut(&[u8])) -> io::Result<()> {
+pub(super) fn list(request: &[u8], each: &mut dyn FnMut(&[u8])) -> io::Result<()> {
     // A new socket each time: closing it ends a dump that was not read completely.
     let socket = Netlink::netfilter(0)?;
     socket.send(request)?;
-    let errno = receive_answer(&socket, &mut vec![0; DATAGRAM], TIMEOUT, &mut |datagram| {
+    let errno = receive_answer(&socket, &mut vec![0; DATAGRAM], &mut |datagram| {
         for frame in netlink::frames(datagram).map_while(Result::ok) {
             match frame.kind {
                 NLMSG_DONE => return Some(0),
@@ -102,19 +78,21 @@ fn list(request: &[u8], each: &mut dyn FnMut(&[u8])) -> io::Result<()> {
     result_of(errno)
 }
 
-/// The address that the replies of a connection come from.
-fn answering(entry: &[u8]) -> Option<&[u8]> {
-    let reply = attribute(attribute(entry, TUPLE_REPLY)?, TUPLE_IP)?;
-    attribute(reply, IP_V4_SOURCE).or_else(|| attribute(reply, IP_V6_SOURCE))
+/// The source of a tuple.
+fn source_address(tuple: &[u8]) -> Option<&[u8]> {
+    let ip = attribute(tuple, TUPLE_IP)?;
+    attribute(ip, IP_V4_SOURCE).or_else(|| attribute(ip, IP_V6_SOURCE))
 }
 
-fn request(family: u8) -> Vec<u8> {
-    netlink::request(GET, NLM_F_DUMP, 1, (family, 0), |_| {})
+/// Where the replies of a connection come from.
+pub fn answering(entry: &[u8]) -> Option<Source> {
+    script::source_of(source_address(attribute(entry, TUPLE_REPLY)?)?)
 }
 
-/// Requests the connections whose replies come from this IPv4 address.
-fn request_for(bits: u32) -> Vec<u8> {
-    netlink::request(GET, NLM_F_DUMP, 1, (AF_INET, 0), |message| {
+/// Requests all connections, or those whose replies come from this IPv4 address.
+fn request(family: u8, from: Option<u32>) -> Vec<u8> {
+    netlink::request(GET, NLM_F_DUMP, 1, (family, 0), |message| {
+        let Some(bits) = from else { return };
         put_nested(message, TUPLE_REPLY, |message| {
             put_nested(message, TUPLE_IP, |message| put(message, IP_V4_SOURCE, &bits.to_be_bytes()));
         });
@@ -124,18 +102,9 @@ fn request_for(bits: u32) -> Vec<u8> {
     })
 }
 
-/// Who opened this connection, if its replies come from `source` and its handshake was seen.
-pub fn opener_to(entry: &[u8], source: Source) -> Option<Opener<'_>> {
-    let reply = attribute(attribute(entry, TUPLE_REPLY)?, TUPLE_IP)?;
-    let answers = match source {
-        Source::V4(bits) => attribute(reply, IP_V4_SOURCE)? == bits.to_be_bytes(),
-        Source::V6(high) => attribute(reply, IP_V6_SOURCE)?.get(..8)? == high.to_be_bytes(),
-    };
-    if !answers {
-        return None;
-    }
+/// Who opened this connection, if its handshake was seen.
+pub fn opener(entry: &[u8]) -> Option<Opener<'_>> {
     let original = attribute(entry, TUPLE_ORIGINAL)?;
-    let ip = attribute(original, TUPLE_IP)?;
     let protocol = attribute(original, TUPLE_PROTOCOL)?;
     let number = *attribute(protocol, PROTOCOL_NUMBER)?.first()?;
     let flags = attribute(entry, PROTOINFO)
@@ -146,7 +115,7 @@ pub fn opener_to(entry: &[u8], source: Source) -> Option<Opener<'_>> {
         return None;
     }
     Some(Opener {
-        address: attribute(ip, IP_V4_SOURCE).or_else(|| attribute(ip, IP_V6_SOURCE))?,
+        address: source_address(original)?,
         protocol: number,
         port: attribute(protocol, PROTOCOL_SOURCE_PORT).and_then(|port| be16(port, 0)).unwrap_or(0),
     })
@@ -182,14 +151,12 @@ mod tests {
         let source = Source::V4(u32::from_be_bytes(SOURCE));
         let opened = entry(TCP, INSIDE, SOURCE, 3);
         let expected = Opener { address: &INSIDE, protocol: TCP, port: 4000 };
-        assert_eq!(opener_to(&opened, source), Some(expected));
+        assert_eq!((answering(&opened), opener(&opened)), (Some(source), Some(expected)));
         // The source opened it.
-        assert_eq!(opener_to(&entry(TCP, SOURCE, INSIDE, 3), source), None);
+        assert_ne!(answering(&entry(TCP, SOURCE, INSIDE, 3)), Some(source));
         // Its opening was not seen; UDP has no such thing.
-        assert_eq!(opener_to(&entry(TCP, INSIDE, SOURCE, 3 | BE_LIBERAL), source), None);
-        assert!(opener_to(&entry(17, INSIDE, SOURCE, 3 | BE_LIBERAL), source).is_some());
-        assert_eq!(opener_to(&opened, Source::V4(1)), None);
-        assert_eq!(opener_to(&opened, Source::V6(1)), None);
+        assert_eq!(opener(&entry(TCP, INSIDE, SOURCE, 3 | BE_LIBERAL)), None);
+        assert!(opener(&entry(17, INSIDE, SOURCE, 3 | BE_LIBERAL)).is_some());
     }
 
     proptest! {
@@ -197,8 +164,8 @@ mod tests {
         fn arbitrary_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300), cut in 0usize..120) {
             let whole = entry(TCP, INSIDE, SOURCE, 0);
             for entry in [&bytes[..], &whole[..cut.min(whole.len())]] {
-                opener_to(entry, Source::V4(7));
-                opener_to(entry, Source::V6(7));
+                answering(entry);
+                opener(entry);
             }
         }
     }

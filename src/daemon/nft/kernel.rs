@@ -5,11 +5,10 @@
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::time::Duration;
 
 use super::conntrack::{self, Opener};
 use super::script::{self, BLOCKED, NETWORKS, PEERS, SERVED, TABLE};
-use super::{DATAGRAM, TIMEOUT, range_changes, receive_answer, result_of};
+use super::{DATAGRAM, range_changes, receive_answer, result_of};
 use crate::guard::Source;
 use crate::guard::networks::Element;
 use crate::guard::ranges::Range;
@@ -23,6 +22,8 @@ const DATAGRAMS_PER_TURN: usize = 256;
 /// Elements in one message: its attributes have lengths of 16 bits, and the answer to a message that fails contains it,
 /// within [`DATAGRAM`].
 const ELEMENTS_PER_MESSAGE: usize = 256;
+/// A range has two elements.
+const RANGES_PER_MESSAGE: usize = ELEMENTS_PER_MESSAGE / 2;
 /// Most ranges that one transaction changes; a group of overlapping ranges, which must change together, may be larger.
 /// While a process listens to nftables notifications, some kernels hold a 4 KiB buffer for each element until the
 /// transaction is committed, and a range has two elements.
@@ -61,7 +62,8 @@ impl Notifications {
         let mut damaged = false;
         for _ in 0..DATAGRAMS_PER_TURN {
             let datagram = match self.socket.receive(&mut self.buffer) {
-                Ok(Some(datagram)) => datagram,
+                Ok(Some(datagram)) if datagram.from_kernel => datagram,
+                Ok(Some(_)) => continue,
                 Ok(None) => break,
                 Err(error) if error.raw_os_error() == Some(libc::ENOBUFS) => {
                     damaged = true;
@@ -69,41 +71,27 @@ impl Notifications {
                 }
                 Err(error) => return Err(error),
             };
-            if !datagram.from_kernel {
-                continue;
-            }
-            damaged |= datagram.cut;
-            for message in nftables::messages(&self.buffer[..datagram.length.min(DATAGRAM)]) {
-                damaged |= match message {
-                    Message::Removed { table, port } => table == TABLE.as_bytes() && !own.contains(&port),
-                    Message::Unknown => true,
-                    _ => false,
-                };
-            }
+            let is_damage = |message| match message {
+                Message::Removed { table, port } => table == TABLE.as_bytes() && !own.contains(&port),
+                message => matches!(message, Message::Unknown),
+            };
+            let bytes = &self.buffer[..datagram.length.min(DATAGRAM)];
+            damaged |= datagram.cut || nftables::messages(bytes).any(is_damage);
         }
         Ok(damaged)
     }
 }
 
-/// The key of a served IPv6 port.
-const LONGEST_KEY: usize = 24;
-
-/// An element of a set that the kernel fills, with its remaining time.
-#[derive(Clone, Copy, Debug)]
-pub struct Remembered {
-    set: &'static str,
-    key: [u8; LONGEST_KEY],
-    length: u8,
-    left_ms: u64,
-}
+/// A set that the kernel fills, and the keys of its elements with their remaining milliseconds.
+pub type Remembered = (&'static str, Vec<(Vec<u8>, u64)>);
 
 /// A socket for reading and changing elements; the kernel answers each request at once.
 pub struct Elements {
     socket: Netlink,
-    port: u32,
+    /// The socket's netlink port id.
+    pub port: u32,
     buffer: Box<[u8]>,
     request: u32,
-    timeout: Duration,
 }
 
 impl Elements {
@@ -111,23 +99,7 @@ impl Elements {
     pub fn open() -> io::Result<Elements> {
         let socket = Netlink::netfilter(0)?;
         let port = socket.port()?;
-        Ok(Elements {
-            socket,
-            port,
-            buffer: vec![0; DATAGRAM].into_boxed_slice(),
-            request: 0,
-            timeout: TIMEOUT,
-        })
-    }
-
-    /// Another timeout for answers, for a worker thread, which may wait longer.
-    pub fn with_timeout(self, timeout: Duration) -> Elements {
-        Elements { timeout, ..self }
-    }
-
-    /// The netlink port id of this socket.
-    pub fn port(&self) -> u32 {
-        self.port
+        Ok(Elements { socket, port, buffer: vec![0; DATAGRAM].into_boxed_slice(), request: 0 })
     }
 
     /// Sends a request and passes every message of the answer to `each`. Returns the errno of the answer, 0 for
@@ -145,7 +117,7 @@ impl Elements {
         is_last: &mut dyn FnMut(u32) -> bool,
         each: &mut dyn FnMut(Message<'_>),
     ) -> io::Result<i32> {
-        receive_answer(&self.socket, &mut self.buffer, self.timeout, &mut |datagram| {
+        receive_answer(&self.socket, &mut self.buffer, &mut |datagram| {
             for message in nftables::messages(datagram) {
                 match message {
                     Message::Answer { request, errno } if is_last(request) => return Some(errno),
@@ -181,17 +153,30 @@ impl Elements {
         self.has_element(script::set_of(PEERS, source), &script::key(source))
     }
 
-    /// Gives every wanted source to which there is a connection that was opened from inside, once for each. `requests`: see
-    /// [`conntrack::all_connections`] and [`conntrack::connections_of`].
+    /// Gives every wanted source to which something else opened a connection that is still tracked, once for each
+    /// connection. `requests`: see [`conntrack::all_connections`] and [`conntrack::connections_of`]; the kernel goes through
+    /// all its connections for each, however many sources are wanted. Errors: no connection tracking over netlink
+    /// (`nf_conntrack_netlink`), no permission, no memory.
     pub fn connected(
         &mut self,
         requests: &[Vec<u8>],
         is_wanted: &dyn Fn(Source) -> bool,
         each: &mut dyn FnMut(Source),
     ) -> io::Result<()> {
-        conntrack::connected(requests, is_wanted, &mut |opener| self.is_served(opener), each)
+        for request in requests {
+            conntrack::list(request, &mut |entry| {
+                if let Some(source) = conntrack::answering(entry).filter(|source| is_wanted(*source))
+                    && conntrack::opener(entry).is_some_and(|opener| !self.is_served(opener))
+                {
+                    each(source);
+                }
+            })?;
+        }
+        Ok(())
     }
 
+    /// Whether this port accepts connections from outside: a packet from it is a reply, even if the kernel no longer knew
+    /// the connection.
     fn is_served(&mut self, Opener { address, protocol, port }: Opener<'_>) -> bool {
         let key = script::served_key(address, protocol, port);
         let set = SERVED[usize::from(address.len() != 4)];
@@ -221,27 +206,24 @@ impl Elements {
         let groups = range_changes::changes(&present, wanted);
         let mut rest = &groups[..];
         while !rest.is_empty() {
-            let (mut count, mut size) = (0, 0);
-            while let Some(group) =
-                rest.get(count).filter(|group| count == 0 || size + group.size() <= RANGES_AT_ONCE)
-            {
-                (count, size) = (count + 1, size + group.size());
-            }
+            let sizes = rest.iter().scan(0, |sum, group| {
+                *sum += group.size();
+                Some(*sum)
+            });
+            let count = sizes.take_while(|size| *size <= RANGES_AT_ONCE).count().max(1);
             let (now, later) = rest.split_at(count);
-            let removed = now.iter().flat_map(|group| group.removed(&present));
-            let added = now.iter().flat_map(|group| group.added(wanted));
             self.transact(&mut |transaction| {
                 for (family, set) in NETWORKS.into_iter().enumerate() {
                     let of_family = |(range, left): &Element| {
                         let (of, first, behind) = script::range_keys(*range);
                         (of == family).then(|| (first, behind, left.map(script::timeout_ms)))
                     };
-                    let removed: Vec<_> = removed.clone().filter_map(of_family).collect();
-                    removed
-                        .chunks(ELEMENTS_PER_MESSAGE / 2)
-                        .for_each(|some| transaction.delete_ranges(set, some));
-                    let added: Vec<_> = added.clone().filter_map(of_family).collect();
-                    added.chunks(ELEMENTS_PER_MESSAGE / 2).for_each(|some| transaction.add_ranges(set, some));
+                    let removed = now.iter().flat_map(|group| group.removed);
+                    let removed: Vec<_> = removed.filter_map(of_family).collect();
+                    let added: Vec<_> =
+                        now.iter().flat_map(|group| group.added).filter_map(of_family).collect();
+                    removed.chunks(RANGES_PER_MESSAGE).for_each(|some| transaction.delete_ranges(set, some));
+                    added.chunks(RANGES_PER_MESSAGE).for_each(|some| transaction.add_ranges(set, some));
                 }
             })?;
             rest = later;
@@ -307,27 +289,22 @@ impl Elements {
 
     /// The table's elements about connections: peers and served ports.
     pub fn remembered(&mut self) -> Vec<Remembered> {
-        let mut remembered = Vec::new();
-        for set in PEERS.into_iter().chain(SERVED) {
+        let sets = PEERS.into_iter().chain(SERVED);
+        sets.map(|set| {
+            let mut elements = Vec::new();
             self.list(set, &mut |element| {
-                let (key, Some(left_ms)) = (element.key, element.expires_ms) else { return };
-                let mut padded = [0; LONGEST_KEY];
-                if let Some(start) = padded.get_mut(..key.len()) {
-                    start.copy_from_slice(key);
-                    remembered.push(Remembered { set, key: padded, length: key.len() as u8, left_ms });
-                }
+                elements.extend(element.expires_ms.map(|left_ms| (element.key.to_vec(), left_ms.max(1))));
             });
-        }
-        remembered
+            (set, elements)
+        })
+        .collect()
     }
 
     /// Adds the previous table's elements about connections to a new one.
     pub fn remember(&mut self, remembered: &[Remembered]) -> io::Result<()> {
-        for of_set in remembered.chunk_by(|one, next| one.set == next.set) {
-            for some in of_set.chunks(ELEMENTS_PER_MESSAGE) {
-                let element = |one: &Remembered| (one.key[..one.length.into()].to_vec(), one.left_ms.max(1));
-                let new: Vec<_> = some.iter().map(element).collect();
-                self.transact(&mut |transaction| transaction.add_elements(some[0].set, &new))?;
+        for (set, elements) in remembered {
+            for some in elements.chunks(ELEMENTS_PER_MESSAGE) {
+                self.transact(&mut |transaction| transaction.add_elements(set, some))?;
             }
         }
         Ok(())
@@ -404,37 +381,35 @@ impl Elements {
 
     /// Visits every blocked source, with its remaining milliseconds.
     pub fn blocked(&mut self, each: &mut dyn FnMut(Source, u64)) {
-        self.list_sources(BLOCKED, each);
+        self.list_sources(BLOCKED, &mut |source, element| {
+            element.expires_ms.iter().for_each(|left| each(source, *left));
+        });
     }
 
-    /// Visits every peer, with its remaining milliseconds.
-    pub fn peers(&mut self, each: &mut dyn FnMut(Source, u64)) {
-        self.list_sources(PEERS, each);
+    /// Visits every peer.
+    pub fn peers(&mut self, each: &mut dyn FnMut(Source)) {
+        self.list_sources(PEERS, &mut |source, _| each(source));
     }
 
-    fn list_sources(&mut self, sets: [&str; 2], each: &mut dyn FnMut(Source, u64)) {
-        for set in sets {
-            self.list(set, &mut |element| {
-                if let (Some(source), Some(left)) = (script::source_of(element.key), element.expires_ms) {
-                    each(source, left);
-                }
-            });
-        }
-    }
-
-    /// Blocked sources of which packets were dropped, in order, with their number.
+    /// Blocked sources of which packets were dropped, with their number.
     pub fn dropped_by_source(&mut self) -> Vec<(Source, u64)> {
         let mut dropped = Vec::new();
-        for set in BLOCKED {
+        self.list_sources(BLOCKED, &mut |source, element| {
+            if let Some(packets @ 1..) = element.packets {
+                dropped.push((source, packets));
+            }
+        });
+        dropped
+    }
+
+    fn list_sources(&mut self, sets: [&str; 2], each: &mut dyn FnMut(Source, nftables::Element<'_>)) {
+        for set in sets {
             self.list(set, &mut |element| {
-                if let (Some(source), Some(packets @ 1..)) = (script::source_of(element.key), element.packets)
-                {
-                    dropped.push((source, packets));
+                if let Some(source) = script::source_of(element.key) {
+                    each(source, element);
                 }
             });
         }
-        dropped.sort_unstable();
-        dropped
     }
 
     fn list(&mut self, set: &str, each: &mut dyn FnMut(nftables::Element<'_>)) {
@@ -460,7 +435,7 @@ pub fn map_drops(family: &str, table: &str, map: &str) -> Option<bool> {
     let socket = Netlink::netfilter(0).ok()?;
     socket.send(&nftables::list_elements_of(family, table, map, 1)).ok()?;
     let (mut drops, mut datagrams) = (false, 0);
-    let errno = receive_answer(&socket, &mut vec![0; DATAGRAM], TIMEOUT, &mut |datagram| {
+    let errno = receive_answer(&socket, &mut vec![0; DATAGRAM], &mut |datagram| {
         for message in nftables::messages(datagram) {
             match message {
                 Message::Elements(elements) => drops |= elements.any_drops(),

@@ -25,12 +25,11 @@ const TIMEOUT: Duration = Duration::from_millis(200);
 fn receive_answer(
     socket: &Netlink,
     buffer: &mut [u8],
-    timeout: Duration,
     read: &mut dyn FnMut(&[u8]) -> Option<i32>,
 ) -> io::Result<i32> {
     loop {
         let Some(datagram) = socket.receive(buffer)? else {
-            if wait(&mut [Wait::read(socket.as_fd())], Some(timeout))? == 0 {
+            if wait(&mut [Wait::read(socket.as_fd())], Some(TIMEOUT))? == 0 {
                 return Err(io::ErrorKind::TimedOut.into());
             }
             continue;

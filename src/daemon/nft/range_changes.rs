@@ -8,61 +8,45 @@ use crate::guard::networks::Element;
 /// A block in the kernel may end this much earlier than it should (milliseconds); then it is as it should be.
 const EARLIER_MS: u64 = 2_000;
 
-/// Overlapping ranges to replace in one transaction, since an interval set holds no overlapping ranges: index ranges into
-/// the list of present elements (`removed`) and into that of wanted elements (`added`).
+/// Overlapping ranges to replace in one transaction, since an interval set holds no overlapping ranges.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct Group {
-    removed: (u32, u32),
-    added: (u32, u32),
+pub(super) struct Group<'a> {
+    pub(super) removed: &'a [Element],
+    pub(super) added: &'a [Element],
 }
 
-impl Group {
-    pub(super) fn removed<'a>(&self, present: &'a [Element]) -> &'a [Element] {
-        &present[self.removed.0 as usize..self.removed.1 as usize]
-    }
-
-    pub(super) fn added<'a>(&self, wanted: &'a [Element]) -> &'a [Element] {
-        &wanted[self.added.0 as usize..self.added.1 as usize]
-    }
-
+impl Group<'_> {
     /// Ranges that it changes.
     pub(super) fn size(&self) -> usize {
-        (self.removed.1 - self.removed.0 + self.added.1 - self.added.0) as usize
-    }
-
-    /// By how many ranges the sets grow.
-    fn growth(&self) -> i64 {
-        i64::from(self.added.1 - self.added.0) - i64::from(self.removed.1 - self.removed.0)
+        self.removed.len() + self.added.len()
     }
 }
 
 /// The changes from one sorted list of disjoint ranges to the other. Those that make the sets smaller come first: at no time
 /// have they more ranges than before or after all of it.
-pub(super) fn changes(present: &[Element], wanted: &[Element]) -> Vec<Group> {
+pub(super) fn changes<'a>(mut present: &'a [Element], mut wanted: &'a [Element]) -> Vec<Group<'a>> {
     let mut groups = Vec::new();
-    let (mut at_present, mut at_wanted) = (0, 0);
     loop {
-        let (first_present, first_wanted) = (at_present, at_wanted);
-        let next = [present.get(at_present), wanted.get(at_wanted)];
-        let Some(mut last) = next.into_iter().flatten().map(|((first, _), _)| *first).min() else { break };
+        let next = [present.first(), wanted.first()].into_iter().flatten();
+        let Some(mut last) = next.map(|((first, _), _)| *first).min() else { break };
+        let (mut old, mut new) = (0, 0);
         loop {
-            let (list, at) = match (present.get(at_present), wanted.get(at_wanted)) {
-                (Some(range), _) if range.0.0 <= last => (range, &mut at_present),
-                (_, Some(range)) if range.0.0 <= last => (range, &mut at_wanted),
+            let (range, count) = match (present.get(old), wanted.get(new)) {
+                (Some(range), _) if range.0.0 <= last => (range, &mut old),
+                (_, Some(range)) if range.0.0 <= last => (range, &mut new),
                 _ => break,
             };
-            last = last.max(list.0.1);
-            *at += 1;
+            last = last.max(range.0.1);
+            *count += 1;
         }
-        let group = Group {
-            removed: (first_present as u32, at_present as u32),
-            added: (first_wanted as u32, at_wanted as u32),
-        };
-        if !matches!((group.removed(present), group.added(wanted)), ([old], [new]) if is_same(old, new)) {
-            groups.push(group);
+        let (removed, added);
+        (removed, present) = present.split_at(old);
+        (added, wanted) = wanted.split_at(new);
+        if !matches!((removed, added), ([old], [new]) if is_same(old, new)) {
+            groups.push(Group { removed, added });
         }
     }
-    groups.sort_by_key(Group::growth);
+    groups.sort_by_key(|group| group.added.len().cast_signed() - group.removed.len().cast_signed());
     groups
 }
 
@@ -82,7 +66,7 @@ mod tests {
 
     fn shown(present: &[Element], wanted: &[Element]) -> Vec<(Vec<u128>, Vec<u128>)> {
         let firsts = |elements: &[Element]| elements.iter().map(|element| element.0.0).collect();
-        let shown = |group: &Group| (firsts(group.removed(present)), firsts(group.added(wanted)));
+        let shown = |group: &Group| (firsts(group.removed), firsts(group.added));
         changes(present, wanted).iter().map(shown).collect()
     }
 
@@ -130,8 +114,8 @@ mod tests {
             let most = present.len().max(wanted.len());
             let mut now = present.clone();
             for group in changes(&present, &wanted) {
-                now.retain(|element| !group.removed(&present).contains(element));
-                now.extend(group.added(&wanted));
+                now.retain(|element| !group.removed.contains(element));
+                now.extend(group.added);
                 prop_assert!(now.len() <= most);
                 for address in 0..400 {
                     let held = holds(&now, address);

@@ -127,7 +127,7 @@ pub fn build(spec: &Spec, blocks: &[Blocked]) -> String {
         egress(outside, spec.log.as_ref(), &mut text);
     }
     text.push_str("}\n");
-    if spec.guard.as_ref().is_some_and(|guard| guard.enforce) {
+    if spec.enforces() {
         add(blocks, &mut text);
     }
     text
@@ -138,22 +138,21 @@ fn sets(guard: &GuardSpec, blocks: usize, text: &mut String) {
     let most = guard.size.max(u32::try_from(blocks).unwrap_or(u32::MAX));
     for (place, kind) in ["ipv4_addr", "ipv6_addr"].into_iter().enumerate() {
         let size = most.saturating_add(most / 4).saturating_add(SLACK);
-        let (blocked, peers, served) = (BLOCKED[place], PEERS[place], SERVED[place]);
-        let (openers, networks) = (OPENERS[place], NETWORKS[place]);
         // A range has two elements: its first address, and the one after its last.
         let network_size = 2 * MAX_RANGES as u32 + SLACK;
-        let _ = write!(
-            text,
-            "\tset {blocked} {{\n\t\ttype {kind}\n\t\tsize {size}\n\t\tflags timeout\n\t\tcounter\n\t}}\n\
-             \tset {peers} {{\n\t\ttype {kind}\n\t\tsize {MAX_PEERS}\n\t\tflags dynamic,timeout\n\
-             \t\ttimeout 1h\n\t}}\n\
-             \tset {served} {{\n\t\ttype {kind} . inet_proto . inet_service\n\t\tsize {MAX_SERVED}\n\
-             \t\tflags dynamic,timeout\n\t\ttimeout 1d\n\t}}\n\
-             \tset {openers} {{\n\t\ttype {kind}\n\t\tsize {MAX_OPENERS}\n\t\tflags dynamic,timeout\n\
-             \t\ttimeout 20m\n\t}}\n\
-             \tset {networks} {{\n\t\ttype {kind}\n\t\tsize {network_size}\n\t\tflags interval,timeout\n\
-             \t\tcounter\n\t}}\n"
-        );
+        for (set, further, size, flags, last) in [
+            (BLOCKED, "", size, "timeout", "counter"),
+            (PEERS, "", MAX_PEERS, "dynamic,timeout", "timeout 1h"),
+            (SERVED, " . inet_proto . inet_service", MAX_SERVED, "dynamic,timeout", "timeout 1d"),
+            (OPENERS, "", MAX_OPENERS, "dynamic,timeout", "timeout 20m"),
+            (NETWORKS, "", network_size, "interval,timeout", "counter"),
+        ] {
+            let set = set[place];
+            let _ = write!(
+                text,
+                "\tset {set} {{\n\t\ttype {kind}{further}\n\t\tsize {size}\n\t\tflags {flags}\n\t\t{last}\n\t}}\n"
+            );
+        }
     }
     let _ = write!(text, "\tcounter {PEERS_LIMITED} {{\n\t}}\n\tcounter {PEERS_FULL} {{\n\t}}\n");
 }
@@ -187,10 +186,7 @@ fn judging(guard: &GuardSpec, log: Option<&LogSpec>, text: &mut String) {
     let (mut counted, mut comment) = (String::new(), String::new());
     if let Some(LogSpec { group, zone }) = log {
         let named = zone.as_ref().map(|zone| format!("{zone} ")).unwrap_or_default();
-        counted = format!(
-            "log group {group} prefix \"drop {named}blocked: \" snaplen {COPY_RANGE} \
-             queue-threshold {QUEUE_THRESHOLD} "
-        );
+        counted = format!("{} ", log_statement(*group, &format!("drop {named}blocked")));
         comment = zone.as_ref().map(|zone| format!(" comment \"fwstat {zone}\"")).unwrap_or_default();
     }
     let which = if guard.all {
@@ -288,6 +284,10 @@ fn remembering(guard: &GuardSpec, text: &mut String) {
     );
 }
 
+fn log_statement(group: u16, prefix: &str) -> String {
+    format!("log group {group} prefix \"{prefix}: \" snaplen {COPY_RANGE} queue-threshold {QUEUE_THRESHOLD}")
+}
+
 fn names(interfaces: &[String]) -> String {
     let names: Vec<String> = interfaces.iter().map(|name| format!("\"{name}\"")).collect();
     names.join(", ")
@@ -296,12 +296,8 @@ fn names(interfaces: &[String]) -> String {
 /// Before fw4's chains, so that what these refuse is seen too; fw4 logs it by its own rules.
 fn egress(outside: &[String], log: Option<&LogSpec>, text: &mut String) {
     let names = names(outside);
-    let logged = log.map_or(String::new(), |LogSpec { group, .. }| {
-        format!(
-            "\t\t{WATCHED_RATE} log group {group} prefix \"fwstat egress: \" snaplen {COPY_RANGE} \
-             queue-threshold {QUEUE_THRESHOLD}\n"
-        )
-    });
+    let logged = log.map(|log| format!("\t\t{WATCHED_RATE} {}\n", log_statement(log.group, "fwstat egress")));
+    let logged = logged.unwrap_or_default();
     let _ = write!(
         text,
         "\tchain watched {{\n\t\tcounter comment \"fwstat egress\"\n{logged}\t}}\n\
@@ -357,11 +353,8 @@ pub fn key(source: Source) -> Vec<u8> {
 
 /// The source of an element's key in network byte order (4 or 16 bytes); `None`: another length.
 pub fn source_of(key: &[u8]) -> Option<Source> {
-    if let Ok(bits) = <[u8; 4]>::try_from(key) {
-        return Some(Source::V4(u32::from_be_bytes(bits)));
-    }
-    let bits = <[u8; 16]>::try_from(key).ok()?;
-    Some(Source::V6((u128::from_be_bytes(bits) >> 64) as u64))
+    let address = address_of(key)?;
+    Some(if key.len() == 4 { Source::V4(address as u32) } else { Source::V6((address >> 64) as u64) })
 }
 
 /// A served port as the key of an element: fields in network byte order, each filled up to 32 bits.
@@ -372,16 +365,10 @@ pub fn served_key(address: &[u8], protocol: u8, port: u16) -> Vec<u8> {
 
 /// A range as keys of an interval set: its first address and the one after its last, if there is one.
 pub fn range_keys(range: Range) -> (usize, Vec<u8>, Option<Vec<u8>>) {
-    match as_v4(range) {
-        Some((first, last)) => {
-            let behind = last.checked_add(1).map(|behind| behind.to_be_bytes().to_vec());
-            (0, first.to_be_bytes().to_vec(), behind)
-        }
-        None => {
-            let behind = range.1.checked_add(1).map(|behind| behind.to_be_bytes().to_vec());
-            (1, range.0.to_be_bytes().to_vec(), behind)
-        }
-    }
+    // Of an IPv4 address only the last four bytes are the key.
+    let (family, start) = if as_v4(range).is_some() { (0, 12) } else { (1, 0) };
+    let key = |address: u128| address.to_be_bytes()[start..].to_vec();
+    (family, key(range.0), (range.1 < last_address(NETWORKS[family])).then(|| key(range.1 + 1)))
 }
 
 /// The address of an element's key in network byte order (4 or 16 bytes), as in a [`Range`]; `None`: another length.

@@ -19,7 +19,7 @@ fn enter_netns() -> bool {
 }
 
 fn turn(sync: &mut NftSync, guard: &mut Guard, boot_ms: u64) {
-    sync.turn(Now { boot_ms, wall: 0 }, None, guard);
+    sync.turn(When { now_ms: boot_ms, ..When::default() }, guard);
 }
 
 /// Turns, on the clock that begins at `began`, until something is so.
@@ -63,7 +63,7 @@ fn a_table_that_a_killed_daemon_left_is_taken_away_where_nothing_is_guarded() {
 #[test]
 fn without_a_table_no_changes_are_queued() {
     let (mut sync, mut guard) = (NftSync::new(), on());
-    guard.block(0, None, None, request()).unwrap();
+    guard.block(When::default(), request()).unwrap();
     guard.changes().iter().for_each(|change| sync.note(change));
     assert!(sync.pending.is_empty() && sync.is_pending(request().source));
 }
@@ -81,7 +81,7 @@ fn the_table_that_is_there_takes_blocks_while_nft_cannot_make_another() {
     sync.set(Spec { guard: Some(spec("a-very-long-name-of-wan")), ..Spec::default() });
     until(began, &mut sync, &mut guard, &|sync| sync.why.is_some());
     let source = request().source;
-    guard.block(0, None, None, request()).unwrap();
+    guard.block(When::default(), request()).unwrap();
     guard.changes().iter().for_each(|change| sync.note(change));
     turn(&mut sync, &mut guard, 0);
     let mut blocked = Vec::new();
@@ -97,7 +97,7 @@ fn another_table_counts_on_what_blocks_drop() {
     let (mut sync, mut guard) = (NftSync::new(), on());
     let began = Instant::now();
     let source = request().source;
-    guard.block(0, None, None, request()).unwrap();
+    guard.block(When::default(), request()).unwrap();
     sync.set(Spec { guard: Some(spec("wan")), ..Spec::default() });
     until(began, &mut sync, &mut guard, &|sync| sync.builds == 1);
     let words = "add element inet fwstat blocked4 { 198.51.100.7 counter packets 40 bytes 40 timeout 60s }";

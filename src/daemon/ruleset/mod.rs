@@ -5,6 +5,8 @@
 
 mod read;
 
+use serde_json::Value;
+
 use crate::event::small_map::SmallMap;
 
 /// Most rules that are read; the others are one place without a number.
@@ -51,34 +53,26 @@ enum Verdict {
     Map,
 }
 
-/// The family, table and name of a chain.
-type ChainKey = (String, String, String);
-
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct Limit {
-    rate: u64,
-    burst: u64,
-    per: String,
+/// A chain, a map or a named counter of a table.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+struct Chain {
+    family: String,
+    table: String,
+    name: String,
 }
 
-#[derive(Debug, Default)]
-enum Counter {
-    #[default]
-    None,
-    Own(u64),
-    /// See [`Ruleset::counters`].
-    Named(String),
+impl Chain {
+    fn is_fw4(&self) -> bool {
+        self.table == "fw4" && self.family == "inet"
+    }
 }
 
 #[derive(Debug, Default)]
 struct Rule {
-    /// See [`Reading::id`].
-    id: u64,
-    family: String,
-    table: String,
-    chain: String,
+    chain: Chain,
     comment: String,
-    counter: Counter,
+    /// Its own counter or a named one.
+    counter: Option<Reading>,
     verdict: Verdict,
     /// The chain of a jump, or the name of a map.
     target: String,
@@ -86,7 +80,8 @@ struct Rule {
     logs: bool,
     /// The NFLOG group that it logs to.
     nflog: Option<u64>,
-    limit: Option<Limit>,
+    /// Rate, burst and unit of time of its limit.
+    limit: Option<[Value; 3]>,
     /// Has a verdict map.
     has_map: bool,
     /// Has a limit of any kind.
@@ -112,13 +107,8 @@ impl Rule {
         self.nflog.is_some() && self.nflog == read.nflog.map(u64::from)
     }
 
-    /// Its chain: family, table and name.
-    fn chain_key(&self) -> (&str, &str, &str) {
-        (&self.family, &self.table, &self.chain)
-    }
-
-    fn is_fw4(&self) -> bool {
-        self.table == "fw4" && self.family == "inet"
+    fn packets(&self) -> Option<Vec<Reading>> {
+        self.counter.map(|reading| vec![reading])
     }
 
     fn refuses(&self) -> bool {
@@ -141,12 +131,12 @@ pub struct Ruleset {
     rules: Vec<Rule>,
     /// Handles of the tables, by family and name.
     tables: Vec<(String, String, u64)>,
-    /// Named counters, by family, table and name with spaces between them.
-    counters: SmallMap<String, Reading>,
+    /// Named counters.
+    counters: SmallMap<Chain, Reading>,
     /// Base chains that no inbound packet passes.
-    outbound: Vec<ChainKey>,
+    outbound: Vec<Chain>,
     /// Base chains that inbound packets pass, and whether they drop at their end.
-    inbound: Vec<(ChainKey, bool)>,
+    inbound: Vec<(Chain, bool)>,
     /// fw4's chain forward drops at its end, or rejects just before.
     forward_refuses: bool,
     /// There were more rules than are read.
@@ -166,10 +156,10 @@ impl Ruleset {
     /// The counters of our rules.
     pub fn counted(&self) -> SmallMap<Place, Vec<Reading>> {
         let mut counted = SmallMap::new();
-        for rule in self.rules.iter().filter(|rule| !matches!(rule.counter, Counter::None)) {
-            if let Some(place) = place_of(&rule.comment) {
+        for rule in &self.rules {
+            if let (Some(packets), Some(place)) = (rule.packets(), place_of(&rule.comment)) {
                 // Two rules share the counter of a zone.
-                add_new(counted.or_default(place), self.packets(rule).unwrap_or_default());
+                add_new(counted.or_default(place), packets);
             }
         }
         counted
@@ -177,31 +167,20 @@ impl Ruleset {
 
     /// All counters, in the order of their numbers.
     pub fn readings(&self) -> Vec<Reading> {
-        let own = self.rules.iter().filter_map(|rule| match rule.counter {
-            Counter::Own(packets) => Some(Reading { id: rule.id, packets }),
-            _ => None,
-        });
-        let mut readings: Vec<Reading> = own.chain(self.counters.values().copied()).collect();
+        let of_rules = self.rules.iter().filter_map(|rule| rule.counter);
+        let mut readings: Vec<Reading> = of_rules.chain(self.counters.values().copied()).collect();
         readings.sort_unstable_by_key(|reading| reading.id);
+        readings.dedup_by_key(|reading| reading.id);
         readings
-    }
-
-    fn packets(&self, rule: &Rule) -> Option<Vec<Reading>> {
-        let reading = match &rule.counter {
-            Counter::Own(packets) => Some(Reading { id: rule.id, packets: *packets }),
-            Counter::Named(name) => self.counters.get(name).copied(),
-            Counter::None => None,
-        };
-        reading.map(|reading| vec![reading])
     }
 
     /// Asks once for each named verdict map whether an element of it drops: by family, table and name, `None` if that is
     /// unknown.
     pub fn resolve_maps(&mut self, drops: &mut dyn FnMut(&str, &str, &str) -> Option<bool>) {
-        let mut known: SmallMap<ChainKey, bool> = SmallMap::new();
+        let mut known: SmallMap<Chain, bool> = SmallMap::new();
         for rule in self.rules.iter_mut().filter(|rule| rule.verdict == Verdict::Map) {
-            let map = (rule.family.clone(), rule.table.clone(), std::mem::take(&mut rule.target));
-            let ask = || drops(&map.0, &map.1, &map.2) != Some(false);
+            let map = Chain { name: std::mem::take(&mut rule.target), ..rule.chain.clone() };
+            let ask = || drops(&map.family, &map.table, &map.name) != Some(false);
             let refuses = known.get(&map).copied().unwrap_or_else(ask);
             rule.verdict = if refuses { Verdict::Drop } else { Verdict::Other };
             known.insert(map, refuses);
@@ -211,100 +190,94 @@ impl Ruleset {
     /// Where packets are refused that no rule of ours logs one by one. `zones`: the counted ones.
     pub fn unseen(&self, zones: &[String], read: Read) -> Vec<Unseen> {
         let logd = read.logd;
-        let mut places = UnseenSums::default();
-        let fw4: Vec<&Rule> = self.rules.iter().filter(|rule| rule.is_fw4()).collect();
-        let ours = |chain: &str, comment: &str| {
-            fw4.iter().find(|rule| rule.chain == chain && rule.comment == comment).copied()
-        };
+        let mut rows = Vec::new();
+        let mut add = |place: String, packets| add_unseen(&mut rows, place, packets);
+        let (fw4, others): (Vec<_>, Vec<_>) = self.rules.iter().partition(|rule| rule.chain.is_fw4());
+        let ours = |chain: &str, comment: &str| of_chain(&fw4, chain).find(|rule| rule.comment == comment);
         // A rule of fwstat that only counts gives a sum.
-        let sum = |rule: Option<&Rule>| rule.and_then(|rule| self.packets(rule));
+        let sum = |rule: Option<&Rule>| rule.and_then(Rule::packets);
         let sees = |rule: Option<&Rule>| rule.is_some_and(|rule| rule.logs_to_nflog(read));
-        let logs = |chain: &str| fw4.iter().any(|rule| rule.chain == chain && rule.logs && rule.refuses());
+        let logs = |chain: &str| logd && of_chain(&fw4, chain).any(|rule| rule.logs && rule.refuses());
         // Whether the chain ends in fw4's jump to this chain of a policy.
         let ends_in = |chain: &str, target: &str| {
-            fw4.iter().any(|rule| rule.chain == chain && rule.target == target && rule.comment.is_empty())
+            of_chain(&fw4, chain).any(|rule| rule.target == target && rule.comment.is_empty())
         };
 
-        let limit = |rule: &&&Rule| rule.chain == "syn_flood" && rule.limit.is_some();
-        if let Some(syn_flood) = fw4.iter().find(limit) {
+        if let Some(syn_flood) = of_chain(&fw4, "syn_flood").find(|rule| rule.limit.is_some()) {
             let twin = ours("input", "fwstat rule syn_flood").filter(|twin| twin.limit == syn_flood.limit);
             if !sees(twin) {
-                places.add("the SYN flood protection (chain syn_flood)".into(), sum(twin));
+                add("the SYN flood protection (chain syn_flood)".into(), sum(twin));
             }
         }
         for chain in ["input", "forward"] {
-            let drops = |rule: &&Rule| rule.chain == chain && rule.verdict == Verdict::InvalidDrop;
             let rule = ours(chain, "fwstat rule invalid");
-            if fw4.iter().copied().any(|rule| drops(&rule)) && !sees(rule) {
-                places.add(format!("drop_invalid (chain {chain})"), sum(rule));
+            if of_chain(&fw4, chain).any(|rule| rule.verdict == Verdict::InvalidDrop) && !sees(rule) {
+                add(format!("drop_invalid (chain {chain})"), sum(rule));
             }
         }
         for zone in zones {
+            let (input, forward) = (format!("input_{zone}"), format!("forward_{zone}"));
             let name = format!("fwstat {zone}");
-            let input = ours(&format!("input_{zone}"), &name);
+            let (our_input, our_forward) = (ours(&input, &name), ours(&forward, &name));
             for verdict in ["reject", "drop"] {
                 let target = format!("{verdict}_from_{zone}");
-                let seen = sees(input) || (logd && logs(&target));
-                if ends_in(&format!("input_{zone}"), &target) && !seen {
-                    places.add(format!("the input policy of zone {zone}"), sum(input));
+                if ends_in(&input, &target) && !sees(our_input) && !logs(&target) {
+                    add(format!("the input policy of zone {zone}"), sum(our_input));
                 }
             }
-            let forward = ours(&format!("forward_{zone}"), &name).or(ours("forward", "fwstat rule forward"));
+            let our_rule = our_forward.or(ours("forward", "fwstat rule forward"));
             // fw4's own at the end of the chain, not an owner's for some of the packets.
-            let is_log = |rule: &&&Rule| {
+            let is_log = |rule: &Rule| {
                 rule.logs && !rule.is_limited && rule.verdict == Verdict::Other && rule.comment.is_empty()
             };
-            let chain = format!("forward_{zone}");
-            let log = fw4.iter().filter(is_log).any(|rule| rule.chain == chain);
-            if self.forward_refuses && !sees(forward) && !(logd && log) {
-                places.add(format!("forwarding from zone {zone}"), sum(forward));
+            if self.forward_refuses && !sees(our_rule) && !(logd && of_chain(&fw4, &forward).any(is_log)) {
+                add(format!("forwarding from zone {zone}"), sum(our_rule));
             }
             for verdict in ["reject", "drop"] {
                 // Out through the zone it came from: a rule of fwstat in forward_Z sees it.
-                let (chain, target) = (format!("forward_{zone}"), format!("{verdict}_to_{zone}"));
-                let seen = sees(ours(&chain, &name)) || (logd && logs(&target));
-                if ends_in(&chain, &target) && !seen {
-                    let packets = fw4.iter().filter(|rule| rule.chain == target && rule.refuses());
-                    let packets = packets.map(|rule| self.packets(rule)).reduce(both).flatten();
-                    places.add(format!("the forward policy of zone {zone} for its own interfaces"), packets);
+                let target = format!("{verdict}_to_{zone}");
+                if ends_in(&forward, &target) && !sees(our_forward) && !logs(&target) {
+                    let packets = of_chain(&fw4, &target).filter(|rule| rule.refuses()).map(Rule::packets);
+                    let packets = packets.reduce(both).flatten();
+                    add(format!("the forward policy of zone {zone} for its own interfaces"), packets);
                 }
             }
         }
         for (at, rule) in fw4.iter().enumerate() {
-            if self.is_refusing_rule(rule, zones, read, &fw4[..at])
-                && !(logd && (rule.logs || logs(&rule.target)))
-            {
-                places.add(name_of(rule), self.packets(rule));
+            let is_logged = (logd && rule.logs) || logs(&rule.target);
+            if self.is_refusing_rule(rule, zones, read, &fw4[..at]) && !is_logged {
+                add(name_of(rule), rule.packets());
             }
         }
-        for (at, rule) in self.rules.iter().enumerate().filter(|(_, rule)| !rule.is_fw4()) {
-            if self.is_foreign(rule, read, &self.rules[..at]) && !(logd && rule.logs) {
-                places.add(format!("table {} {}", rule.family, rule.table), self.packets(rule));
+        for (at, rule) in others.iter().enumerate() {
+            if self.is_foreign(rule, read, &others[..at]) && !(logd && rule.logs) {
+                add(format!("table {} {}", rule.chain.family, rule.chain.table), rule.packets());
             }
         }
-        let dropping =
-            self.inbound.iter().filter(|(chain, drops)| *drops && self.is_unseen_policy(chain, read));
-        for ((family, table, chain), _) in dropping {
-            places.add(format!("the policy of chain {chain} in table {family} {table}"), None);
+        for (chain, _) in self.inbound.iter().filter(|(_, drops)| *drops) {
+            if self.is_unseen_policy(chain, read) {
+                let Chain { family, table, name } = chain;
+                add(format!("the policy of chain {name} in table {family} {table}"), None);
+            }
         }
         if self.cut {
-            places.add("rules beyond the first 2048".into(), None);
+            add("rules beyond the first 2048".into(), None);
         }
-        places.rows
+        rows
     }
 
     /// Whether a rule of fw4's table, the owner's or an include's, refuses packets of a counted zone before a rule of
     /// fwstat has seen them. `before`: the rules before it.
     fn is_refusing_rule(&self, rule: &Rule, zones: &[String], read: Read, before: &[&Rule]) -> bool {
-        let handles_flows = matches!(rule.chain.as_str(), "input" | "forward" | "output");
+        let chain = rule.chain.name.as_str();
+        let handles_flows = matches!(chain, "input" | "forward" | "output");
         let is_drop_invalid = rule.verdict == Verdict::InvalidDrop && handles_flows;
         if !rule.refuses() || is_drop_invalid || rule.sees(read) {
             return false;
         }
-        let zone = |start: &str| {
-            rule.chain.strip_prefix(start).is_some_and(|name| zones.iter().any(|zone| zone == name))
-        };
-        if matches!(rule.chain.as_str(), "input" | "forward") {
+        let zone =
+            |start: &str| chain.strip_prefix(start).is_some_and(|name| zones.iter().any(|zone| zone == name));
+        if matches!(chain, "input" | "forward") {
             // At the chain's end are packets that fwstat's rules of the zones have seen, and those of interfaces in no
             // zone.
             return !(rule.target == "handle_reject" && rule.comment.is_empty());
@@ -316,37 +289,31 @@ impl Ruleset {
             return !last && !seen;
         }
         // An owner's base chain can have a name that begins as those of fw4's zones.
-        let is_base = self.inbound.iter().any(|(chain, _)| is_key(chain, rule));
-        (is_base || !is_of_fw4(&rule.chain)) && !self.is_outbound(rule)
+        let is_base = self.inbound.iter().any(|(chain, _)| *chain == rule.chain);
+        (is_base || !is_of_fw4(chain)) && !self.outbound.contains(&rule.chain)
     }
 
     /// Whether it is another table's rule that can refuse inbound packets. `before`: the rules before it.
-    fn is_foreign(&self, rule: &Rule, read: Read, before: &[Rule]) -> bool {
-        let sees_chain = |ours: &Rule| ours.sees(read) && ours.chain_key() == rule.chain_key();
-        let seen = rule.sees(read) || before.iter().any(sees_chain);
+    fn is_foreign(&self, rule: &Rule, read: Read, before: &[&Rule]) -> bool {
+        let Chain { family, table, .. } = &rule.chain;
+        let seen = rule.sees(read) || before.iter().any(|ours| ours.chain == rule.chain && ours.sees(read));
         // With several zones its rule has no comment.
-        let guard = rule.family == "inet" && rule.table == "fwstat" && rule.logs_to_nflog(read);
+        let guard = family == "inet" && table == "fwstat" && rule.logs_to_nflog(read);
         let refuses = rule.verdict != Verdict::Jump && rule.refuses();
-        has_packets(&rule.family) && refuses && !guard && !seen && !self.is_outbound(rule)
+        has_packets(family) && refuses && !guard && !seen && !self.outbound.contains(&rule.chain)
     }
 
     /// Whether no rule of ours sees what a base chain drops at its end. What reaches the end of fw4's is in no zone, or was
     /// seen in a zone's chain.
-    fn is_unseen_policy(&self, chain: &ChainKey, read: Read) -> bool {
-        let key = (&chain.0[..], &chain.1[..], &chain.2[..]);
-        let is_fw4 = matches!(key, ("inet", "fw4", "input" | "forward"));
-        let seen = self.rules.iter().any(|ours| ours.sees(read) && ours.chain_key() == key);
-        has_packets(key.0) && !is_fw4 && !seen
-    }
-
-    fn is_outbound(&self, rule: &Rule) -> bool {
-        self.outbound.iter().any(|chain| is_key(chain, rule))
+    fn is_unseen_policy(&self, chain: &Chain, read: Read) -> bool {
+        let is_fw4 = chain.is_fw4() && matches!(chain.name.as_str(), "input" | "forward");
+        let seen = self.rules.iter().any(|ours| ours.chain == *chain && ours.sees(read));
+        has_packets(&chain.family) && !is_fw4 && !seen
     }
 }
 
-/// Whether it is the rule's chain.
-fn is_key((family, table, name): &ChainKey, rule: &Rule) -> bool {
-    (&family[..], &table[..], &name[..]) == rule.chain_key()
+fn of_chain<'r>(rules: &[&'r Rule], chain: &str) -> impl Iterator<Item = &'r Rule> {
+    rules.iter().copied().filter(move |rule| rule.chain.name == chain)
 }
 
 /// Whether the tables of a family take IP packets that are routed or for the router.
@@ -384,7 +351,7 @@ fn name_of(rule: &Rule) -> String {
     let most = if rule.target.contains("_to_") { " (at most)" } else { "" };
     match rule.comment.strip_prefix("!fw4: ") {
         Some(name) => format!("rule '{name}'{most}"),
-        None => format!("a rule in chain {}{most}", rule.chain),
+        None => format!("a rule in chain {}{most}", rule.chain.name),
     }
 }
 
@@ -397,28 +364,20 @@ fn place_of(comment: &str) -> Option<Place> {
     })
 }
 
-/// Collects unseen rules and chains. Entries with the same name are merged and their counters added; entries that share
-/// a counter are merged, so that it counts once.
-#[derive(Default)]
-struct UnseenSums {
-    rows: Vec<Unseen>,
-}
-
-impl UnseenSums {
-    fn add(&mut self, place: String, packets: Option<Vec<Reading>>) {
-        if let Some(row) = self.rows.iter_mut().find(|row| row.place == place) {
-            row.packets = both(row.packets.take(), packets);
-        } else if let Some(row) = self.rows.iter_mut().find(|row| packets.is_some() && row.packets == packets)
-        {
-            if row.place.len() < LONG_NAME {
-                row.place = format!("{} and {place}", row.place);
-            }
-        } else if self.rows.len() < MAX_PLACES {
-            self.rows.push(Unseen { place, packets });
-        } else if let Some(last) = self.rows.last_mut() {
-            last.place = "further rules".into();
-            last.packets = both(last.packets.take(), packets);
+/// Adds a rule or chain to the unseen ones. Entries with the same name are merged and their counters added; entries that
+/// share a counter are merged, so that it counts once.
+fn add_unseen(rows: &mut Vec<Unseen>, place: String, packets: Option<Vec<Reading>>) {
+    if let Some(row) = rows.iter_mut().find(|row| row.place == place) {
+        row.packets = both(row.packets.take(), packets);
+    } else if let Some(row) = rows.iter_mut().find(|row| packets.is_some() && row.packets == packets) {
+        if row.place.len() < LONG_NAME {
+            row.place = format!("{} and {place}", row.place);
         }
+    } else if rows.len() < MAX_PLACES {
+        rows.push(Unseen { place, packets });
+    } else if let Some(last) = rows.last_mut() {
+        last.place = "further rules".into();
+        last.packets = both(last.packets.take(), packets);
     }
 }
 

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::{Counter, Limit, MAX_RULES, OURS, Reading, Rule, Ruleset, Verdict};
+use super::{Chain, MAX_RULES, OURS, Reading, Rule, Ruleset, Verdict};
 
 /// A longer object is not parsed: its tree takes up to thirty times the bytes of its text.
 const MAX_OBJECT: usize = 32 << 10;
@@ -40,10 +40,9 @@ impl Ruleset {
             "rule" => self.add_rule(object)?,
             "chain" => self.add_chain(object)?,
             "counter" if self.counters.len() < MAX_RULES => {
-                let (family, table) = (text(object, "family")?, text(object, "table")?);
-                let id = self.id(&family, &table, count(object, "handle")?);
-                let reading = Reading { id, packets: count(object, "packets")? };
-                self.counters.insert(format!("{family} {table} {}", text(object, "name")?), reading);
+                let counter = chain(object, "name")?;
+                let id = self.id(&counter.family, &counter.table, count(object, "handle")?);
+                self.counters.insert(counter, Reading { id, packets: count(object, "packets")? });
             }
             _ => {}
         }
@@ -57,23 +56,21 @@ impl Ruleset {
     }
 
     fn add_rule(&mut self, object: &Value) -> Option<()> {
-        let (family, table) = (text(object, "family")?, text(object, "table")?);
-        let mut rule = Rule {
-            id: self.id(&family, &table, count(object, "handle")?),
-            family,
-            table,
-            chain: text(object, "chain")?,
-            comment: text(object, "comment")?,
-            ..Rule::default()
-        };
+        let chain = chain(object, "chain")?;
+        let id = self.id(&chain.family, &chain.table, count(object, "handle")?);
+        let mut rule = Rule { chain, comment: text(object, "comment")?, ..Rule::default() };
         for statement in object["expr"].as_array().into_iter().flatten() {
             for (key, value) in statement.as_object().into_iter().flatten() {
-                rule.add_statement(key, value)?;
+                if key == "counter" {
+                    rule.counter = self.counter(&rule.chain, id, value)?;
+                } else {
+                    rule.add_statement(key, value)?;
+                }
             }
         }
         if rule.has_map {
             // A counter does not tell what a map drops from what it accepts.
-            rule.counter = Counter::None;
+            rule.counter = None;
         }
         let matters = rule.refuses() || rule.logs || rule.limit.is_some() || rule.comment.starts_with(OURS);
         if matters && self.rules.len() < MAX_RULES {
@@ -84,13 +81,21 @@ impl Ruleset {
         Some(())
     }
 
+    /// The reading of a rule's statement `counter`; the inner `None`: no counter has this name. `id`: the rule's. Named
+    /// counters are listed before the rules of their table.
+    fn counter(&self, chain: &Chain, id: u64, value: &Value) -> Option<Option<Reading>> {
+        Some(match value.as_str() {
+            Some(name) => self.counters.get(&Chain { name: name.into(), ..chain.clone() }).copied(),
+            None => Some(Reading { id, packets: count(value, "packets")? }),
+        })
+    }
+
     fn add_chain(&mut self, object: &Value) -> Option<()> {
-        let (family, table, name) = (text(object, "family")?, text(object, "table")?, text(object, "name")?);
-        if family == "inet" && table == "fw4" && name == "forward" {
-            self.forward_refuses = text(object, "policy")? == "drop";
-        }
+        let chain = chain(object, "name")?;
         let (hook, drops) = (text(object, "hook")?, text(object, "policy")? == "drop");
-        let chain = (family, table, name);
+        if chain.is_fw4() && chain.name == "forward" {
+            self.forward_refuses = drops;
+        }
         let has_room = self.outbound.len() + self.inbound.len() < MAX_RULES;
         match hook.as_str() {
             // Not a base chain.
@@ -109,18 +114,12 @@ impl Rule {
         let is_match = key == "xt" && value["type"] != "target";
         if is_match || matches!(key, "match" | "limit" | "ct count" | "quota" | "set" | "meter") {
             // A counter before a condition also counts what the rule lets through.
-            self.counter = Counter::None;
+            self.counter = None;
         }
         match key {
             "drop" => self.verdict = Verdict::Drop,
             "reject" => self.verdict = Verdict::Reject,
             "jump" | "goto" => (self.verdict, self.target) = (Verdict::Jump, text(value, "target")?),
-            "counter" => {
-                self.counter = match value {
-                    Value::String(name) => Counter::Named(format!("{} {} {name}", self.family, self.table)),
-                    value => Counter::Own(count(value, "packets")?),
-                };
-            }
             // A target of iptables, as nft prints what iptables-nft made.
             "xt" if !is_match && matches!(value["name"].as_str(), Some("REJECT" | "TARPIT")) => {
                 self.verdict = Verdict::Reject;
@@ -128,8 +127,7 @@ impl Rule {
             "log" if value.get("group").is_some() => self.nflog = Some(count(value, "group")?),
             "log" => self.logs = true,
             "limit" if value.is_object() => {
-                let (rate, burst) = (count(value, "rate")?, count(value, "burst")?);
-                self.limit = Some(Limit { rate, burst, per: text(value, "per")? });
+                self.limit = Some(["rate", "burst", "per"].map(|key| value[key].clone()));
             }
             "vmap" => {
                 self.has_map = true;
@@ -149,6 +147,11 @@ impl Rule {
         }
         Some(())
     }
+}
+
+/// A table's object with its name at this key.
+fn chain(object: &Value, name: &str) -> Option<Chain> {
+    Some(Chain { family: text(object, "family")?, table: text(object, "table")?, name: text(object, name)? })
 }
 
 /// A text; empty without the key, `None` if the value is something else.

@@ -1,12 +1,16 @@
 use super::*;
 use crate::event::Address;
-use crate::guard::ledger::Lengths;
 use crate::guard::networks::NetworkBlock;
+use crate::guard::{Lengths, When};
 use crate::guard::{Limit, Pool};
 use crate::query::target::Target;
 use proptest::prelude::*;
 
 const WALL: i64 = 1_790_000_000;
+
+fn when(now_ms: u64, wall: Option<i64>) -> When {
+    When { now_ms, wall, today: None }
+}
 
 fn suspect(source: Source, rule: Rule) -> Suspect {
     let window_ms = Limit { count: 5, window_ms: 600_000 }.window_ms;
@@ -17,19 +21,19 @@ fn suspect(source: Source, rule: Rule) -> Suspect {
 
 fn ledger() -> Ledger {
     let mut ledger = Ledger::default();
-    ledger.set_lengths(Lengths { first_ms: 3_600_000, cap_ms: 604_800_000, max_blocks: 100 });
+    ledger.lengths = Lengths { first_ms: 3_600_000, cap_ms: 604_800_000, max_blocks: 100 };
     let (a, b, c) = (Source::V4(0xc633_6407), Source::V6(0x2001_0db8_0001_0002), Source::V4(7));
-    ledger.add(1_000_000, Some(WALL), &suspect(a, Rule::Login), None, false);
+    ledger.add(when(1_000_000, Some(WALL)), &suspect(a, Rule::Login), None, false);
     ledger.explain(
         a,
         Detail { words: None, lines: vec!["a line".into(), "é".into()], last: Some(Address::v4(7)) },
     );
-    ledger.add(1_000_500, None, &suspect(b, Rule::Hand), Some(60_000), false);
+    ledger.add(when(1_000_500, None), &suspect(b, Rule::Hand), Some(60_000), false);
     ledger.explain(b, Detail { words: Some("because".into()), ..Detail::default() });
-    ledger.add(1_000_600, None, &suspect(c, Rule::Flood), None, false);
+    ledger.add(when(1_000_600, None), &suspect(c, Rule::Flood), None, false);
     ledger.remove(1_001_000, c, End::Hand);
     let d = Source::V4(8);
-    ledger.add(1_000_700, None, &suspect(d, Rule::Hand), None, true);
+    ledger.add(when(1_000_700, None), &suspect(d, Rule::Hand), None, true);
     ledger.explain(d, Detail { words: Some("for now".into()), lines: vec!["left out".into()], last: None });
     ledger.remove(1_001_000, d, End::Protected(Protection::Caller));
     for (text, dry) in [("198.51.100.0/24", false), ("CN", true)] {
@@ -85,7 +89,7 @@ fn what_another_boot_left_is_older_than_a_copy_of_this_one() {
 
 #[test]
 fn every_end_is_read() {
-    for end in ENDS.into_iter().chain(Protection::ALL.map(End::Protected)) {
+    for end in ENDS.into_iter().chain(Protection::all().map(End::Protected)) {
         let mut ledger = ledger();
         for _ in 0..ENDED + 5 {
             let block = *ledger.blocks().next().unwrap();
@@ -123,9 +127,9 @@ fn after_a_reboot_what_was_left_is_left_and_less_if_the_clock_tells() {
 #[test]
 fn a_clock_that_was_corrected_since_a_block_began_ends_no_block_too_early() {
     let mut ledger = Ledger::default();
-    ledger.set_lengths(Lengths { first_ms: 3_600_000, cap_ms: 604_800_000, max_blocks: 100 });
+    ledger.lengths = Lengths { first_ms: 3_600_000, cap_ms: 604_800_000, max_blocks: 100 };
     // Then the clock was 20 hours behind.
-    ledger.add(1_000_000, Some(WALL - 72_000), &suspect(Source::V4(7), Rule::Flood), None, false);
+    ledger.add(when(1_000_000, Some(WALL - 72_000)), &suspect(Source::V4(7), Rule::Flood), None, false);
     let saved = moment("a", 1_600_000, Some(WALL));
     let saved_ledger = decode(encode(1, &saved, &ledger, (None, 0))).unwrap();
     let block = saved_ledger.at(&moment("b", 5_000, Some(WALL + 600))).blocks[0].0;
@@ -137,7 +141,7 @@ fn the_longest_ledger_that_can_be_comes_back() {
     let mut ledger = Ledger::default();
     // The most that the option max_blocks takes.
     let lengths = Lengths { first_ms: 1, cap_ms: 1, max_blocks: 16_384 };
-    ledger.set_lengths(lengths);
+    ledger.lengths = lengths;
     let mut services = Services::default();
     (0..4).for_each(|port| services.add(Service { protocol: 255, port: u16::MAX - port }));
     let (mut longest, mut ended) = (suspect(Source::V4(0), Rule::Flood), None);
@@ -147,7 +151,7 @@ fn the_longest_ledger_that_can_be_comes_back() {
     let rules = rules.flat_map(|(pool, rule)| std::iter::repeat_n(rule, lengths.limit(pool) as usize));
     for (number, rule) in (0..).zip(rules) {
         longest = Suspect { source: Source::V6(u64::MAX - number), rule, ..longest };
-        ended = Some(ledger.add(u64::MAX, Some(i64::MAX), &longest, None, false));
+        ended = Some(ledger.add(when(u64::MAX, Some(i64::MAX)), &longest, None, false));
     }
     let text = || "x".repeat(LONGEST_LINE);
     for number in 0..DETAILED as u64 {
