@@ -393,7 +393,7 @@ impl Core {
     /// The events to send now.
     pub(super) fn take_events(&mut self) -> Vec<Waiting> {
         let mut events = self.enforcer.take_events();
-        events.append(&mut self.notices.take());
+        events.append(&mut self.notices.waiting);
         events
     }
 
