@@ -286,9 +286,7 @@ impl Core {
         self.step(now);
         if now.boot_ms >= self.minute_at {
             self.minute_at = now.boot_ms.saturating_add(MINUTE_MS);
-            if let Some(changed) = self.zone.refresh() {
-                self.set_zone(now, changed);
-            }
+            self.refresh_zone(now);
             self.refresh_wan(now);
             self.running.take(&self.run);
             self.copy();
@@ -460,9 +458,7 @@ impl Core {
         (self.config, self.problems) = (config, problems);
         self.begin_question_anew();
         self.log.warn_each(now.boot_ms, self.problems.iter().cloned());
-        if let Some(changed) = self.zone.refresh() {
-            self.set_zone(now, changed);
-        }
+        self.refresh_zone(now);
         self.refresh_wan(now);
         self.countries.replace(Database::new(Path::new(&self.config.country_database)));
         self.asns = as_database(&self.config);

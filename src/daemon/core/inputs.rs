@@ -15,13 +15,10 @@ use crate::parse::line::Outcome;
 use crate::ubus::Status;
 
 impl Core {
-    /// Sets the time zone and its error.
-    pub(super) fn set_zone(
-        &mut self,
-        now: Now,
-        (calendar, wrong): (crate::event::calendar::Calendar, Option<String>),
-    ) {
-        self.log.info(now.boot_ms, &format!("the time zone is {} from now on", calendar.name()));
+    /// Reads the time zone again, and logs a change and its error.
+    pub(super) fn refresh_zone(&mut self, now: Now) {
+        let Some((calendar, wrong)) = self.zone.refresh() else { return };
+        self.log.write(now.boot_ms, &format!("the time zone is {} from now on", calendar.name()), false);
         if let Some(wrong) = wrong {
             self.log.warn(now.boot_ms, &wrong);
             self.problems.push(wrong);
@@ -32,7 +29,7 @@ impl Core {
 
     /// Takes netifd's present networks.
     pub(crate) fn note_networks(&mut self, now: Now, interfaces: Vec<Interface>) {
-        self.outside.set_networks(interfaces);
+        self.outside.answer = Some(interfaces);
         self.refresh_wan(now);
     }
 
@@ -160,7 +157,6 @@ mod tests {
 
     use super::*;
     use crate::event::Class;
-    use crate::event::calendar::Calendar;
     use crate::live::clock::BUILT;
     use crate::query::question::{Question, Topic};
 
@@ -251,7 +247,10 @@ mod tests {
         started
             .entry("sshd[9]: Connection closed by authenticating user root 203.0.113.5 port 4022 [preauth]");
         assert_eq!(started.logins(), 1);
-        started.core.set_zone(NOW, (Calendar::new("JST-9").unwrap(), None));
+        let zone = "config system\n\toption timezone 'JST-9'\n";
+        fs::write(started.directory.join("config/system"), zone).unwrap();
+        started.core.refresh_zone(NOW);
+        assert_eq!(started.core.engine.calendar().name(), "JST-9");
         started
             .entry("sshd[9]: Connection closed by authenticating user root 203.0.113.5 port 4022 [preauth]");
         started.entry("dropbear[7]: Login attempt for nonexistent user");
