@@ -82,7 +82,7 @@ pub fn run(paths: DaemonPaths) -> Result<(), String> {
         .map_err(|error| format!("cannot make {}: {error}", paths.run.display()))?;
     let Some(core) = start(&paths, &signals)? else { return Ok(()) };
     let mut daemon = Daemon {
-        feed: core.config.input.logd.then(|| LogFeed::resume(core.mark())),
+        feed: core.config.input.logd.then(|| LogFeed::resume(core.mark)),
         nflog: core.config.input.nflog.then(|| NflogInput::new(core.config.nflog_group)),
         bus: Connection::new(&paths.ubus),
         object: FwstatObject::default(),
@@ -248,7 +248,7 @@ impl Daemon {
             self.feed = None;
         } else if self.feed.is_none() {
             // The feed starts at the connection's greeting, so it is created again.
-            self.feed = Some(LogFeed::resume(self.core.mark()));
+            self.feed = Some(LogFeed::resume(self.core.mark));
             self.bus = Connection::new(self.bus.path());
             self.object = FwstatObject::default();
             self.netifd = Netifd::default();

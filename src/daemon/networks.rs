@@ -102,7 +102,8 @@ pub(super) struct NetworkBlocks {
     load_problem: Option<String>,
     /// Why the list is not on flash.
     not_stored: Option<String>,
-    answers: Vec<(u64, Answered)>,
+    /// Answers that are ready, with their numbers.
+    pub answers: Vec<(u64, Answered)>,
     database: PathBuf,
 }
 
@@ -225,11 +226,6 @@ impl NetworkBlocks {
         guard.unblock_network(now.boot_ms, target)
     }
 
-    /// Answers that are ready, with their numbers.
-    pub(super) fn take_answers(&mut self) -> Vec<(u64, Answered)> {
-        std::mem::take(&mut self.answers)
-    }
-
     /// Does everything that is due. Adds lines for the log to `sentences`.
     pub(super) fn turn(
         &mut self,
@@ -267,7 +263,7 @@ impl NetworkBlocks {
     fn store_file(&mut self, moment: &Moment, guard: &Guard, storage: &mut Storage) {
         let version = (guard.networks.version(), storage.openings);
         // What a command wrote meanwhile must be read first.
-        if self.stored == version || storage.is_released() {
+        if self.stored == version || storage.released {
             return;
         }
         let is_new = self.stored.0 != version.0 || !guard.networks.blocks().is_empty();
