@@ -2,7 +2,7 @@
 //!
 //! Takes UCI's `uhttpd` and `/proc/net/tcp`, gives single addresses. Changes nothing.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::IpAddr;
 use std::path::Path;
 
 use super::protected::text;
@@ -15,11 +15,8 @@ const ESTABLISHED: &str = "01";
 /// `directory`: UCI's.
 pub(super) fn of_the_web(directory: &Path) -> Vec<Prefix> {
     let ports = web_ports(&text(&directory.join("uhttpd")));
-    let mut callers = Vec::new();
-    for path in ["/proc/net/tcp", "/proc/net/tcp6"] {
-        callers.extend(peers(&text(Path::new(path)), &ports));
-    }
-    callers
+    let tables = ["/proc/net/tcp", "/proc/net/tcp6"].map(|path| text(Path::new(path)));
+    tables.iter().flat_map(|table| peers(table, &ports)).collect()
 }
 
 fn web_ports(uhttpd: &str) -> Vec<u16> {
@@ -34,36 +31,22 @@ fn web_ports(uhttpd: &str) -> Vec<u16> {
 
 /// The remote addresses in `/proc/net/tcp` or `tcp6` that are connected to one of these ports.
 fn peers(text: &str, ports: &[u16]) -> Vec<Prefix> {
-    let mut peers = Vec::new();
-    for line in text.lines().skip(1) {
+    let peer = |line: &str| {
         let words: Vec<&str> = line.split_whitespace().take(4).collect();
-        let [_, local, remote, ESTABLISHED] = words[..] else { continue };
-        let port = local.rsplit_once(':').and_then(|(_, port)| u16::from_str_radix(port, 16).ok());
-        if !port.is_some_and(|port| ports.contains(&port)) {
-            continue;
-        }
-        if let Some(address) = remote.rsplit_once(':').and_then(|(address, _)| address_of(address)) {
-            let length = if address.is_ipv4() { 32 } else { 128 };
-            peers.push(Prefix { network: address.into(), length });
-        }
-    }
-    peers
+        let [_, local, remote, ESTABLISHED] = words[..] else { return None };
+        let port = u16::from_str_radix(local.rsplit_once(':')?.1, 16).ok()?;
+        let address = address_of(remote.rsplit_once(':')?.0).filter(|_| ports.contains(&port))?;
+        Some(Prefix { network: address.into(), length: if address.is_ipv4() { 32 } else { 128 } })
+    };
+    text.lines().skip(1).filter_map(peer).collect()
 }
 
 /// An address as `/proc/net/tcp` prints it: 32-bit words in the machine's byte order.
 fn address_of(hex: &str) -> Option<IpAddr> {
-    let word = |at: usize| u32::from_str_radix(hex.get(at..at + 8)?, 16).ok().map(u32::to_ne_bytes);
-    match hex.len() {
-        8 => Some(IpAddr::V4(Ipv4Addr::from(word(0)?))),
-        32 => {
-            let mut bytes = [0; 16];
-            for part in 0..4 {
-                bytes[part * 4..part * 4 + 4].copy_from_slice(&word(part * 8)?);
-            }
-            Some(IpAddr::V6(Ipv6Addr::from(bytes)))
-        }
-        _ => None,
-    }
+    let word = |at| u32::from_str_radix(hex.get(at..at + 8)?, 16).ok().map(u32::to_ne_bytes);
+    let words = (0..hex.len()).step_by(8).map(word).collect::<Option<Vec<_>>>()?.concat();
+    let v4 = <[u8; 4]>::try_from(&*words).map(IpAddr::from);
+    v4.or_else(|_| <[u8; 16]>::try_from(&*words).map(IpAddr::from)).ok()
 }
 
 #[cfg(test)]

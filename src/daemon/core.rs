@@ -27,21 +27,20 @@ use super::zone::ZoneFiles;
 use crate::config::Config;
 use crate::config::exposure;
 use crate::event::calendar::{Calendar, Date};
-use crate::event::small_map::SmallMap;
 use crate::geoip::{Content, Database};
 use crate::input::Counters;
 use crate::input::logd::Mark;
 use crate::input::uncounted::UncountedLines;
 use crate::live::open_day::LiveJob;
 use crate::live::{Action, Engine, Now};
-use crate::output::blobmsg::{AnswerError, Answered, Reply};
+use crate::output::blobmsg::{AnswerError, Answered};
 use crate::output::rendering::Rendering;
 use crate::parse::line::LineReader;
 use crate::query::question::Prefix;
 use crate::query::record::Field;
 use crate::store::directory::{Disk, Taken};
 use crate::sys::{clock, random};
-use crate::ubus::{Status, blob};
+use crate::ubus::blob;
 
 const MINUTE_MS: u64 = 60_000;
 /// Time after the start within which a missing ubus connection is no warning.
@@ -88,20 +87,20 @@ pub(super) struct Core {
     problems: Vec<String>,
     nflog: InputStatus,
     logd: InputStatus,
-    mark: Option<Mark>,
+    /// The last entry of logd that was counted.
+    pub mark: Option<Mark>,
     bus: Option<String>,
-    /// Requests that ubusd or an object refused, with the status.
-    refusals: SmallMap<String, Status>,
+    /// Requests that ubusd or an object refused, a sentence each.
+    refusals: Vec<String>,
     started_ms: u64,
     minute_at: u64,
+    /// 0: at once.
     commit_at: u64,
     /// When to check next whether the clock was set, and when the hotplug script ran last.
     check_clock_at: u64,
     clock_set_at: Option<SystemTime>,
     /// The clock has stepped and is not trusted yet; this was logged.
     clock_ahead: bool,
-    today: Option<Date>,
-    commit_now: bool,
     /// Queued questions, with the numbers of their answers.
     waiting: VecDeque<(u64, Rendering)>,
     /// The calls of `commit` to be answered once flash has everything.
@@ -134,16 +133,16 @@ impl Core {
         let (calendar, wrong) = zone.refresh().unwrap_or_else(|| (Calendar::utc(), None));
         problems.extend(wrong);
         let (mut storage, saved) = Storage::new(&config, run, &random::boot_id(), disk);
-        let mut engine = Engine::new(calendar.clone(), storage.salt(), config.evidence as usize);
+        let mut engine = Engine::new(calendar.clone(), storage.store.salt(), config.evidence as usize);
         let countries = Rc::new(RefCell::new(Database::new(Path::new(&config.country_database))));
         engine.lookup = Some(countries.clone());
         let asns = as_database(&config);
         engine.networks = asns.clone().map(|database| database as _);
-        let fleet = Rc::new(RefCell::new(Fleet::new(&config, run, storage.salt())));
+        let fleet = Rc::new(RefCell::new(Fleet::new(&config, run, storage.store.salt())));
         engine.closed_days = Some(fleet.clone());
-        let here = saved.as_ref().map(|(saved, _)| &saved.state).filter(|state| storage.is_this_boot(state));
-        engine.resume_clock(here.and_then(|state| state.trusted_offset));
-        let mark = here.and_then(|state| state.mark).map(|(id, time_ms)| Mark { id, time_ms });
+        let state = saved.as_ref().map(|(saved, _)| &saved.state);
+        engine.resume_clock(state.and_then(|state| state.trusted_offset));
+        let mark = state.and_then(|state| state.mark).map(|(id, time_ms)| Mark { id, time_ms });
         let machine = now;
         if modified(&run.join(CLOCK_SET)).is_some() || clock::is_synchronized() {
             engine.update_clock(machine);
@@ -182,14 +181,12 @@ impl Core {
             logd: InputStatus { state: "connecting".into(), counts: Counters::default() },
             mark,
             bus: None,
-            refusals: SmallMap::new(),
+            refusals: Vec::new(),
             started_ms: now.boot_ms,
             minute_at: now.boot_ms + MINUTE_MS,
             check_clock_at: now.boot_ms,
             clock_set_at: None,
             clock_ahead: false,
-            today: None,
-            commit_now: false,
             waiting: VecDeque::new(),
             commits: Vec::new(),
             job: None,
@@ -197,16 +194,12 @@ impl Core {
             last_number: 0,
             logged_problem: None,
         };
-        core.log.warn_each(now.boot_ms, core.problems.iter().cloned().chain(core.storage.damage()));
+        let damage = core.storage.store.damage().cloned();
+        core.log.warn_each(now.boot_ms, core.problems.iter().cloned().chain(damage));
         core.log.warn_each(now.boot_ms, core.storage.left_out.clone());
         core.log_store(now);
         core.counters.ask(now.boot_ms, 0);
         Ok(core)
-    }
-
-    /// The last entry of logd that was counted.
-    pub(super) fn mark(&self) -> Option<Mark> {
-        self.mark
     }
 
     fn stored_mark(&self) -> Option<(u32, i64)> {
@@ -252,21 +245,18 @@ impl Core {
 
     fn tick(&mut self, now: Now) {
         self.engine.tick(now);
-        let ahead = self.engine.clock_ahead().unsigned_abs() > 86_400;
-        if ahead != std::mem::replace(&mut self.clock_ahead, ahead) {
-            let sentence = self.clock_warning().unwrap_or_else(|| "the clock is trusted again".into());
-            self.log.warn(now.boot_ms, &sentence);
+        let warning = self.clock_warning();
+        if warning.is_some() != std::mem::replace(&mut self.clock_ahead, warning.is_some()) {
+            self.log.warn(now.boot_ms, warning.as_deref().unwrap_or("the clock is trusted again"));
         }
-        let today = self.engine.date().filter(|_| self.engine.clock_is_set());
-        if let Some(today) = today.filter(|today| self.today != Some(*today)) {
-            self.today = Some(today);
+        if let Some(today) = self.today() {
             self.storage.set_today(today);
         }
         self.storage.count_due(&mut self.engine, now);
         let mut suspects = Vec::new();
         for action in self.engine.actions() {
             match action {
-                Action::Commit => self.commit_now = true,
+                Action::Commit => self.commit_at = 0,
                 Action::Say(sentence) => self.log.warn(now.boot_ms, &sentence),
                 Action::Suspect(suspect, detail) => suspects.push((suspect, detail)),
             }
@@ -278,38 +268,39 @@ impl Core {
     pub(super) fn on_time(&mut self, now: Now) {
         self.turn_enforcer(now);
         self.read_counters(now);
-        let due = std::mem::take(&mut self.commit_now) || now.boot_ms >= self.commit_at;
-        if due || self.storage.wants_commit() {
+        if now.boot_ms >= self.commit_at || self.storage.wants_commit() {
             self.commit(now);
         }
         self.turn_store(now);
         self.step(now);
         if now.boot_ms >= self.minute_at {
             self.minute_at = now.boot_ms.saturating_add(MINUTE_MS);
-            if let Some(changed) = self.zone.refresh() {
-                self.set_zone(now, changed);
-            }
+            self.refresh_zone(now);
             self.refresh_wan(now);
             self.running.take(&self.run);
             self.copy();
             self.turn_fleet(now);
             self.counters.ask(now.boot_ms, COUNT_MS);
-            self.explain_unseen();
         }
     }
 
+    /// The day of a trusted clock.
+    fn today(&self) -> Option<Date> {
+        self.engine.date().filter(|_| self.engine.clock_is_set())
+    }
+
     fn turn_fleet(&mut self, now: Now) {
-        let today = self.engine.date().filter(|_| self.engine.clock_is_set());
+        let today = self.today();
         let mut fleet = self.fleet.borrow_mut();
         fleet.each_minute(today);
-        self.storage.add_written(fleet.written());
+        self.storage.add_written(std::mem::take(&mut fleet.written));
         let wall = self.engine.clock_is_set().then_some(now.wall);
         let shared = fleet.shared(wall);
         if self.enforcer.shared != shared {
             self.enforcer.shared = shared.to_vec();
             self.enforcer.set(now, &self.config, &mut self.engine);
         }
-        self.log.warn_each(now.boot_ms, fleet.sentences());
+        self.log.warn_each(now.boot_ms, fleet.log_lines.drain(..));
     }
 
     /// Readable when a child process, the kernel or a worker thread has something for [`Core::on_time`].
@@ -320,12 +311,12 @@ impl Core {
 
     fn turn_store(&mut self, now: Now) {
         let publish = self.job.is_none();
-        self.storage.turn(&self.config, &mut self.engine, now, publish);
+        self.storage.turn(&mut self.engine, now, publish);
         self.log_store(now);
         if self.storage.is_busy() {
             return;
         }
-        let path = self.storage.directory().display().to_string();
+        let path = self.storage.directory.display().to_string();
         let bytes = self.storage.bytes;
         for number in std::mem::take(&mut self.commits) {
             let answered = match &self.storage.problem {
@@ -342,7 +333,7 @@ impl Core {
             let sentence = self.storage.problem.as_deref().unwrap_or("the store can be written again");
             self.log.warn(now.boot_ms, sentence);
         }
-        self.log.warn_each(now.boot_ms, self.storage.sentences());
+        self.log.warn_each(now.boot_ms, self.storage.log_lines.drain(..));
     }
 
     /// A sentence while the wall clock differs from the trusted time by more than a day.
@@ -355,28 +346,10 @@ impl Core {
     }
 
     fn turn_enforcer(&mut self, now: Now) {
-        let can_log = self.config.input.nflog && self.nflog.state == RUNNING;
+        let can_log = self.reads_nflog();
         let Core { enforcer, config, engine, storage, .. } = self;
         self.log.warn_each(now.boot_ms, enforcer.turn(now, config, can_log, engine, storage));
-        self.answered.extend(self.enforcer.networks.take_answers());
-    }
-
-    /// An answer, or the number under which it follows.
-    fn now_or_later(
-        &mut self,
-        ask: impl FnOnce(&mut Enforcer, &Config, &mut Engine, u64) -> Option<Answered>,
-    ) -> Reply {
-        let number = self.next_number();
-        match ask(&mut self.enforcer, &self.config, &mut self.engine, number) {
-            Some(answered) => Reply::Now(answered),
-            None => Reply::Later(number),
-        }
-    }
-
-    /// The number of an answer that follows later.
-    fn next_number(&mut self) -> u64 {
-        self.last_number += 1;
-        self.last_number
+        self.answered.append(&mut self.enforcer.networks.answers);
     }
 
     /// Begins a commit to flash, then writes the copy in tmpfs.
@@ -384,7 +357,7 @@ impl Core {
         // Flash must not have the mark while entries up to it are only in RAM.
         let on_flash = self.stored_mark().filter(|_| !self.engine.has_waiting());
         self.copy();
-        self.storage.commit(&self.config, &mut self.engine, on_flash);
+        self.storage.commit(&mut self.engine, on_flash);
         self.commit_at = next_commit(now, &self.config, &self.storage);
         self.log_store(now);
         self.notice(now);
@@ -393,13 +366,13 @@ impl Core {
     /// The events to send now.
     pub(super) fn take_events(&mut self) -> Vec<Waiting> {
         let mut events = self.enforcer.take_events();
-        events.append(&mut self.notices.take());
+        events.append(&mut self.notices.waiting);
         events
     }
 
     /// Writes everything to flash and deletes the guard's table.
     pub(super) fn stop(&mut self, now: Now) {
-        if self.storage.is_released() {
+        if self.storage.released {
             // Reads what a command has just written before overwriting it.
             self.commit_and_wait(now);
             self.turn_enforcer(now);
@@ -413,9 +386,9 @@ impl Core {
     fn commit_and_wait(&mut self, now: Now) {
         let until = Instant::now() + AT_END;
         self.begin_question_anew();
-        self.storage.finish_commits(&self.config, &mut self.engine, now, until);
+        self.storage.finish_commits(&mut self.engine, now, until);
         self.commit(now);
-        self.storage.finish_commits(&self.config, &mut self.engine, now, until);
+        self.storage.finish_commits(&mut self.engine, now, until);
         self.copy();
         self.log_store(now);
     }
@@ -444,7 +417,7 @@ impl Core {
         }
         // In case the command ends without requesting a commit.
         self.commit_at = next_commit(now, &self.config, &self.storage);
-        let path = self.storage.directory().display().to_string();
+        let path = self.storage.directory.display().to_string();
         Ok(blob::table(&[("path", &path as &dyn Field)]))
     }
 
@@ -460,19 +433,14 @@ impl Core {
         (self.config, self.problems) = (config, problems);
         self.begin_question_anew();
         self.log.warn_each(now.boot_ms, self.problems.iter().cloned());
-        if let Some(changed) = self.zone.refresh() {
-            self.set_zone(now, changed);
-        }
+        self.refresh_zone(now);
         self.refresh_wan(now);
         self.countries.replace(Database::new(Path::new(&self.config.country_database)));
         self.asns = as_database(&self.config);
         self.engine.networks = self.asns.clone().map(|database| database as _);
         self.engine.evidence.set_most(self.config.evidence as usize);
         self.storage.reload(&self.config, &mut self.engine);
-        if let Some(today) = self.today {
-            self.storage.set_today(today);
-        }
-        self.fleet.borrow_mut().set(&self.config, &self.run, self.storage.salt());
+        self.fleet.borrow_mut().set(&self.config, &self.run, self.storage.store.salt());
         self.enforcer.set(now, &self.config, &mut self.engine);
         self.turn_fleet(now);
         // Another input can see other packets.
@@ -484,7 +452,7 @@ impl Core {
 /// When the next commit is due, in milliseconds since boot.
 fn next_commit(now: Now, config: &Config, storage: &Storage) -> u64 {
     // A command ends soon, and a drive may be mounted.
-    let soon = storage.is_released().then_some(MINUTE_MS);
+    let soon = storage.released.then_some(MINUTE_MS);
     now.boot_ms.saturating_add(soon.unwrap_or(config.commit_interval.as_millis() as u64))
 }
 

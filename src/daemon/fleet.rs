@@ -2,9 +2,10 @@
 
 use std::io;
 use std::path::Path;
-use std::time::{Duration, SystemTime};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant, SystemTime};
 
-use crate::config::{self, Config, FleetSources};
+use crate::config::{self, Config};
 use crate::event::Class;
 use crate::event::calendar::{Calendar, Date};
 use crate::fleet::batch::{BatchHeader, Sources, Writer};
@@ -17,7 +18,6 @@ use crate::live::{ClosedDays, DayOver, Extent};
 use crate::query::answer::FleetStatus;
 use crate::stats::countries::CountryLookup;
 use crate::sys::clock;
-use crate::sys::worker::Worker;
 
 const STACK: usize = 64 << 10;
 /// Minutes that a correction waits in RAM for further ones before it is written to flash.
@@ -29,24 +29,25 @@ const RETRY: u32 = 60;
 const GAP: i64 = 60;
 /// How long the daemon waits for flash when it stops.
 const AT_END: Duration = Duration::from_millis(500);
-/// Most sentences queued for the log.
-const MAX_LOG_LINES: usize = 20;
+/// How often it looks whether flash has them.
+const POLL: Duration = Duration::from_millis(5);
 
 /// The batches for a fleet's server: made when a day closes, kept in RAM and on flash, corrected, deleted when they are too old.
+#[derive(Default)]
 pub(super) struct Fleet {
     options: config::Fleet,
-    shown: FleetSources,
     sources: Sources,
     spool: Spool,
-    /// Moves batches to flash, while there are any to move.
-    worker: Option<Worker<(), io::Result<u64>>>,
+    /// Moves batches to flash; its result: the bytes written.
+    moving: Option<JoinHandle<io::Result<u64>>>,
     /// Minutes until they are moved.
     move_in: Option<u32>,
     /// Batches dropped without being sent, since the start.
     dropped: u64,
     /// Bytes written to flash that were not reported yet.
-    written: u64,
-    log_lines: Vec<String>,
+    pub written: u64,
+    /// Queued sentences for the log.
+    pub log_lines: Vec<String>,
     /// The list of shared sources.
     shared: Option<Shared>,
     /// Modification time of the list that was read last.
@@ -59,33 +60,21 @@ const SHARED_FOR: i64 = 2 * 86_400;
 impl Fleet {
     /// `salt`: the store's, a secret of this router.
     pub(super) fn new(config: &Config, run: &Path, salt: u64) -> Fleet {
-        let mut fleet = Fleet {
-            options: config.fleet.clone(),
-            shown: config.fleet_sources(),
-            sources: Sources::of(config, salt),
-            spool: Spool::new(run, Path::new(&config.database)),
-            worker: None,
-            // Batches that an earlier run left in tmpfs.
-            move_in: Some(0),
-            dropped: 0,
-            written: 0,
-            log_lines: Vec::new(),
-            shared: None,
-            shared_at: None,
-        };
-        if fleet.options.enabled && fleet.sources != Sources::Address {
-            let lost = fleet.spool.remove_sources(|source| fleet.sources.allows(source));
-            fleet.note_dropped(lost, "they say more of the sources than the options allow now");
-        }
+        // Batches that an earlier run left in tmpfs are moved at once.
+        let mut fleet = Fleet { move_in: Some(0), ..Fleet::default() };
+        fleet.set(config, run, salt);
         fleet
     }
 
     /// Applies the options.
     pub(super) fn set(&mut self, config: &Config, run: &Path, salt: u64) {
-        let Fleet { options, shown, sources, spool, dropped, log_lines, .. } = Fleet::new(config, run, salt);
-        (self.options, self.shown, self.sources, self.spool) = (options, shown, sources, spool);
-        self.dropped = self.dropped.saturating_add(dropped);
-        self.log_lines.extend(log_lines);
+        self.options = config.fleet.clone();
+        self.sources = Sources::of(config, salt);
+        self.spool = Spool::new(run, Path::new(&config.database));
+        if self.options.enabled && self.sources != Sources::Address {
+            let lost = self.spool.remove_sources(|source| self.sources.allows(source));
+            self.note_dropped(lost, "they say more of the sources than the options allow now");
+        }
     }
 
     /// Days after which a batch that was not sent is deleted.
@@ -93,27 +82,11 @@ impl Fleet {
         i32::try_from(self.options.keep.as_secs() / 86_400).unwrap_or(i32::MAX)
     }
 
-    fn queue_line(&mut self, sentence: String) {
-        if self.log_lines.len() < MAX_LOG_LINES {
-            self.log_lines.push(sentence);
-        }
-    }
-
     fn note_dropped(&mut self, lost: u64, why: &str) {
         if lost > 0 {
             self.dropped = self.dropped.saturating_add(lost);
-            self.queue_line(format!("{lost} batches for the fleet's server are dropped: {why}"));
+            self.log_lines.push(format!("{lost} batches for the fleet's server are dropped: {why}"));
         }
-    }
-
-    /// Takes the queued sentences for the log.
-    pub(super) fn sentences(&mut self) -> Vec<String> {
-        std::mem::take(&mut self.log_lines)
-    }
-
-    /// Bytes written to flash since the last call.
-    pub(super) fn written(&mut self) -> u64 {
-        std::mem::take(&mut self.written)
     }
 
     /// To be called once a minute. `today`: by a trusted clock.
@@ -141,7 +114,7 @@ impl Fleet {
                 Some(Ok(shared)) => self.shared = Some(shared),
                 // An invalid list changes nothing.
                 Some(Err(why)) => {
-                    self.queue_line(format!("the fleet's list of shared sources is not taken: {why}"))
+                    self.log_lines.push(format!("the fleet's list of shared sources is not taken: {why}"))
                 }
                 None => self.shared = None,
             }
@@ -155,39 +128,34 @@ impl Fleet {
         self.note_dropped(lost, "they waited for longer than the option keep, or there were too many");
     }
 
+    /// Takes the result of a move that has ended.
     fn take_result(&mut self) {
-        let Some(worker) = &mut self.worker else { return };
-        match worker.take() {
-            Some(Ok(bytes)) => self.written = self.written.saturating_add(bytes),
-            Some(Err(error)) => {
-                self.queue_line(format!(
+        let Some(moving) = self.moving.take_if(|moving| moving.is_finished()) else { return };
+        // A thread that panicked has no result.
+        match moving.join().unwrap_or(Ok(0)) {
+            Ok(bytes) => self.written = self.written.saturating_add(bytes),
+            Err(error) => {
+                self.log_lines.push(format!(
                     "a batch for the fleet's server stays in RAM: cannot write to {}: {error}",
                     self.spool.flash.display()
                 ));
                 self.move_in = Some(RETRY);
             }
-            None if !worker.is_dead() => return,
-            None => {}
         }
-        self.worker = None;
     }
 
     /// Does nothing while a move is in progress.
     fn begin_move(&mut self) {
         self.take_result();
-        if self.worker.is_some() {
+        if self.moving.is_some() {
             return;
         }
-        let spool = self.spool.clone();
-        let started = Worker::start("fwstat-spool", 1, STACK, move |()| spool.move_to_flash());
-        match started {
-            Ok(mut worker) => {
-                self.move_in = worker.submit(()).is_err().then_some(1);
-                self.worker = Some(worker);
-            }
-            Err(error) => self.queue_line(format!(
-                "a batch for the fleet's server stays in RAM: cannot start a thread: {error}"
-            )),
+        let (thread, spool) = (thread::Builder::new().name("fwstat-spool".into()), self.spool.clone());
+        match thread.stack_size(STACK).spawn(move || spool.move_to_flash()) {
+            Ok(moving) => (self.moving, self.move_in) = (Some(moving), None),
+            Err(error) => self
+                .log_lines
+                .push(format!("a batch for the fleet's server stays in RAM: cannot start a thread: {error}")),
         }
     }
 
@@ -197,8 +165,9 @@ impl Fleet {
             return;
         }
         self.begin_move();
-        if let Some(worker) = &mut self.worker {
-            let _ = worker.wait(AT_END);
+        let until = Instant::now() + AT_END;
+        while self.moving.as_ref().is_some_and(|moving| !moving.is_finished()) && Instant::now() < until {
+            thread::sleep(POLL);
         }
     }
 
@@ -209,7 +178,7 @@ impl Fleet {
         let earlier = self.spool.newest(date);
         if over.extent == Extent::More && earlier.is_none() {
             let sum: u64 = Class::ALL.iter().map(|class| over.day.tables(*class).count()).sum();
-            self.queue_line(format!(
+            self.log_lines.push(format!(
                 "{sum} events of {date} came late: the batch for the fleet's server does not have them"
             ));
             return Ok(());
@@ -243,23 +212,24 @@ impl Fleet {
         Ok(())
     }
 
-    /// The answer's section `fleet`. `label`: formats Unix seconds.
-    pub(super) fn status(&self, label: impl FnOnce(i64) -> String) -> FleetStatus {
+    /// The answer's section `fleet`.
+    pub(super) fn status(&self, calendar: &Calendar) -> FleetStatus {
         if !self.options.enabled {
             return FleetStatus::default();
         }
         let usage = self.spool.usage();
         let sender = self.spool.sender();
         let field = |key: &str| sender.as_ref().and_then(|sender| sender[key].as_u64());
+        let last_sent = field("last_sent").and_then(|at| i64::try_from(at).ok()).filter(|at| *at > 0);
         let state = sender.as_ref().and_then(|sender| sender["state"].as_str());
         FleetStatus {
             enabled: true,
-            sources: Some(match self.shown {
-                FleetSources::Address => "address".into(),
-                FleetSources::Hash => "hash".into(),
-                FleetSources::None => "none".into(),
+            sources: Some(match self.sources {
+                Sources::Address => "address".into(),
+                Sources::Hash(..) => "hash".into(),
+                Sources::Registers => "none".into(),
             }),
-            last_sent: field("last_sent").filter(|at| *at > 0).and_then(|at| at.try_into().ok()).map(label),
+            last_sent: last_sent.map(|at| calendar.rfc3339(at)),
             waiting: Some(usage.waiting),
             refused: Some(usage.refused),
             dropped: Some(self.dropped),
@@ -271,8 +241,8 @@ impl Fleet {
     }
 
     /// Conditions that need attention, a sentence each.
-    pub(super) fn warnings(&self) -> Vec<String> {
-        let status = self.status(|_| String::new());
+    pub(super) fn warnings(&self, calendar: &Calendar) -> Vec<String> {
+        let status = self.status(calendar);
         let mut warnings = Vec::new();
         if status.state.as_deref() == Some("stopped") {
             let answer = status.answer.map_or(String::new(), |answer| format!(" (HTTP {answer})"));
@@ -295,10 +265,8 @@ impl ClosedDays for Fleet {
         }
         if let Err(error) = self.make(over, lookup.map(|lookup| lookup as _)) {
             self.dropped = self.dropped.saturating_add(1);
-            self.queue_line(format!(
-                "the batch of {} for the fleet's server is not made: {error}",
-                over.day.date
-            ));
+            self.log_lines
+                .push(format!("the batch of {} for the fleet's server is not made: {error}", over.day.date));
         }
     }
 }

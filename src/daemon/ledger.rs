@@ -68,14 +68,14 @@ impl LedgerFile {
         Some(stored.at(&self.moment(now, wall)))
     }
 
-    fn flash_allowed_ms(&self) -> u64 {
-        u64::try_from(self.flash_allowed_at).unwrap_or(0)
+    fn flash_due(&self) -> Option<u64> {
+        let allowed = u64::try_from(self.flash_allowed_at).unwrap_or(0);
+        self.flash_at.map(|at| at.max(allowed))
     }
 
     /// When [`LedgerFile::on_time`] has something to write, in milliseconds since boot.
     pub(super) fn deadline(&self) -> Option<u64> {
-        let flash = self.flash_at.map(|at| at.max(self.flash_allowed_ms()));
-        [self.copy_at, flash].into_iter().flatten().min()
+        [self.copy_at, self.flash_due()].into_iter().flatten().min()
     }
 
     /// Writes the copy and, less often, the file on flash, if they are due.
@@ -93,7 +93,7 @@ impl LedgerFile {
         if self.copy_at.is_some_and(|at| now.boot_ms >= at) {
             self.write(now, wall, guard, None);
         }
-        if self.flash_at.is_some_and(|at| now.boot_ms >= at.max(self.flash_allowed_ms())) {
+        if self.flash_due().is_some_and(|at| now.boot_ms >= at) {
             self.write(now, wall, guard, Some(storage));
         }
     }
@@ -159,10 +159,10 @@ mod tests {
         file.on_time(at(0), None, &mut guard, &mut storage);
         // As if an attacker's changes had used up the bytes of days.
         file.flash_allowed_at = 5 * DAY_MS.cast_signed();
-        assert_eq!(file.flash_at.map(|at| at.max(file.flash_allowed_ms())), Some(5 * DAY_MS));
+        assert_eq!(file.flash_due(), Some(5 * DAY_MS));
         assert!(guard.unblock(60_000, Source::V4(0xc633_6407)));
         file.on_time(at(60_000), None, &mut guard, &mut storage);
-        assert_eq!(file.flash_at.map(|at| at.max(file.flash_allowed_ms())), Some(60_000 + 3_600_000));
+        assert_eq!(file.flash_due(), Some(60_000 + 3_600_000));
         file.on_time(at(60_000 + 3_600_000), None, &mut guard, &mut storage);
         assert_eq!(file.deadline(), None);
         fs::remove_dir_all(place).unwrap();

@@ -31,12 +31,8 @@ impl Log {
         sentences.into_iter().for_each(|sentence| self.warn(now_ms, &sentence));
     }
 
-    /// A normal condition, on standard output: procd logs it as `daemon.info`.
-    pub(super) fn info(&mut self, now_ms: u64, sentence: &str) {
-        self.write(now_ms, sentence, false);
-    }
-
-    /// Writes a sentence as [`Log::warn`] if it is wrong, else as [`Log::info`].
+    /// Writes a sentence as [`Log::warn`] if it is wrong. A normal condition goes to standard output: procd logs it as
+    /// `daemon.info`.
     pub(super) fn write(&mut self, now_ms: u64, sentence: &str, is_wrong: bool) {
         let refill = now_ms.saturating_sub(self.refilled_ms) / REFILL_MS;
         if refill > 0 {

@@ -82,7 +82,7 @@ pub fn run(paths: DaemonPaths) -> Result<(), String> {
         .map_err(|error| format!("cannot make {}: {error}", paths.run.display()))?;
     let Some(core) = start(&paths, &signals)? else { return Ok(()) };
     let mut daemon = Daemon {
-        feed: core.config.input.logd.then(|| LogFeed::resume(core.mark())),
+        feed: core.config.input.logd.then(|| LogFeed::resume(core.mark)),
         nflog: core.config.input.nflog.then(|| NflogInput::new(core.config.nflog_group)),
         bus: Connection::new(&paths.ubus),
         object: FwstatObject::default(),
@@ -141,7 +141,7 @@ impl Daemon {
     fn turn(&mut self) -> io::Result<bool> {
         let now = self.core.now();
         self.on_time(now);
-        let (bus, packets) = self.wait()?;
+        let (readable, writable) = self.wait()?;
         let now = self.core.now();
         while let Some(signal) = signals::next(&self.signals) {
             match signal {
@@ -154,10 +154,8 @@ impl Daemon {
             }
         }
         // A call is answered with all packets that have arrived, even during a pause.
-        if packets || bus.0 {
-            self.read_packets(now, PACKETS_AT_ONCE);
-        }
-        if bus.0 || bus.1 || self.bus.has_more() {
+        self.read_packets(now, PACKETS_AT_ONCE);
+        if readable || writable || self.bus.has_more() {
             self.on_bus(now, Connection::on_ready);
         }
         Ok(true)
@@ -216,30 +214,24 @@ impl Daemon {
         });
     }
 
-    /// Waits until something is due or ready. Returns whether the ubus socket is readable and writable, and NFLOG
-    /// readable.
-    fn wait(&self) -> io::Result<((bool, bool), bool)> {
+    /// Waits until something is due or ready. Returns whether the ubus socket is readable and writable; everything else is
+    /// checked in every iteration.
+    fn wait(&self) -> io::Result<(bool, bool)> {
         let limit = self.deadline().map(|at| Duration::from_millis(at.saturating_sub(now().boot_ms)));
-        let mut waits = vec![Wait::read(self.signals.as_fd())];
-        let bus = self.bus.fd().map(|fd| Wait {
-            read: self.bus.wants_read(),
-            write: self.bus.wants_write(),
-            ..Wait::read(fd)
-        });
-        let bus = add(&mut waits, bus);
-        let packets = self.nflog.as_ref().and_then(|nflog| nflog.fd()).map(Wait::read);
-        let packets = add(&mut waits, packets);
-        // These are checked in every iteration.
-        waits.extend(self.core.fds().into_iter().flatten().map(Wait::read));
+        let nflog = self.nflog.as_ref().and_then(NflogInput::fd);
+        let others = [Some(self.signals.as_fd()), nflog].into_iter().chain(self.core.fds());
+        let mut waits: Vec<Wait<'_>> = others.flatten().map(Wait::read).collect();
+        let Some(fd) = self.bus.fd() else { return wait(&mut waits, limit).map(|_| (false, false)) };
+        let (read, write) = (self.bus.wants_read(), self.bus.wants_write());
+        waits.insert(0, Wait { read, write, ..Wait::read(fd) });
         wait(&mut waits, limit)?;
-        let bus = bus.map_or((false, false), |at| (waits[at].readable, waits[at].writable));
-        Ok((bus, packets.is_some_and(|at| waits[at].readable)))
+        Ok((waits[0].readable, waits[0].writable))
     }
 
     /// When the next thing is due.
     fn deadline(&self) -> Option<u64> {
-        let nflog = self.nflog.as_ref().and_then(|nflog| nflog.deadline());
-        let feed = self.feed.as_ref().and_then(|feed| feed.deadline());
+        let nflog = self.nflog.as_ref().and_then(NflogInput::deadline);
+        let feed = self.feed.as_ref().and_then(LogFeed::deadline);
         let on_bus = [feed, self.object.deadline(), self.netifd.deadline()];
         let on_bus = on_bus.into_iter().filter(|_| self.bus.is_up()).flatten();
         [nflog, self.bus.deadline(), self.core.deadline()].into_iter().flatten().chain(on_bus).min()
@@ -248,24 +240,18 @@ impl Daemon {
     fn reload(&mut self, now: Now) {
         self.core.reload(now);
         let config = &self.core.config;
-        if !config.input.nflog {
-            self.nflog = None;
-        } else if self.nflog.as_ref().is_none_or(|nflog| nflog.group() != config.nflog_group) {
-            self.nflog = Some(NflogInput::new(config.nflog_group));
+        self.nflog.take_if(|nflog| !config.input.nflog || nflog.group != config.nflog_group);
+        if config.input.nflog {
+            self.nflog.get_or_insert_with(|| NflogInput::new(config.nflog_group));
         }
         if !config.input.logd {
             self.feed = None;
         } else if self.feed.is_none() {
             // The feed starts at the connection's greeting, so it is created again.
-            self.feed = Some(LogFeed::resume(self.core.mark()));
+            self.feed = Some(LogFeed::resume(self.core.mark));
             self.bus = Connection::new(&self.bus.path);
             self.object = FwstatObject::default();
             self.netifd = Netifd::default();
         }
     }
-}
-
-fn add<'fd>(waits: &mut Vec<Wait<'fd>>, wait: Option<Wait<'fd>>) -> Option<usize> {
-    waits.push(wait?);
-    Some(waits.len() - 1)
 }

@@ -85,12 +85,10 @@ pub(super) struct NetworkBlocks {
     waiting: VecDeque<NetworkRequest>,
     /// The request of the job that runs, if it has one.
     running: Option<NetworkRequest>,
-    /// The version in the kernel's sets, see [`NetworkBlocks::version`].
+    /// The version in the kernel's sets, see [`version`]; `None`: an earlier one.
     loaded: Option<u64>,
     /// The version that the running job loads.
     loading: Option<u64>,
-    /// Incremented when the protected addresses or the options change.
-    policy_version: u64,
     /// The version that was stored last, and [`Storage::openings`] at that time.
     stored: (u64, u64),
     /// Targets unblocked since then.
@@ -102,25 +100,25 @@ pub(super) struct NetworkBlocks {
     load_problem: Option<String>,
     /// Why the list is not on flash.
     not_stored: Option<String>,
-    answers: Vec<(u64, Answered)>,
-    /// Work is due in the next iteration.
-    is_due: bool,
+    /// Answers that are ready, with their numbers.
+    pub answers: Vec<(u64, Answered)>,
     database: PathBuf,
+}
+
+/// Increases with every change of the list and of the table.
+fn version(guard: &Guard, nft: &NftSync) -> u64 {
+    guard.networks.version().wrapping_add(nft.builds)
 }
 
 /// The warning about a block of this many IPv4 addresses and IPv6 /64 networks.
 fn warning((v4, v6): (u64, u64)) -> String {
-    let mut parts = Vec::new();
-    if v4 > 0 {
-        parts.push(format!("{v4} IPv4 addresses"));
-    }
-    if v6 > 0 {
-        parts.push(format!("{v6} IPv6 networks of /64"));
-    }
-    if parts.is_empty() {
-        return "nothing of it is left: all its addresses are protected".into();
-    }
-    format!("nobody at {} can open a connection to this router's networks", parts.join(" and "))
+    let addresses = match (v4, v6) {
+        (0, 0) => return "nothing of it is left: all its addresses are protected".into(),
+        (_, 0) => format!("{v4} IPv4 addresses"),
+        (0, _) => format!("{v6} IPv6 networks of /64"),
+        _ => format!("{v4} IPv4 addresses and {v6} IPv6 networks of /64"),
+    };
+    format!("nobody at {addresses} can open a connection to this router's networks")
 }
 
 impl NetworkBlocks {
@@ -131,32 +129,28 @@ impl NetworkBlocks {
         storage: &mut Storage,
         guard: &mut Guard,
     ) -> Vec<NetworkBlock> {
-        let blocks = storage.get(NETWORKS, |file| networks::from_file(file, now)).unwrap_or_default();
-        let (over, blocks): (Vec<_>, Vec<_>) =
-            blocks.into_iter().partition(|block| block.is_over(now.boot_ms));
-        for block in blocks {
-            guard.networks.add_longer(block);
-        }
+        let over = self.take_stored(now, storage, guard);
         // No list has this version: one that is empty now is written, too.
         let version = if over.is_empty() { guard.networks.version() } else { u64::MAX };
         self.stored = (version, storage.openings);
         over
     }
 
-    /// Adds the blocks of the file, such as those that a command restored, to those that are known.
-    fn take_stored(&mut self, now: &Moment, storage: &mut Storage, guard: &mut Guard) {
+    /// Adds the blocks of the file, such as those that a command restored, to those that are known. Returns those whose
+    /// time is up.
+    fn take_stored(&self, now: &Moment, storage: &mut Storage, guard: &mut Guard) -> Vec<NetworkBlock> {
         let blocks = storage.get(NETWORKS, |file| networks::from_file(file, now)).unwrap_or_default();
-        for block in blocks.into_iter().filter(|block| !block.is_over(now.boot_ms)) {
-            if !self.removed.contains(&block.target) {
-                guard.networks.add_longer(block);
-            }
+        let (over, blocks): (Vec<_>, Vec<_>) =
+            blocks.into_iter().partition(|block| block.is_over(now.boot_ms));
+        for block in blocks.into_iter().filter(|block| !self.removed.contains(&block.target)) {
+            guard.networks.add_longer(block);
         }
+        over
     }
 
     /// To be called when the options or the protected addresses have changed.
     pub(super) fn change_policy(&mut self) {
-        self.policy_version += 1;
-        self.is_due = true;
+        (self.loaded, self.loading) = (None, None);
     }
 
     /// Sets the country database.
@@ -172,9 +166,8 @@ impl NetworkBlocks {
 
     /// When [`NetworkBlocks::turn`] has something to do, in milliseconds since boot.
     pub(super) fn deadline(&self, guard: &Guard, nft: &NftSync) -> Option<u64> {
-        let due = self.is_due.then_some(0);
         let retry = (!self.is_busy() && self.wants_load(guard, nft)).then_some(self.retry_at);
-        [guard.networks.deadline(), retry, due].into_iter().flatten().min()
+        [guard.networks.deadline(), retry].into_iter().flatten().min()
     }
 
     fn is_busy(&self) -> bool {
@@ -184,7 +177,7 @@ impl NetworkBlocks {
     /// Whether the kernel's sets differ from the wanted ones.
     fn wants_load(&self, guard: &Guard, nft: &NftSync) -> bool {
         let has_any = !guard.networks.blocks().is_empty() || self.ranges > 0 || self.load_problem.is_some();
-        has_any && nft.enforces() && self.loaded != Some(self.version(guard, nft))
+        has_any && nft.enforces() && self.loaded != Some(version(guard, nft))
     }
 
     /// Blocks, and ranges of addresses in the kernel, each with its limit.
@@ -201,7 +194,7 @@ impl NetworkBlocks {
 
     /// Whether the kernel's sets lack the present list.
     pub(super) fn is_pending(&self, guard: &Guard, nft: &NftSync) -> bool {
-        !nft.enforces() || self.loaded != Some(self.version(guard, nft))
+        !nft.enforces() || self.loaded != Some(version(guard, nft))
     }
 
     /// Adds the kernel's state to a row.
@@ -221,21 +214,14 @@ impl NetworkBlocks {
             return self.answers.push((request.number, Err(AnswerError::Failed(busy))));
         }
         self.waiting.push_back(request);
-        self.is_due = true;
     }
 
     /// Ends a block. False if there is none.
     pub(super) fn unblock(&mut self, now: Now, guard: &mut Guard, target: Target) -> bool {
-        self.is_due = true;
         if self.removed.len() < MAX_NETWORKS && !self.removed.contains(&target) {
             self.removed.push(target);
         }
         guard.unblock_network(now.boot_ms, target)
-    }
-
-    /// Answers that are ready, with their numbers.
-    pub(super) fn take_answers(&mut self) -> Vec<(u64, Answered)> {
-        std::mem::take(&mut self.answers)
     }
 
     /// Does everything that is due. Adds lines for the log to `sentences`.
@@ -248,7 +234,6 @@ impl NetworkBlocks {
         storage: &mut Storage,
         sentences: &mut Vec<String>,
     ) {
-        self.is_due = false;
         if storage.take_back() {
             self.take_stored(moment, storage, &mut engine.guard);
         }
@@ -276,7 +261,7 @@ impl NetworkBlocks {
     fn store_file(&mut self, moment: &Moment, guard: &Guard, storage: &mut Storage) {
         let version = (guard.networks.version(), storage.openings);
         // What a command wrote meanwhile must be read first.
-        if self.stored == version || storage.is_released() {
+        if self.stored == version || storage.released {
             return;
         }
         let is_new = self.stored.0 != version.0 || !guard.networks.blocks().is_empty();
@@ -289,14 +274,9 @@ impl NetworkBlocks {
         self.not_stored = stored.err().map(|error| format!("blocked networks are not on flash: {error}"));
     }
 
-    /// Increases with every change of the list, of the protected addresses, and of the table.
-    fn version(&self, guard: &Guard, nft: &NftSync) -> u64 {
-        guard.networks.version().wrapping_add(self.policy_version).wrapping_add(nft.builds)
-    }
-
     fn submit(&mut self, now: Now, engine: &Engine, nft: &NftSync) {
         let guard = &engine.guard;
-        let version = self.version(guard, nft);
+        let version = version(guard, nft);
         let wants_load = self.wants_load(guard, nft) && now.boot_ms >= self.retry_at;
         if self.waiting.is_empty() && !wants_load {
             return;
@@ -314,6 +294,7 @@ impl NetworkBlocks {
             }
         }
         let request = self.waiting.pop_front();
+        let is_test = request.as_ref().is_some_and(|request| matches!(request.what, What::Test));
         let left = |until: Option<u64>| until.map(|until| until.saturating_sub(now.boot_ms).max(1));
         let blocks =
             guard.networks.blocks().iter().map(|block| (block.target, left(block.until_ms))).collect();
@@ -324,7 +305,7 @@ impl NetworkBlocks {
             policy: guard.policy.clone(),
             database: self.database.clone(),
             can_ask: nft.is_up(),
-            load: nft.enforces(),
+            load: nft.enforces() && !is_test,
         };
         (self.running, self.loading) = (request, job.load.then_some(version));
         if let Some(worker) = &mut self.worker
@@ -355,7 +336,7 @@ impl NetworkBlocks {
         sentences: &mut Vec<String>,
     ) {
         let request = self.running.take();
-        let is_current = self.loading.take() == Some(self.version(&engine.guard, nft));
+        let is_current = self.loading.take() == Some(version(&engine.guard, nft));
         if let Some(NetworkRequest { what: What::Block { length_ms, reason, .. }, .. }) = &request {
             for target in &outcome.accepted {
                 let block = NetworkBlock {
@@ -363,9 +344,8 @@ impl NetworkBlocks {
                     since_ms: now.boot_ms,
                     until_ms: length_ms.map(|length| now.boot_ms.saturating_add(length)),
                     since_wall: moment.wall,
-                    until_wall: length_ms.and_then(|length| {
-                        moment.wall.map(|wall| wall.saturating_add_unsigned(length / 1000))
-                    }),
+                    until_wall: (length_ms.zip(moment.wall))
+                        .map(|(length, wall)| wall.saturating_add_unsigned(length / 1000)),
                     reason: reason.clone(),
                 };
                 engine.guard.block_network(now.boot_ms, block);
@@ -387,7 +367,7 @@ impl NetworkBlocks {
                 (self.loaded, self.ranges) = (None, outcome.ranges as u64);
             }
             Some(Ok(())) => {
-                (self.loaded, self.ranges) = (Some(self.version(&engine.guard, nft)), outcome.ranges as u64);
+                (self.loaded, self.ranges) = (Some(version(&engine.guard, nft)), outcome.ranges as u64);
                 self.load_problem = outcome.failed.first().cloned();
             }
             Some(Err(why)) => {

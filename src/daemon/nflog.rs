@@ -6,7 +6,7 @@ use std::os::fd::BorrowedFd;
 
 use crate::input::Counters;
 use crate::input::nflog::events::NflogEvents;
-use crate::input::nflog::{FULL_BATCH, NflogReader};
+use crate::input::nflog::{FULL_BATCH, NflogError, NflogReader};
 use crate::live::{Input, InputItem, Now};
 
 use super::core::{Core, RUNNING};
@@ -21,7 +21,8 @@ const PAUSE_MS: u64 = 4;
 /// The NFLOG input: opens the group's socket again after errors, and passes packets to the engine.
 #[derive(Default)]
 pub(super) struct NflogInput {
-    group: u16,
+    /// The NFLOG group that is read.
+    pub group: u16,
     reader: Option<NflogReader>,
     events: NflogEvents,
     /// Counters of readers that are closed.
@@ -42,11 +43,6 @@ impl NflogInput {
         NflogInput { group, ..NflogInput::default() }
     }
 
-    /// The NFLOG group that is read.
-    pub(super) fn group(&self) -> u16 {
-        self.group
-    }
-
     /// The socket to poll; `None` during a pause.
     pub(super) fn fd(&self) -> Option<BorrowedFd<'_>> {
         if self.paused_until.is_some() { None } else { self.reader.as_ref().map(NflogReader::fd) }
@@ -59,9 +55,7 @@ impl NflogInput {
 
     /// Ends a pause, and opens the socket if it is due.
     pub(super) fn on_time(&mut self, now: Now, core: &mut Core) {
-        if self.paused_until.is_some_and(|until| now.boot_ms >= until) {
-            self.paused_until = None;
-        }
+        self.paused_until.take_if(|until| now.boot_ms >= *until);
         if self.reader.is_some() || now.boot_ms < self.retry_at {
             return;
         }
@@ -70,11 +64,16 @@ impl NflogInput {
                 self.reader = Some(reader);
                 core.note_nflog(now, RUNNING, self.counters());
             }
-            Err(error) => {
-                self.retry_at = now.boot_ms.saturating_add(RETRY_MS);
-                core.note_nflog(now, &error.to_string(), self.counters());
-            }
+            Err(error) => self.failed(now, &error, core),
         }
+    }
+
+    /// Closes the socket, and opens it again later.
+    fn failed(&mut self, now: Now, error: &NflogError, core: &mut Core) {
+        self.before = self.counters();
+        (self.reader, self.paused_until) = (None, None);
+        self.retry_at = now.boot_ms.saturating_add(RETRY_MS);
+        core.note_nflog(now, &error.to_string(), self.before);
     }
 
     /// The sums of all readers.
@@ -108,15 +107,9 @@ impl NflogInput {
             Ok(more) => {
                 let full_batch = reader.counters().received - before >= FULL_BATCH;
                 self.paused_until = (full_batch && !more).then_some(now.boot_ms.saturating_add(PAUSE_MS));
-                let counters = self.counters();
-                core.note_nflog(now, RUNNING, counters);
+                core.note_nflog(now, RUNNING, self.counters());
             }
-            Err(error) => {
-                self.before = self.counters();
-                (self.reader, self.paused_until) = (None, None);
-                self.retry_at = now.boot_ms.saturating_add(RETRY_MS);
-                core.note_nflog(now, &error.to_string(), self.counters());
-            }
+            Err(error) => self.failed(now, &error, core),
         }
     }
 }

@@ -22,7 +22,8 @@ pub(super) struct Notices {
     sent: Vec<(Date, &'static str, String)>,
     /// The ports that were open when the configuration was read last.
     open: Option<Vec<(Known, u16)>>,
-    waiting: Vec<Waiting>,
+    /// The events to send.
+    pub waiting: Vec<Waiting>,
 }
 
 record! {
@@ -44,23 +45,20 @@ record! {
 }
 
 impl Notices {
-    /// Whether it was not sent before and the day's limit allows it.
-    fn is_new(&mut self, date: Date, event: &'static str, about: String) -> bool {
+    /// Queues an event, unless it was sent before or the day's limit is reached. Returns whether it is new.
+    fn send(&mut self, date: Date, event: &'static str, about: String, data: Box<dyn Field>) -> bool {
         self.sent.retain(|(known, ..)| known.0 >= date.0 - 1);
         let of_day = self.sent.iter().filter(|(known, kind, _)| *known == date && *kind == event);
         let (number, known) =
             of_day.fold((0, false), |(number, known), sent| (number + 1, known || sent.2 == about));
-        let is_new = !known && number < MAX_PER_DAY;
-        if is_new {
-            self.sent.push((date, event, about));
+        if known || number >= MAX_PER_DAY {
+            return false;
         }
-        is_new
-    }
-
-    fn send(&mut self, event: &'static str, data: Box<dyn Field>) {
+        self.sent.push((date, event, about));
         if self.waiting.len() < MAX_WAITING {
             self.waiting.push((event, data));
         }
+        true
     }
 
     /// Queues events for anomalies that were not sent yet, and gives the sentences to log.
@@ -68,10 +66,10 @@ impl Notices {
         let mut sentences = Vec::new();
         for row in rows {
             let about = format!("{} {:?}", &*row.protocol, row.port);
-            if self.is_new(row.date, "fwstat.anomaly", about) {
-                let sentence = notice(&row);
-                sentences.push(sentence.clone());
-                self.send("fwstat.anomaly", Box::new(Anomaly { row, sentence }));
+            let (date, sentence) = (row.date, notice(&row));
+            let data = Anomaly { row, sentence: sentence.clone() };
+            if self.send(date, "fwstat.anomaly", about, Box::new(data)) {
+                sentences.push(sentence);
             }
         }
         sentences
@@ -79,26 +77,24 @@ impl Notices {
 
     /// `lost`: packets of today that are not counted; `attempts`: those that are. Below one percent no event is sent.
     pub(super) fn add_loss(&mut self, today: Date, lost: u64, attempts: u64) {
-        if lost > 0 && lost >= attempts / 100 && self.is_new(today, "fwstat.incomplete", String::new()) {
+        if lost > 0 && lost >= attempts / 100 {
             let because = format!(
                 "up to {lost} packets of {today} are in no figure so far: lost before they were read (entries of the log \
                  count as packets), or refused where only their number is known"
             );
-            self.send("fwstat.incomplete", Box::new(Incomplete { what: "packets", because }));
+            let data = Incomplete { what: "packets", because };
+            self.send(today, "fwstat.incomplete", String::new(), Box::new(data));
         }
     }
 
     /// Inside devices with many refused or watched connections today.
     pub(super) fn add_devices(&mut self, today: Date, rows: Vec<SourceRow>) {
         for row in rows {
-            if self.is_new(today, "fwstat.egress", row.address.to_string()) {
-                let services = row.services.map_or(String::new(), |number| format!(", to {number} services"));
-                let sentence = format!(
-                    "{} attempts today that the firewall refuses or watches{services}.",
-                    row.attempts
-                );
-                self.send("fwstat.egress", Box::new(Device { row, sentence }));
-            }
+            let services = row.services.map_or(String::new(), |number| format!(", to {number} services"));
+            let sentence =
+                format!("{} attempts today that the firewall refuses or watches{services}.", row.attempts);
+            let about = row.address.to_string();
+            self.send(today, "fwstat.egress", about, Box::new(Device { row, sentence }));
         }
     }
 
@@ -108,15 +104,9 @@ impl Notices {
         let open = rows.iter().map(key).collect();
         let Some(before) = self.open.replace(open) else { return };
         for row in rows.into_iter().filter(|row| row.attempts > 0 && !before.contains(&key(row))) {
-            if self.is_new(today, "fwstat.exposure", format!("{} {}", &*row.protocol, row.port)) {
-                self.send("fwstat.exposure", Box::new(row));
-            }
+            let about = format!("{} {}", &*row.protocol, row.port);
+            self.send(today, "fwstat.exposure", about, Box::new(row));
         }
-    }
-
-    /// The events to send now.
-    pub(super) fn take(&mut self) -> Vec<Waiting> {
-        std::mem::take(&mut self.waiting)
     }
 }
 
@@ -137,7 +127,7 @@ mod tests {
         let sent = notices.add(vec![row(1900, 18_358)]);
         assert_eq!(sent, ["UDP 1900 (SSDP): 92,890 attempts on 2020-04-06, usually about 13"]);
         assert!(notices.add(vec![row(1900, 18_358)]).is_empty());
-        let (name, event) = &notices.take()[0];
+        let (name, event) = &std::mem::take(&mut notices.waiting)[0];
         assert_eq!(*name, "fwstat.anomaly");
         assert_eq!(
             text(&**event),
@@ -148,11 +138,11 @@ mod tests {
         assert_eq!(notices.add(many).len(), MAX_PER_DAY - 1);
         let many = (1..100).flat_map(|port| [row(port, 18_359), row(port, 18_360)]).collect();
         notices.add(many);
-        assert_eq!(notices.take().len(), MAX_WAITING);
+        assert_eq!(std::mem::take(&mut notices.waiting).len(), MAX_WAITING);
         assert!(notices.sent.len() <= 3 * MAX_PER_DAY);
     }
     fn names(notices: &mut Notices) -> Vec<&'static str> {
-        notices.take().into_iter().map(|(name, _)| name).collect()
+        std::mem::take(&mut notices.waiting).into_iter().map(|(name, _)| name).collect()
     }
 
     #[test]
@@ -163,7 +153,7 @@ mod tests {
         assert!(names(&mut notices).is_empty());
         notices.add_loss(Date(18_358), 10, 1000);
         notices.add_loss(Date(18_358), 900, 1000);
-        let sent = notices.take();
+        let sent = std::mem::take(&mut notices.waiting);
         let because = "up to 10 packets of 2020-04-06 are in no figure so far: lost before they were read (entries of \
                        the log count as packets), or refused where only their number is known";
         assert_eq!(sent.len(), 1);
@@ -190,7 +180,7 @@ mod tests {
         assert!(names(&mut notices).is_empty());
         notices.add_open(Date(2), vec![port(443, 50), port(22, 7)]);
         notices.add_open(Date(2), vec![port(443, 50), port(22, 8)]);
-        let sent = notices.take();
+        let sent = std::mem::take(&mut notices.waiting);
         assert_eq!(sent.len(), 1);
         let sent = (sent[0].0, text(&*sent[0].1));
         assert!(sent.0 == "fwstat.exposure" && sent.1.contains("\"port\":22"), "{}", sent.1);

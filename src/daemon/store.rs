@@ -5,12 +5,12 @@
 //! one rename; the worker does the rest.
 
 mod commit;
-mod empty_history;
 mod future;
 mod job;
 mod other_files;
 mod saved;
 
+use std::error::Error;
 use std::fs;
 use std::io;
 use std::os::fd::BorrowedFd;
@@ -18,15 +18,13 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 pub(crate) use self::commit::AT_END;
-use self::commit::Purpose;
-use self::empty_history::EmptyHistory;
 use self::job::{Done, Job, Prepared, work};
 use self::saved::{Flash, Piece, with_others};
 use crate::config::Config;
 use crate::event::Class;
 use crate::event::calendar::Date;
 use crate::live::{Engine, Extent};
-use crate::query::history::{History, Need};
+use crate::query::history::{History as _, Need};
 use crate::stats::deferred::Deferred;
 use crate::store::directory::{Change, Directory, Disk, Open, Taken};
 use crate::store::pieces::{self, PieceId, Saved, State};
@@ -39,30 +37,31 @@ const MAX_PIECES: usize = 48;
 /// Queued jobs of the worker: it gets one at a time.
 const QUEUE: usize = 1;
 const STACK: usize = 256 << 10;
-/// Sentences in the queue for the log; further ones are dropped.
-const MAX_LOG_LINES: usize = 20;
 
 /// The retention options.
 pub(crate) fn keep(config: &Config) -> Retention {
-    let number = |number: u16| usize::from(number);
     Retention {
-        hours: number(config.keep_hours),
-        days: number(config.keep_days),
-        months: number(config.keep_months),
+        hours: config.keep_hours.into(),
+        days: config.keep_days.into(),
+        months: config.keep_months.into(),
     }
 }
 
 /// The statistics on flash, their copy in tmpfs, and the worker that writes them.
 #[derive(Default)]
 pub(crate) struct Storage {
-    directory: PathBuf,
+    /// The directory on flash.
+    pub directory: PathBuf,
     run: PathBuf,
-    store: Option<Store>,
+    keep: Retention,
+    /// Empty and in memory while the directory cannot be opened.
+    pub store: Store,
     /// `None` while the directory cannot be written.
     worker: Option<Worker<Job, Done>>,
-    /// The commit that the worker prepares or finishes.
-    flight: Option<Purpose>,
+    /// A commit that can be published.
     prepared: Option<Prepared>,
+    /// The worker moves the files of a published commit.
+    finishing: bool,
     /// Queued changes of other files, each file once.
     extra: Vec<Change>,
     extra_in_flight: Vec<Change>,
@@ -73,7 +72,7 @@ pub(crate) struct Storage {
     again: bool,
     /// The directory may have files that were not read yet: it could not be opened, or it was released to another
     /// process.
-    released: bool,
+    pub released: bool,
     /// Incremented whenever a directory is opened: it may lack what was stored in the previous one.
     pub openings: u64,
     /// Months after this day are left out of answers.
@@ -86,16 +85,18 @@ pub(crate) struct Storage {
     pieces: Vec<(String, Date, u32)>,
     /// Pieces of imports and of earlier boots that were restored: RAM has them, too.
     restored: Vec<PieceId>,
-    /// From the store's metadata, for answers.
+    /// From the store's metadata.
     zone: Option<String>,
-    deletions: Vec<Deletion>,
+    /// The newest deletions by retention, oldest first.
+    pub deletions: Vec<Deletion>,
     /// Events dated in the future, and whether flash has another state of them.
     pub later: Deferred,
     later_changed: bool,
     later_in_flight: bool,
     /// Events dated up to this moment (milliseconds) were taken out of `later`.
     due: u64,
-    log_lines: Vec<String>,
+    /// Queued sentences for the log.
+    pub log_lines: Vec<String>,
     /// Why flash lacks something; `None`: it has everything.
     pub problem: Option<String>,
     /// Why the files of a published commit are not moved yet.
@@ -127,54 +128,20 @@ impl Storage {
         let mut storage = Storage {
             directory: PathBuf::from(&config.database),
             run: run.to_owned(),
+            keep: keep(config),
             wants_maintenance: true,
             boot: boot.to_owned(),
             ..Storage::default()
         };
-        let saved = storage.take_disk(config, disk, None);
-        storage.released = is_taken || storage.store.is_none();
+        let flash = storage.open_disk(disk, None);
+        storage.released = is_taken || !storage.is_open();
+        let saved = storage.earlier(flash);
         (storage, saved)
     }
 
-    /// The directory on flash.
-    pub(crate) fn directory(&self) -> &Path {
-        &self.directory
-    }
-
-    /// The salt of the store's samples.
-    pub(crate) fn salt(&self) -> u64 {
-        self.store.as_ref().map_or(0, Store::salt)
-    }
-
-    /// Sentences about damaged files.
-    pub(crate) fn damage(&self) -> Vec<String> {
-        self.store.iter().flat_map(|store| store.damage().cloned()).collect()
-    }
-
-    /// Files that only the owner removes.
-    pub(crate) fn set_aside(&self) -> Vec<String> {
-        self.store.as_ref().map(|store| store.set_aside().to_vec()).unwrap_or_default()
-    }
-
-    /// The newest deletions by retention, oldest first.
-    pub(crate) fn deletions(&self) -> &[Deletion] {
-        &self.deletions
-    }
-
-    /// Takes the queued sentences for the log.
-    pub(crate) fn sentences(&mut self) -> Vec<String> {
-        std::mem::take(&mut self.log_lines)
-    }
-
-    fn queue_line(&mut self, sentence: String) {
-        if self.log_lines.len() < MAX_LOG_LINES {
-            self.log_lines.push(sentence);
-        }
-    }
-
-    /// Whether the mark of logd in this state is of this boot.
-    pub(crate) fn is_this_boot(&self, state: &State) -> bool {
-        state.boot == self.boot
+    /// Whether the directory could be opened, for reading at least.
+    fn is_open(&self) -> bool {
+        self.store.directory().disk().is_some()
     }
 
     /// Readable when the worker has done something.
@@ -182,49 +149,69 @@ impl Storage {
         self.worker.as_ref().map(Worker::fd)
     }
 
-    /// Tries to open for writing, else for reading. `salt`: for a store without files. Returns the state of an earlier run,
-    /// once.
-    fn reopen(&mut self, config: &Config, salt: Option<u64>) -> Option<(Saved, bool)> {
-        (self.worker, self.store, self.flight, self.prepared) = (None, None, None, None);
-        self.take_disk(config, Disk::open_for_daemon(&self.directory, &self.run), salt)
+    /// Opens the directory again while the daemon runs, and gives the engine what it has of the open days. `salt`: for a
+    /// store without files. `is_other`: the directory may lack what the engine has written.
+    fn reopen(&mut self, engine: &mut Engine, salt: Option<u64>, is_other: bool) {
+        (self.worker, self.store, self.prepared) = Default::default();
+        let flash = self.open_disk(Disk::open_for_daemon(&self.directory, &self.run), salt);
+        if self.is_open() && (is_other || engine.salt() != self.store.salt()) {
+            engine.forget_commits();
+            engine.set_salt(self.store.salt());
+        }
+        let new = self.add_restored(flash.as_ref());
+        self.forget_due(self.due);
+        let Some(flash) = flash else { return };
+        let mut saved = flash.saved(|piece| new.contains(&piece.id));
+        if !saved.days.is_empty() {
+            saved.state.date = None;
+            engine.restore(saved, false);
+        }
     }
 
-    fn take_disk(
-        &mut self,
-        config: &Config,
-        disk: io::Result<Disk>,
-        salt: Option<u64>,
-    ) -> Option<(Saved, bool)> {
-        let keep = keep(config);
+    /// Opens the store, for writing if `disk` is, else for reading. Returns what it has of open days.
+    fn open_disk(&mut self, disk: io::Result<Disk>, salt: Option<u64>) -> Option<Flash> {
         self.openings += 1;
+        if let Err(why) = self.open_handles(disk, salt) {
+            self.problem = Some(format!("in RAM only: {why}"));
+        }
+        if self.is_open() { self.read_store() } else { None }
+    }
+
+    /// Opens the loop's handle and the worker's.
+    fn open_handles(&mut self, disk: io::Result<Disk>, salt: Option<u64>) -> Result<(), Box<dyn Error>> {
         let (shared, disk) = match disk.and_then(|disk| Ok((disk.share()?, disk))) {
-            Ok((shared, disk)) => (Some(shared), Some(disk)),
+            Ok((shared, disk)) => (Ok(shared), disk),
             Err(error) => {
-                self.problem =
-                    Some(format!("in RAM only: cannot write to {}: {error}", self.directory.display()));
-                (None, Disk::open(&self.directory).ok())
+                let why = format!("cannot write to {}: {error}", self.directory.display());
+                let Ok(disk) = Disk::open(&self.directory) else { return Err(why.into()) };
+                (Err(why), disk)
             }
         };
-        let first = self.openings == 1;
-        match disk.map(|disk| Store::open(Directory::Disk(disk), keep, salt)) {
-            Some(Ok(mut store)) => {
-                // A new store has no salt yet: both handles must have the same.
-                let salt = Some(store.salt());
-                match shared.map(|shared| Store::open(Directory::Disk(shared), keep, salt)) {
-                    Some(Ok(shared)) => self.start_worker(shared),
-                    Some(Err(error)) => self.problem = Some(format!("in RAM only: {error}")),
-                    None => {}
-                }
-                store.set_last(self.last);
-                self.store = Some(store);
-            }
-            Some(Err(error)) => self.problem = Some(format!("in RAM only: {error}")),
-            None => {}
-        }
-        let flash = self.read_store();
-        let file = if first { pieces::open_copy(&self.run) } else { None };
+        self.store = Store::open(Directory::Disk(disk), self.keep, salt)?;
+        self.store.set_last(self.last);
+        // A new store has no salt yet: both handles must have the same.
+        let mut store = Store::open(Directory::Disk(shared?), self.keep, Some(self.store.salt()))?;
+        let started = Worker::start("fwstat-store", QUEUE, STACK, move |job| work(&mut store, job));
+        self.worker = Some(started.map_err(|error| format!("cannot start a thread: {error}"))?);
+        self.problem = None;
+        Ok(())
+    }
+
+    /// Adds the pieces that RAM does not have to those that were restored, and returns them.
+    fn add_restored(&mut self, flash: Option<&Flash>) -> Vec<PieceId> {
+        // What was written in this boot is in RAM.
+        let is_new = |id: &&PieceId| (id.is_import() || id.boot != self.boot) && !self.restored.contains(id);
+        let ids = flash.iter().flat_map(|flash| &flash.pieces).map(|piece| &piece.id);
+        let new: Vec<PieceId> = ids.filter(is_new).cloned().collect();
+        self.restored.extend_from_slice(&new);
+        new
+    }
+
+    /// The state that an earlier run left on flash and in the copy in RAM, with whether flash has all of its open day.
+    fn earlier(&mut self, flash: Option<Flash>) -> Option<(Saved, bool)> {
+        let file = pieces::open_copy(&self.run);
         let salt = file.as_ref().map_or(0, Open::salt);
-        let is_of_this_store = salt == self.salt();
+        let is_of_this_store = salt == self.store.salt();
         let mut copy = file.and_then(|file| pieces::decode(&file));
         let rank = flash.as_ref().map(|flash| flash.state.rank(&self.boot));
         if let Some(copy) = &copy {
@@ -233,23 +220,14 @@ impl Storage {
         let mut newer = copy.take_if(|copy| Some(copy.state.rank(&self.boot)) > rank);
         if let Some(copy) = &mut newer {
             // A copy that was written without a store has no salt.
-            if is_of_this_store || salt == 0 || self.store.is_none() {
+            if is_of_this_store || salt == 0 || !self.is_open() {
                 self.forget_due(copy.state.due);
             }
             if !is_of_this_store {
                 copy.days.iter_mut().for_each(StoredDay::drop_samples);
             }
         }
-        // What was written in this boot is in RAM.
-        let is_new = |id: &&PieceId| (id.is_import() || id.boot != self.boot) && !self.restored.contains(id);
-        let ids = flash.iter().flat_map(|flash| &flash.pieces).map(|piece| &piece.id);
-        let new: Vec<PieceId> = ids.filter(is_new).cloned().collect();
-        self.restored.extend_from_slice(&new);
-        if !first {
-            self.forget_due(self.due);
-            let saved = flash.map(|flash| flash.saved(|piece| new.contains(&piece.id)));
-            return saved.filter(|saved| !saved.days.is_empty()).map(|saved| (saved, false));
-        }
+        let new = self.add_restored(flash.as_ref());
         let (mut saved, on_flash) = match (flash, newer) {
             (Some(flash), Some(copy)) => {
                 let on_flash = copy.state.on_flash && is_of_this_store && new.is_empty();
@@ -273,9 +251,15 @@ impl Storage {
         if let State { date: Some(date), written, .. } = saved.state {
             (self.written_on, self.written) = (Some(date), written);
         }
-        if !self.is_this_boot(&saved.state) {
-            saved.state.trusted_offset = None;
-            self.leave_out(&mut saved);
+        if saved.state.boot != self.boot {
+            (saved.state.trusted_offset, saved.state.mark) = (None, None);
+            // Times of another boot's clock cannot be converted: events that waited for their day then never get one.
+            let left_out = std::mem::take(&mut saved.deferred).count();
+            self.left_out = (left_out > 0).then(|| {
+                format!(
+                    "{left_out} packets from before the reboot are left out: the clock was not set, their day is unknown"
+                )
+            });
         }
         Some((saved, on_flash))
     }
@@ -286,15 +270,10 @@ impl Storage {
         if self.is_busy() {
             return false;
         }
-        (self.worker, self.store) = (None, None);
+        (self.worker, self.store) = Default::default();
         self.problem = Some("in RAM only: a command works on the store".into());
         self.released = true;
         true
-    }
-
-    /// Whether the directory may have files that were not read yet.
-    pub(crate) fn is_released(&self) -> bool {
-        self.released
     }
 
     /// True once, when a released directory is open again and its files can be read.
@@ -302,17 +281,9 @@ impl Storage {
         self.worker.is_some() && std::mem::take(&mut self.released)
     }
 
-    fn start_worker(&mut self, mut store: Store) {
-        let started = Worker::start("fwstat-store", QUEUE, STACK, move |job| work(&mut store, job));
-        match started {
-            Ok(worker) => (self.worker, self.problem) = (Some(worker), None),
-            Err(error) => self.problem = Some(format!("in RAM only: cannot start a thread: {error}")),
-        }
-    }
-
     /// Reads the metadata and the pieces of open days.
     fn read_store(&mut self) -> Option<Flash> {
-        let store = self.store.as_mut()?;
+        let store = &mut self.store;
         let Meta { zone, deletions, .. } = store.meta().unwrap_or_default();
         (self.zone, self.deletions) = (zone, deletions);
         self.later = store.later().unwrap_or_default();
@@ -322,12 +293,9 @@ impl Storage {
         for (name, date, number) in &self.pieces {
             let Ok(Some(Saved { days, state, .. })) = store.piece(name) else { continue };
             let all = all.get_or_insert_default();
-            let (key, boot, serial) = ((*date, *number), state.boot.clone(), state.serial);
-            let id = match serial {
-                0 => PieceId { salt: store.salt(), key, ..PieceId::default() },
-                _ => PieceId { salt: 0, key, boot, serial },
-            };
-            all.pieces.push(Piece { id, days });
+            let salt = if state.serial == 0 { store.salt() } else { 0 };
+            let (boot, serial) = (state.boot.clone(), state.serial);
+            all.pieces.push(Piece { id: PieceId { salt, key: (*date, *number), boot, serial }, days });
             self.serial = self.serial.max(serial);
             if state.rank(&self.boot) >= all.state.rank(&self.boot) {
                 all.state = state;
@@ -336,38 +304,19 @@ impl Storage {
         all
     }
 
-    /// Times of another boot's clock cannot be converted: events that waited for their day then never get one.
-    fn leave_out(&mut self, saved: &mut Saved) {
-        if !saved.deferred.is_empty() {
-            let left_out = std::mem::take(&mut saved.deferred).count();
-            self.left_out = Some(format!(
-                "{left_out} packets from before the reboot are left out: the clock was not set, their day is unknown"
-            ));
-        }
-    }
-
     /// Why no stored days are in answers; `None`: they can be read.
     pub(crate) fn unread(&self) -> Option<&str> {
-        let why = self.problem.as_deref().filter(|_| self.store.is_none())?;
+        let why = self.problem.as_deref().filter(|_| !self.is_open())?;
         Some(why.strip_prefix("in RAM only: ").unwrap_or(why))
-    }
-
-    /// Calls `ask` with the stored days; without a store there are none.
-    pub(crate) fn history<T>(&mut self, ask: impl FnOnce(&mut dyn History) -> T) -> T {
-        match &mut self.store {
-            Some(store) => ask(store),
-            None => ask(&mut EmptyHistory),
-        }
     }
 
     /// Months after tomorrow are left out of answers.
     pub(crate) fn set_today(&mut self, today: Date) {
-        self.last = Some(Date(today.0.saturating_add(1)));
-        if let Some(store) = &mut self.store {
-            store.set_last(self.last);
-        }
+        let last = Some(Date(today.0.saturating_add(1)));
         // A month that was set aside may be due.
-        self.wants_maintenance = true;
+        self.wants_maintenance |= last != self.last;
+        self.last = last;
+        self.store.set_last(last);
     }
 
     /// Adds bytes that were written to flash outside the store.
@@ -390,7 +339,7 @@ impl Storage {
         let Some(open) = engine.date() else { return };
         let need = Need::new(Class::Attempt);
         // A clock or a time zone can go back to a day that was closed.
-        if self.history(|stored| stored.month(open.month(), &need).days.iter().any(|day| day.date == open)) {
+        if self.store.month(open.month(), &need).days.iter().any(|day| day.date == open) {
             engine.open_extent = Extent::Found;
         }
     }
@@ -404,7 +353,6 @@ impl Storage {
             mark,
             date: engine.date(),
             trusted_offset: engine.clock_offset(),
-            on_flash: false,
             written,
             ..State::default()
         }
@@ -445,27 +393,26 @@ impl Storage {
         let dropped = (self.later.dropped() > 0).then(|| {
             format!("{} events dated in the future were dropped: the table is full", self.later.dropped())
         });
-        self.damage().into_iter().chain(problems.into_iter().flatten().cloned()).chain(later).chain(dropped)
+        self.store
+            .damage()
+            .cloned()
+            .chain(problems.into_iter().flatten().cloned())
+            .chain(later)
+            .chain(dropped)
     }
 
     /// Applies the options. The open days in another directory are added.
     pub(crate) fn reload(&mut self, config: &Config, engine: &mut Engine) {
+        self.keep = keep(config);
         if self.directory != Path::new(&config.database) {
-            if let Some(purpose) = self.flight.take() {
+            if self.in_flight() {
                 // What was to be written to the previous directory is written to this one.
-                self.failed(purpose, "the store is another directory now".into(), engine);
+                self.failed("the store is another directory now", engine);
             }
             self.directory = PathBuf::from(&config.database);
             self.due = 0;
-            let found = self.reopen(config, None);
             engine.forget_commits();
-            engine.set_salt(self.salt());
-            if let Some((mut saved, _)) = found {
-                saved.state.date = None;
-                engine.restore(saved, false);
-            }
-        } else if let Some(store) = &mut self.store {
-            store.set_keep(keep(config));
+            self.reopen(engine, None, true);
         }
         self.wants_maintenance = true;
     }

@@ -4,21 +4,19 @@
 //! not call netifd.
 
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
 
 use super::protected::text;
 use crate::config::zones::{self, Interface, Zone};
 use crate::config::{rules, shown};
 use crate::parse::interfaces::Networks;
 
-/// Reads the firewall's zones again only when their file changed.
+/// The WAN interfaces, and what they were found from.
 #[derive(Default)]
 pub(super) struct WanInterfaces {
     file: PathBuf,
-    modified: Option<SystemTime>,
     zones: Vec<Zone>,
-    /// The newest answer of netifd; `None`: there was none yet.
-    answer: Option<Vec<Interface>>,
+    /// The newest answer of netifd (`network.interface dump`); `None`: there was none yet.
+    pub answer: Option<Vec<Interface>>,
     /// What the parsers of packets need. Without WAN interfaces they guess these from their names.
     pub networks: Networks,
     /// Why they are guessed from their names; `None`: they are not.
@@ -33,33 +31,22 @@ impl WanInterfaces {
         WanInterfaces { file: directory.join("firewall"), ..WanInterfaces::default() }
     }
 
-    /// Takes an answer of netifd (`network.interface dump`).
-    pub(super) fn set_networks(&mut self, networks: Vec<Interface>) {
-        self.answer = Some(networks);
-    }
-
-    /// Reads the firewall's file if it changed. Returns whether the WAN interfaces or the rules have changed.
+    /// Reads the firewall's file. Returns whether the WAN interfaces or the rules have changed.
     pub(super) fn refresh(&mut self, names: &[String]) -> bool {
-        let modified = std::fs::metadata(&self.file).and_then(|metadata| metadata.modified()).ok();
-        let mut rules_changed = false;
-        if modified != self.modified || modified.is_none() {
-            self.modified = modified;
-            let text = text(&self.file);
-            self.zones = zones::parse(&text);
-            let rules = rules::parse(&text);
-            rules_changed = rules != self.networks.rules;
-            self.networks.rules = rules;
-        }
+        let text = text(&self.file);
+        self.zones = zones::parse(&text);
         let interfaces = self.answer.as_deref().unwrap_or_default();
-        let wan = zones::devices(&self.zones, names, interfaces);
-        let zones = zones::by_device(&self.zones, interfaces);
-        self.guessed = wan.is_empty().then(|| self.why(names));
-        let changed = wan != self.networks.wan || zones != self.networks.zones;
-        if changed {
-            (self.networks.wan, self.networks.zones) = (wan, zones);
-        }
-        self.version = self.version.wrapping_add(u32::from(changed || rules_changed));
-        changed || rules_changed
+        let networks = Networks {
+            wan: zones::devices(&self.zones, names, interfaces),
+            zones: zones::by_device(&self.zones, interfaces),
+            rules: rules::parse(&text),
+            ..Networks::default()
+        };
+        self.guessed = networks.wan.is_empty().then(|| self.why(names));
+        let changed = networks != self.networks;
+        self.networks = networks;
+        self.version = self.version.wrapping_add(changed.into());
+        changed
     }
 
     fn why(&self, names: &[String]) -> String {
@@ -92,12 +79,12 @@ mod tests {
         assert!(!found.refresh(&names));
         assert!(found.guessed.as_ref().unwrap().contains("netifd"));
         let mut wan = Interface { name: "wan".into(), device: Some("eth1".into()), zone: None };
-        found.set_networks(vec![wan.clone()]);
+        found.answer = Some(vec![wan.clone()]);
         assert!(found.refresh(&names));
         assert_eq!((&found.networks.wan[..], &found.guessed), (&["eth1".to_string()][..], &None));
         assert!(!found.refresh(&names));
         wan.device = None;
-        found.set_networks(vec![wan]);
+        found.answer = Some(vec![wan]);
         assert!(found.refresh(&names) && found.networks.wan.is_empty());
         assert!(found.guessed.as_ref().unwrap().contains("zone wan has no interface"));
         assert_eq!(found.version, 2);

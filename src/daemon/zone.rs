@@ -1,47 +1,37 @@
 //! The router's time zone: UCI `system.@system[0].timezone`, else `/etc/TZ`, else the system's.
 
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
 
 use super::protected::text;
 use crate::config::uci;
 use crate::event::calendar::Calendar;
-use crate::sys::zone::{ETC_TZ, etc_tz};
+use crate::sys::zone::etc_tz;
 
-/// Reads the zone again only when a file changed.
+/// The files that name the zone, and the zone that they named last.
 pub struct ZoneFiles {
     system: PathBuf,
-    /// When the files were modified; `None` before they are read first.
-    modified: Option<[Option<SystemTime>; 2]>,
-    name: Option<String>,
+    /// `None` before the files are read first.
+    named: Option<Option<String>>,
 }
 
 impl ZoneFiles {
     /// `directory`: UCI's, usually `/etc/config`.
     pub fn new(directory: &Path) -> ZoneFiles {
-        ZoneFiles { system: directory.join("system"), modified: None, name: None }
+        ZoneFiles { system: directory.join("system"), named: None }
     }
 
     /// The zone if it has changed, as at the first call, and its error.
     pub fn refresh(&mut self) -> Option<(Calendar, Option<String>)> {
-        let modified = |path: &Path| std::fs::metadata(path).and_then(|metadata| metadata.modified()).ok();
-        let modified = Some([modified(&self.system), modified(Path::new(ETC_TZ))]);
-        let before = std::mem::replace(&mut self.modified, modified);
-        if before == modified {
+        let named = timezone(&text(&self.system)).or_else(etc_tz);
+        if self.named.as_ref() == Some(&named) {
             return None;
         }
-        let (name, read) = (self.name.clone(), self.read());
-        (before.is_none() || self.name != name).then_some(read)
-    }
-
-    fn read(&mut self) -> (Calendar, Option<String>) {
-        let named = timezone(&text(&self.system)).or_else(etc_tz);
-        self.name.clone_from(&named);
-        match named.map(|name| Calendar::new(&name)) {
+        self.named = Some(named.clone());
+        Some(match named.map(|name| Calendar::new(&name)) {
             Some(Ok(calendar)) => (calendar, None),
             Some(Err(sentence)) => (Calendar::utc(), Some(format!("{sentence}; using UTC"))),
             None => (Calendar::system(crate::sys::zone::name().as_deref()), None),
-        }
+        })
     }
 }
 
@@ -49,8 +39,7 @@ impl ZoneFiles {
 fn timezone(text: &str) -> Option<String> {
     let (sections, _) = uci::parse(text);
     let system = sections.iter().find(|section| section.kind == "system")?;
-    let setting = system.settings.iter().rev().find(|setting| setting.name == "timezone")?;
-    (!setting.value.is_empty()).then(|| setting.value.clone())
+    system.value("timezone").filter(|zone| !zone.is_empty()).map(String::from)
 }
 
 #[cfg(test)]
@@ -76,7 +65,6 @@ mod tests {
         let mut files = ZoneFiles::new(&directory);
         assert_eq!(files.refresh().unwrap().0.name(), "JST-9");
         assert!(files.refresh().is_none());
-        std::thread::sleep(std::time::Duration::from_millis(20));
         write("Nowhere/Land");
         let (calendar, wrong) = files.refresh().unwrap();
         assert_eq!(calendar.name(), "UTC");

@@ -27,12 +27,13 @@ pub const HASHES: u64 = 0x0100_0000_0000_0000;
 const HEAVIEST: Cut = Cut::top(2048);
 
 /// What of the sources a batch contains.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Sources {
     Address,
     /// SipHash-2-4 of each, with this key.
     Hash(u64, u64),
     /// None: registers of each service's sources.
+    #[default]
     Registers,
 }
 

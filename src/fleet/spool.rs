@@ -78,7 +78,7 @@ pub struct SpoolUsage {
 }
 
 /// Two directories of batches: RAM until a batch is worth a write, then flash.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Spool {
     pub ram: PathBuf,
     pub flash: PathBuf,

@@ -124,9 +124,8 @@ impl Router {
     fn start(machine: Now, zone: &str, disks: Disks, boots: u32, told: bool, config: Config) -> Router {
         let config = Config { database: disks.flash().display().to_string(), ..config };
         let (mut storage, saved) = Storage::open(&config, &disks.run(), &format!("boot-{boots}"));
-        let mut engine = Engine::new(Calendar::new(zone).unwrap(), storage.salt(), 20);
-        let here = saved.as_ref().map(|(saved, _)| &saved.state).filter(|state| storage.is_this_boot(state));
-        engine.resume_clock(here.and_then(|state| state.trusted_offset));
+        let mut engine = Engine::new(Calendar::new(zone).unwrap(), storage.store.salt(), 20);
+        engine.resume_clock(saved.as_ref().and_then(|(saved, _)| saved.state.trusted_offset));
         engine.update_clock(machine);
         if told {
             engine.clock_synchronized(machine);
@@ -180,14 +179,14 @@ impl Router {
 
     fn begin_commit(&mut self) {
         self.copy();
-        self.storage.commit(&self.config, &mut self.engine, None);
+        self.storage.commit(&mut self.engine, None);
     }
 
     /// Until the store's thread has nothing to do.
     fn run(&mut self) {
         let until = Instant::now() + Duration::from_secs(60);
         loop {
-            self.storage.turn(&self.config, &mut self.engine, self.now, true);
+            self.storage.turn(&mut self.engine, self.now, true);
             if self.storage.wants_commit() {
                 self.begin_commit();
             }
@@ -197,7 +196,7 @@ impl Router {
             assert!(Instant::now() < until, "the store's thread does not end");
             std::thread::sleep(Duration::from_micros(30));
         }
-        self.said.extend(self.storage.sentences());
+        self.said.append(&mut self.storage.log_lines);
     }
 
     fn commit(&mut self) -> bool {
@@ -269,7 +268,7 @@ impl Router {
 
     fn ask_about(&mut self, question: &Question) -> Answer {
         let Router { storage, engine, now, .. } = self;
-        storage.history(|stored| engine.answer(*now, question, stored)).unwrap()
+        engine.answer(*now, question, &mut storage.store).unwrap()
     }
 
     /// `date attempts unique` of all days.

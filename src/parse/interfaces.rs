@@ -11,7 +11,7 @@ use crate::event::Verdict;
 use crate::event::paths::Direction;
 
 /// What is known of the machine's interfaces and rules before its log is read.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Networks {
     /// Interfaces that lead outside; if there are any, all others are inside. `ppp+` matches all names that begin with `ppp`.
     pub wan: Vec<String>,

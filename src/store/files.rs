@@ -61,7 +61,15 @@ impl fmt::Display for StoreError {
 
 impl std::error::Error for StoreError {}
 
+/// No files, in memory.
+impl Default for Directory {
+    fn default() -> Directory {
+        Directory::Memory(Default::default())
+    }
+}
+
 /// A store directory: months, pieces of open days, metadata.
+#[derive(Default)]
 pub struct Store {
     directory: Directory,
     salt: u64,
@@ -96,16 +104,7 @@ impl Store {
     /// Opens a store. `salt`: for a store without one; `None`: random. Changes no file.
     pub fn open(directory: Directory, keep: Retention, salt: Option<u64>) -> Result<Store, StoreError> {
         let random = || RandomState::new().hash_one(0u8);
-        let mut store = Store {
-            directory,
-            salt: 0,
-            keep,
-            months: Vec::new(),
-            names: Vec::new(),
-            last: None,
-            damage: Vec::new(),
-            set_aside: Vec::new(),
-        };
+        let mut store = Store { directory, keep, ..Store::default() };
         store.refresh()?;
         let mut names: Vec<String> = vec![META.into()];
         names.extend(store.months.iter().rev().map(|month| month_file(*month)));

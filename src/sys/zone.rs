@@ -7,7 +7,7 @@ use std::fs::File;
 use super::read::at_most;
 
 /// Holds the zone as a POSIX string.
-pub const ETC_TZ: &str = "/etc/TZ";
+const ETC_TZ: &str = "/etc/TZ";
 const MAX_BYTES: u64 = 256;
 
 /// The name; `None` if there is none.

@@ -15,13 +15,10 @@ use crate::parse::line::Outcome;
 use crate::ubus::Status;
 
 impl Core {
-    /// Sets the time zone and its error.
-    pub(super) fn set_zone(
-        &mut self,
-        now: Now,
-        (calendar, wrong): (crate::event::calendar::Calendar, Option<String>),
-    ) {
-        self.log.info(now.boot_ms, &format!("the time zone is {} from now on", calendar.name()));
+    /// Reads the time zone again, and logs a change and its error.
+    pub(super) fn refresh_zone(&mut self, now: Now) {
+        let Some((calendar, wrong)) = self.zone.refresh() else { return };
+        self.log.write(now.boot_ms, &format!("the time zone is {} from now on", calendar.name()), false);
         if let Some(wrong) = wrong {
             self.log.warn(now.boot_ms, &wrong);
             self.problems.push(wrong);
@@ -32,7 +29,7 @@ impl Core {
 
     /// Takes netifd's present networks.
     pub(crate) fn note_networks(&mut self, now: Now, interfaces: Vec<Interface>) {
-        self.outside.set_networks(interfaces);
+        self.outside.answer = Some(interfaces);
         self.refresh_wan(now);
     }
 
@@ -72,7 +69,6 @@ impl Core {
             self.nflog.state = state.to_string();
             // Which of the rules' packets are seen changes now.
             self.counters.ask(now.boot_ms, 0);
-            self.explain_unseen();
         }
         self.nflog.counts = counters;
         self.engine.note_lost(Input::Nflog, counters.lost);
@@ -95,46 +91,37 @@ impl Core {
 
     /// Registrations and subscriptions that the broker refused, by name.
     pub(crate) fn note_refusals(&mut self, now: Now, refusals: &SmallMap<String, Status>) {
-        if self.refusals == *refusals {
-            return;
+        let refused = |(what, status): (&String, &Status)| format!("ubus refuses {what}: {status}");
+        let refusals: Vec<String> = refusals.iter().map(refused).collect();
+        for sentence in refusals.iter().filter(|sentence| !self.refusals.contains(sentence)) {
+            self.log.warn(now.boot_ms, sentence);
         }
-        for (what, status) in
-            refusals.iter().filter(|(what, status)| self.refusals.get(*what) != Some(*status))
-        {
-            self.log.warn(now.boot_ms, &refused(what, *status));
-        }
-        self.refusals.clone_from(refusals);
+        self.refusals = refusals;
     }
 
     /// `down`: why there is no connection. `refused_by`: the broker's answer to the object's registration.
     pub(crate) fn note_bus(&mut self, down: Option<&str>, refused_by: Option<Status>) {
         let refused = |status| format!("ubus: the broker refuses the object fwstat: {status}");
-        self.bus = match down {
-            Some(because) => Some(format!("ubus: {because}")),
-            None => refused_by.map(refused),
-        };
+        self.bus = down.map(|because| format!("ubus: {because}")).or_else(|| refused_by.map(refused));
     }
 
-    /// Takes the ruleset that nft has printed.
+    /// Takes the ruleset that nft has printed, and what follows of it for today.
     pub(super) fn read_counters(&mut self, now: Now) {
-        let was_running = self.counters.nft.is_running();
         if let Some(ruleset) = self.counters.poll(now.boot_ms) {
             let Config { zone, input, nflog_group, .. } = &self.config;
             let read = Read { nflog: self.reads_nflog().then_some(*nflog_group), logd: input.logd };
             let unseen = self.counts.add(&ruleset, zone, read, self.engine.date());
             self.engine.note_unseen(unseen);
         }
-        if was_running && !self.counters.nft.is_running() {
-            self.explain_unseen();
-        }
+        self.explain_unseen();
     }
 
-    fn reads_nflog(&self) -> bool {
+    pub(super) fn reads_nflog(&self) -> bool {
         self.config.input.nflog && self.nflog.state == RUNNING
     }
 
-    /// Why today is not complete beside what was lost. Also called when the counters were asked for, since nft may be missing.
-    pub(super) fn explain_unseen(&mut self) {
+    /// Why today is not complete beside what was lost.
+    fn explain_unseen(&mut self) {
         let mut reasons = self.counts.reasons();
         if self.counters.why.is_some() {
             reasons.push("rules that cannot be listed: what is refused there is not counted".into());
@@ -143,11 +130,6 @@ impl Core {
         }
         self.engine.not_seen = reasons;
     }
-}
-
-/// The sentence about a refused request.
-pub(super) fn refused(what: &str, status: Status) -> String {
-    format!("ubus refuses {what}: {status}")
 }
 
 #[cfg(test)]
@@ -160,7 +142,6 @@ mod tests {
 
     use super::*;
     use crate::event::Class;
-    use crate::event::calendar::Calendar;
     use crate::live::clock::BUILT;
     use crate::query::question::{Question, Topic};
 
@@ -198,9 +179,8 @@ mod tests {
 
         fn logins(&mut self) -> u64 {
             let question = Question { class: Class::Login, ..Question::new(Topic::Summary) };
-            let Core { storage, engine, .. } = &mut self.core;
-            let answer = storage.history(|stored| engine.answer(NOW, &question, stored));
-            let Ok(crate::query::Answer::Summary(summary)) = answer else { panic!() };
+            let answer = self.core.answer_of(NOW, &question);
+            let Some(crate::query::Answer::Summary(summary)) = answer else { panic!() };
             summary.attempts
         }
     }
@@ -251,7 +231,10 @@ mod tests {
         started
             .entry("sshd[9]: Connection closed by authenticating user root 203.0.113.5 port 4022 [preauth]");
         assert_eq!(started.logins(), 1);
-        started.core.set_zone(NOW, (Calendar::new("JST-9").unwrap(), None));
+        let zone = "config system\n\toption timezone 'JST-9'\n";
+        fs::write(started.directory.join("config/system"), zone).unwrap();
+        started.core.refresh_zone(NOW);
+        assert_eq!(started.core.engine.calendar().name(), "JST-9");
         started
             .entry("sshd[9]: Connection closed by authenticating user root 203.0.113.5 port 4022 [preauth]");
         started.entry("dropbear[7]: Login attempt for nonexistent user");

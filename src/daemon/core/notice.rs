@@ -16,45 +16,35 @@ const MAX_DEVICES: u32 = 8;
 impl Core {
     /// Computes today's notifications and queues the new ones.
     pub(super) fn notice(&mut self, now: Now) {
-        let Some(today) = self.engine.date().filter(|_| self.engine.clock_is_set()) else { return };
-        self.notice_anomalies(now, today);
-        let attempts = self.answer_of(now, &Question::new(Topic::Days)).and_then(|answer| match answer {
-            Answer::Days(answer) => answer.days.last().map(|row| row.attempts),
-            _ => None,
-        });
-        self.notices.add_loss(today, self.engine.lost_today(), attempts.unwrap_or(0));
+        let Some(today) = self.today() else { return };
+        // The day before may have just ended.
+        for day in [today, Date(today.0 - 1)] {
+            let rows = self.engine.anomalies_on(day, &mut self.storage.store);
+            self.log.warn_each(now.boot_ms, self.notices.add(rows));
+        }
+        let attempts = match self.answer_of(now, &Question::new(Topic::Days)) {
+            Some(Answer::Days(answer)) => answer.days.last().map_or(0, |row| row.attempts),
+            _ => 0,
+        };
+        self.notices.add_loss(today, self.engine.lost_today(), attempts);
         let question = Question {
             class: Class::Egress,
             min: MIN_DEVICE_ATTEMPTS,
             limit: MAX_DEVICES,
             ..Question::new(Topic::Sources)
         };
-        if let Some(mut answer) = self.answer_of(now, &question) {
-            if self.config.mask_sources {
-                mask(&mut answer);
-            }
-            if let Answer::Sources(answer) = answer {
-                self.notices.add_devices(today, answer.sources);
-            }
+        let mut answer = self.answer_of(now, &question);
+        answer.iter_mut().filter(|_| self.config.mask_sources).for_each(mask);
+        if let Some(Answer::Sources(answer)) = answer {
+            self.notices.add_devices(today, answer.sources);
         }
         if let Some(exposure) = self.exposure(now, MAX_LIMIT) {
             self.notices.add_open(today, exposure.ports);
         }
     }
 
-    fn answer_of(&mut self, now: Now, question: &Question) -> Option<Answer> {
-        let Core { storage, engine, .. } = self;
-        storage.history(|stored| engine.answer(now, question, stored)).ok()
-    }
-
-    /// Anomalies of today and of the day before, which may have just ended.
-    fn notice_anomalies(&mut self, now: Now, today: Date) {
-        let Core { storage, engine, notices, log, .. } = self;
-        let rows = storage.history(|stored| {
-            let mut rows = engine.anomalies_on(today, stored);
-            rows.extend(engine.anomalies_on(Date(today.0 - 1), stored));
-            rows
-        });
-        log.warn_each(now.boot_ms, notices.add(rows));
+    /// The answer to a question, at once.
+    pub(super) fn answer_of(&mut self, now: Now, question: &Question) -> Option<Answer> {
+        self.engine.answer(now, question, &mut self.storage.store).ok()
     }
 }

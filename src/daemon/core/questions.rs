@@ -19,6 +19,9 @@ use crate::sys::installed::{self, read_text};
 /// A longer firewall configuration is not read.
 const MAX_FIREWALL: u64 = 512 * 1024;
 
+/// The answer to a question, or why there is none.
+type Found = Result<Answer, query::AnswerError>;
+
 impl Core {
     /// One step of the queued questions: reads one month of the store, or begins or ends a question.
     pub(super) fn step(&mut self, now: Now) {
@@ -28,52 +31,38 @@ impl Core {
             }
             return;
         };
-        if self.storage.history(|stored| job.step(stored)) {
+        if job.step(&mut self.storage.store) {
             self.job = Some((number, rendering, job));
-            return;
+        } else {
+            let found = self.engine.end_answer(now, job);
+            self.end(now, number, rendering, found);
         }
-        let question = job.question.clone();
-        let answered = self.engine.end_answer(now, job);
-        self.end(now, number, rendering, &question, answered);
     }
 
     fn begin(&mut self, now: Now, number: u64, rendering: Rendering) {
         let Some(question) = rendering.question() else { return };
         if let Some(answer) = self.answer_now(now, &question) {
-            return self.end(now, number, rendering, &question, Ok(answer));
+            return self.end(now, number, rendering, Ok(answer));
         }
-        let Core { storage, engine, .. } = self;
-        match storage.history(|stored| engine.begin_answer(&question, stored)) {
+        match self.engine.begin_answer(&question, &mut self.storage.store) {
             Ok(job) => self.job = Some((number, rendering, job)),
-            Err(error) => self.end(now, number, rendering, &question, Err(error)),
+            Err(error) => self.end(now, number, rendering, Err(error)),
         }
     }
 
     /// Ends a question of a rendering; its next one is queued behind those of other callers.
-    fn end(
-        &mut self,
-        now: Now,
-        number: u64,
-        mut rendering: Rendering,
-        question: &Question,
-        answered: Result<Answer, query::AnswerError>,
-    ) {
-        match self.rendered(now, &mut rendering, question, answered) {
+    fn end(&mut self, now: Now, number: u64, mut rendering: Rendering, found: Found) {
+        match self.rendered(now, &mut rendering, found) {
             Some(answered) => self.answered.push((number, answered)),
             None => self.waiting.push_back((number, rendering)),
         }
     }
 
     /// What is sent to the caller; `None` if there is a further question.
-    fn rendered(
-        &mut self,
-        now: Now,
-        rendering: &mut Rendering,
-        question: &Question,
-        answered: Result<Answer, query::AnswerError>,
-    ) -> Option<Answered> {
-        let answered = answered.map(|answer| self.finish_answer(now, question, answer));
-        let rendered = rendering.take(answered, installed::advice);
+    fn rendered(&mut self, now: Now, rendering: &mut Rendering, found: Found) -> Option<Answered> {
+        let question = rendering.question()?;
+        let found = found.map(|answer| self.finish_answer(now, &question, answer));
+        let rendered = rendering.take(found, installed::advice);
         rendered.map_err(|error| refusal(error, question.topic)).transpose()
     }
 
@@ -88,15 +77,16 @@ impl Core {
     fn finish_answer(&mut self, now: Now, question: &Question, mut answer: Answer) -> Answer {
         self.enforcer.add_kernel_state(&self.engine.guard, &mut answer);
         advice::add(question, &mut answer, installed::advice);
-        if let Answer::Summary(summary) = &mut answer {
-            self.complete(now, summary);
-            summary.exposure = self.exposure(now, question.limit);
-            summary.guard = Some(self.enforcer.status(now, &self.config, &self.engine));
-        }
-        if let Answer::Blocks(blocks) = &mut answer
-            && question.cursor == 0
-        {
-            blocks.guard = Some(self.enforcer.status(now, &self.config, &self.engine));
+        match &mut answer {
+            Answer::Summary(summary) => {
+                self.complete(now, summary);
+                summary.exposure = self.exposure(now, question.limit);
+                summary.guard = Some(self.enforcer.status(now, &self.config, &self.engine));
+            }
+            Answer::Blocks(blocks) if question.cursor == 0 => {
+                blocks.guard = Some(self.enforcer.status(now, &self.config, &self.engine));
+            }
+            _ => {}
         }
         if !matches!(question.topic, Topic::Recent | Topic::Blocks | Topic::Status)
             && let Some(why) = self.storage.unread()
@@ -120,9 +110,7 @@ impl Core {
         let cached = self.exposure_cache.as_ref();
         if !cached.is_some_and(|cached| cached.fits(now.boot_ms, &open, since)) {
             let question = Question { from: Some(since), limit: MAX_LIMIT, ..Question::new(Topic::Services) };
-            let Core { storage, engine, .. } = self;
-            let answer = storage.history(|stored| engine.answer(now, &question, stored));
-            let Ok(Answer::Services(answer)) = answer else { return None };
+            let Some(Answer::Services(answer)) = self.answer_of(now, &question) else { return None };
             let exposure = Exposure { since, ports: exposure::attacked(&open, &answer.services) };
             self.exposure_cache = Some(CachedExposure { asked_ms: now.boot_ms, open, exposure });
         }
@@ -151,36 +139,30 @@ impl Answers for Core {
             return Reply::Now(Err(AnswerError::PermissionDenied(why)));
         }
         let answer = self.answer_now(now, &question);
-        match answer.and_then(|answer| self.rendered(now, &mut rendering, &question, Ok(answer))) {
-            Some(answered) => Reply::Now(answered),
-            None => {
-                let number = self.next_number();
-                self.waiting.push_back((number, rendering));
-                Reply::Later(number)
-            }
+        if let Some(answered) = answer.and_then(|answer| self.rendered(now, &mut rendering, Ok(answer))) {
+            return Reply::Now(answered);
         }
+        self.last_number += 1;
+        self.waiting.push_back((self.last_number, rendering));
+        Reply::Later(self.last_number)
     }
 
     fn command(&mut self, command: BusCommand) -> Reply {
         let now = self.now();
-        match command {
+        self.last_number += 1;
+        let (number, engine) = (self.last_number, &mut self.engine);
+        let answered = match command {
             BusCommand::Commit => {
                 self.commit(now);
-                let number = self.next_number();
                 self.commits.push(number);
-                Reply::Later(number)
+                None
             }
-            BusCommand::Release { forget } => Reply::Now(self.release(now, forget)),
-            BusCommand::Block(arguments) => self.now_or_later(|enforcer, config, engine, number| {
-                enforcer.block(now, config, engine, number, arguments)
-            }),
-            BusCommand::GuardTest { target } => {
-                self.now_or_later(|enforcer, _, engine, number| enforcer.test(now, engine, number, target))
-            }
-            BusCommand::Unblock { target } => {
-                Reply::Now(self.enforcer.unblock(now, &mut self.engine, target))
-            }
-        }
+            BusCommand::Release { forget } => Some(self.release(now, forget)),
+            BusCommand::Block(arguments) => self.enforcer.block(now, &self.config, engine, number, arguments),
+            BusCommand::GuardTest { target } => self.enforcer.test(now, engine, number, target),
+            BusCommand::Unblock { target } => Some(self.enforcer.unblock(now, engine, target)),
+        };
+        answered.map_or(Reply::Later(number), Reply::Now)
     }
 
     fn finished(&mut self) -> Vec<(u64, Answered)> {

@@ -49,15 +49,20 @@ impl Core {
     /// The answer to `status`. Starts a new reading of the rules' counters, too.
     pub(super) fn status(&mut self, now: Now) -> StatusAnswer {
         self.counters.ask(now.boot_ms, SECOND_MS);
-        let warnings = self.warnings(now);
+        let warnings = self.warnings(now, &[]);
         let store = StoreStatus {
-            path: self.storage.directory().display().to_string(),
+            path: self.storage.directory.display().to_string(),
             bytes: self.storage.bytes,
             written_today: self.storage.written_today(self.engine.date()),
             last_commit: self.storage.last_commit.map(|at| self.engine.calendar().rfc3339(at)),
             state: self.storage.problem.clone().unwrap_or_else(|| "ok".to_string()),
         };
         let findings = self.findings(&store);
+        let deleted = |deletion: &Deletion| DeletedRow {
+            when: self.engine.calendar().rfc3339(deletion.when),
+            what: deletion.what.clone(),
+            because: deletion.because.clone(),
+        };
         StatusAnswer {
             version: env!("CARGO_PKG_VERSION").to_string(),
             uptime: now.boot_ms.saturating_sub(self.started_ms) / 1000,
@@ -66,11 +71,8 @@ impl Core {
                 timezone: self.engine.calendar().name().to_string(),
             },
             inputs: self.inputs(),
-            outside: self.outside.guessed.is_none().then(|| {
-                let mut interfaces = self.outside.networks.wan.clone();
-                shorten(&mut interfaces, "interfaces");
-                interfaces
-            }),
+            outside: (self.outside.guessed.is_none())
+                .then(|| shortened(self.outside.networks.wan.clone(), "interfaces")),
             counters: self.counter_rows(),
             not_seen: self.counts.rules.as_ref().map(|_| self.not_seen()),
             store,
@@ -79,14 +81,15 @@ impl Core {
             fleet: Some(FleetStatus {
                 shared: (self.config.fleet.enabled && self.config.fleet.shared)
                     .then(|| self.enforcer.shared_in_force(now, &self.engine).len() as u64),
-                ..self.fleet.borrow().status(|at| self.engine.calendar().rfc3339(at))
+                ..self.fleet.borrow().status(self.engine.calendar())
             }),
             totals: Some(self.totals()),
             countries: Some(status_of(&self.countries)),
             asns: self.asns.as_deref().map(status_of).map(Box::new),
             findings: Some(findings),
-            deleted: self.deleted(),
-            set_aside: self.storage.set_aside(),
+            // The newest first.
+            deleted: self.storage.deletions.iter().rev().map(deleted).collect(),
+            set_aside: self.storage.store.set_aside().to_vec(),
             warnings,
             completeness: Completeness::from_reasons(&[]),
         }
@@ -106,16 +109,6 @@ impl Core {
             other: totals.other,
             blocks: rules.into_iter().zip(guard.begun).collect(),
         }
-    }
-
-    /// The deletions by retention, the newest first.
-    fn deleted(&self) -> Vec<DeletedRow> {
-        let row = |deletion: &Deletion| DeletedRow {
-            when: self.engine.calendar().rfc3339(deletion.when),
-            what: deletion.what.clone(),
-            because: deletion.because.clone(),
-        };
-        self.storage.deletions().iter().rev().map(row).collect()
     }
 
     /// The rules' counters since the daemon started, each beside the packets that were received of it.
@@ -140,11 +133,8 @@ impl Core {
             CounterStatus { zone, place, packets, received: self.engine.received(is_of) }
         };
         // Readings from before nft stopped answering are left out.
-        self.counts
-            .rules
-            .as_ref()
-            .filter(|_| self.counters.why.is_none())
-            .map(|rules| rules.iter().map(row).collect())
+        let rules = self.counts.rules.as_ref().filter(|_| self.counters.why.is_none())?;
+        Some(rules.iter().map(row).collect())
     }
 
     fn not_seen(&self) -> Vec<NotSeenRow> {
@@ -152,14 +142,8 @@ impl Core {
         self.counts.not_seen.iter().map(row).collect()
     }
 
-    /// Conditions that need attention, a sentence each.
-    fn warnings(&mut self, now: Now) -> Vec<String> {
-        let mut warnings = self.all_warnings(now);
-        shorten(&mut warnings, "warnings");
-        warnings
-    }
-
-    fn all_warnings(&mut self, now: Now) -> Vec<String> {
+    /// Conditions that need attention, a sentence each; with those of `inputs` that do not work.
+    fn warnings(&mut self, now: Now, inputs: &[InputStatus]) -> Vec<String> {
         let mut warnings = self.problems.clone();
         warnings.extend(self.storage.warnings());
         warnings.extend(self.clock_warning());
@@ -170,9 +154,9 @@ impl Core {
             ));
         }
         warnings.extend(self.counters.why.iter().chain(&self.outside.guessed).cloned());
-        warnings.extend(self.fleet.borrow().warnings());
+        warnings.extend(self.fleet.borrow().warnings(self.engine.calendar()));
         warnings.extend(self.enforcer.warnings(now, &self.config, &self.engine));
-        warnings.extend(self.refusals.iter().map(|(what, status)| super::inputs::refused(what, *status)));
+        warnings.extend_from_slice(&self.refusals);
         let wall = if self.engine.clock_is_set() { now.wall } else { 0 };
         let databases = std::iter::once(&self.countries).chain(&self.asns);
         warnings.extend(databases.filter_map(|database| refreshed(database).problem(wall)));
@@ -183,7 +167,10 @@ impl Core {
         if !self.engine.clock_is_set() {
             warnings.push("the clock is not set: packets are counted and get their day once it is".into());
         }
-        warnings
+        for input in inputs.iter().filter(|input| input.state != RUNNING) {
+            warnings.push(format!("input {}: {}", input.name, input.state));
+        }
+        shortened(warnings, "warnings")
     }
 
     /// The findings of `fwstat check` that need no waiting.
@@ -219,12 +206,7 @@ impl Core {
     /// Adds what only the daemon knows of a period.
     pub(super) fn complete(&mut self, now: Now, summary: &mut SummaryAnswer) {
         self.counters.ask(now.boot_ms, MINUTE_MS);
-        let mut warnings = self.all_warnings(now);
-        for input in self.inputs().iter().filter(|input| input.state != RUNNING) {
-            warnings.push(format!("input {}: {}", input.name, input.state));
-        }
-        shorten(&mut warnings, "warnings");
-        summary.warnings = Some(warnings);
+        summary.warnings = Some(self.warnings(now, &self.inputs()));
         summary.now = self.engine.clock_is_set().then(|| self.engine.calendar().rfc3339(now.wall));
     }
 
@@ -258,8 +240,8 @@ impl Core {
     }
 }
 
-/// Shortens a list of sentences to [`MAX_LIST`] and a last one that says how many are left out.
-fn shorten(list: &mut Vec<String>, what: &str) {
+/// A list of sentences, at most [`MAX_LIST`] and a last one that says how many are left out.
+fn shortened(mut list: Vec<String>, what: &str) -> Vec<String> {
     if list.len() > MAX_LIST {
         // The added sentence makes one row more than the limit.
         let more = list.len() - MAX_LIST;
@@ -267,6 +249,7 @@ fn shorten(list: &mut Vec<String>, what: &str) {
         list.push(format!("{more} more {what}"));
     }
     list.iter_mut().for_each(cut);
+    list
 }
 
 /// Cuts a sentence that is too long.
@@ -292,13 +275,11 @@ mod tests {
 
     #[test]
     fn long_lists_of_long_sentences_are_cut() {
-        let mut list: Vec<String> =
+        let list: Vec<String> =
             (0..50_000).map(|number| format!("{number} {}", "\u{e9}".repeat(1000))).collect();
-        shorten(&mut list, "warnings");
+        let list = shortened(list, "warnings");
         assert_eq!((list.len(), list[20].as_str()), (21, "49980 more warnings"));
         assert!(list.iter().all(|sentence| sentence.len() <= LONGEST_SENTENCE + 3));
-        let mut list = vec!["one".to_string(); 20];
-        shorten(&mut list, "warnings");
-        assert_eq!(list.len(), 20);
+        assert_eq!(shortened(vec!["one".to_string(); 20], "warnings").len(), 20);
     }
 }

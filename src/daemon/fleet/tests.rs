@@ -2,9 +2,9 @@
 
 use std::fs;
 use std::path::PathBuf;
-use std::time::Instant;
 
 use super::*;
+use crate::config::FleetSources;
 use crate::event::{Address, Event};
 use crate::stats::day::Day;
 
@@ -50,7 +50,7 @@ fn give(fleet: &mut Fleet, date: Date, extent: Extent, sources: &[u32]) {
     let wall = i64::from(date.0 + 1) * 86_400 + 100;
     fleet.day_over(&DayOver { day: &day, extent, calendar: &Calendar::utc(), wall }, None);
     // Files move to flash meanwhile.
-    wait_for(fleet, |fleet| fleet.worker.is_none());
+    wait_for(fleet, |fleet| fleet.moving.is_none());
 }
 
 /// Seconds from the day's end to the newest batch, and its pairs.
@@ -98,12 +98,12 @@ fn a_batch_that_flash_does_not_take_is_named_and_tried_again() {
     let mut fleet = place.fleet(FleetSources::Address);
     fs::write(&fleet.spool.flash, "").unwrap();
     give(&mut fleet, yesterday(), Extent::All, &[1]);
-    assert!(fleet.sentences()[0].contains("stays in RAM: cannot write to"));
-    assert_eq!((fleet.move_in.is_some(), fleet.written()), (true, 0));
+    assert!(fleet.log_lines[0].contains("stays in RAM: cannot write to"));
+    assert_eq!((fleet.move_in.is_some(), fleet.written), (true, 0));
     fs::remove_file(&fleet.spool.flash).unwrap();
     wait_for(&mut fleet, |fleet| fleet.written > 0);
     assert!(fleet.spool.newest(yesterday()).unwrap().on_flash);
-    assert_eq!(fleet.sentences(), Vec::<String>::new());
+    assert_eq!(fleet.log_lines.len(), 1);
 }
 
 #[test]
@@ -123,7 +123,7 @@ fn what_says_more_of_the_sources_than_the_options_allow_now_is_not_sent() {
         give(&mut fleet, yesterday(), Extent::All, &[1]);
         fleet.set(&place.config(now), &place.0.join("run"), 7);
         let (lost, left) = (u64::from(!stays), if stays { 2 } else { 0 });
-        assert_eq!((fleet.dropped, fleet.sentences().len() as u64), (lost, lost), "{before:?} {now:?}");
+        assert_eq!((fleet.dropped, fleet.log_lines.len() as u64), (lost, lost), "{before:?} {now:?}");
         assert_eq!(fleet.spool.entries().len(), left, "{before:?} {now:?}");
         fs::remove_dir_all(&fleet.spool.flash).unwrap();
     }

@@ -1,7 +1,7 @@
 //! The worker's job for blocked networks: finds their addresses, checks these against what is protected, and loads them
 //! into the kernel's sets.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Instant;
 
 use super::{NetworkRequest, What};
@@ -31,6 +31,7 @@ pub(super) struct Job {
     pub database: PathBuf,
     /// The table exists, so the kernel knows the peers.
     pub can_ask: bool,
+    /// Load the sets; not for a test.
     pub load: bool,
 }
 
@@ -48,75 +49,58 @@ pub(super) struct Outcome {
     pub loaded: Option<Result<(), String>>,
 }
 
-/// The country database is opened, and checked, only if a country is blocked.
-struct Expander<'a> {
-    path: &'a Path,
-    database: Option<Database>,
-}
-
-impl Expander<'_> {
-    fn ranges(&mut self, target: Target) -> Result<Ranges, String> {
-        let code = match target {
-            Target::Network(prefix) => return Ok(Ranges::of_prefixes(std::iter::once(prefix))),
-            Target::Country(code) => code,
-        };
-        let database = self.database.get_or_insert_with(|| {
-            let mut database = Database::new(self.path);
-            database.refresh();
-            database
-        });
-        match database.ranges_of(Country(code), MAX_RANGES) {
-            None => Err("no country database: install fwstat-country, or set option country_database".into()),
-            Some(Ok(found)) if found.is_empty() => {
-                Err("the country database does not know this country".into())
-            }
-            Some(Ok(found)) => Ok(Ranges::new(found)),
-            Some(Err(NoRanges::TooMany)) => Err(format!("it has more than {MAX_RANGES} ranges of addresses")),
-            Some(Err(NoRanges::Unusable)) => Err("the country database is damaged".into()),
-        }
+/// The addresses of a target. The country database is opened, and checked, only for a country.
+fn ranges_of(target: Target, database: &mut Database) -> Result<Ranges, String> {
+    let code = match target {
+        Target::Network(prefix) => return Ok(Ranges::of_prefixes(std::iter::once(prefix))),
+        Target::Country(code) => code,
+    };
+    database.refresh();
+    match database.ranges_of(Country(code), MAX_RANGES) {
+        None => Err("no country database: install fwstat-country, or set option country_database".into()),
+        Some(Ok(found)) if found.is_empty() => Err("the country database does not know this country".into()),
+        Some(Ok(found)) => Ok(Ranges::new(found)),
+        Some(Err(NoRanges::TooMany)) => Err(format!("it has more than {MAX_RANGES} ranges of addresses")),
+        Some(Err(NoRanges::Unusable)) => Err("the country database is damaged".into()),
     }
 }
 
 /// Does one job in the worker thread.
 pub(super) fn run(kernel: &mut Elements, job: Job) -> Outcome {
     let begun = Instant::now();
-    let mut expander = Expander { path: &job.database, database: None };
+    let mut database = Database::new(&job.database);
     let mut failed = Vec::new();
     let mut blocks: Vec<(Target, Ranges, Option<u64>)> = Vec::new();
     for (target, left) in &job.blocks {
-        match expander.ranges(*target) {
+        match ranges_of(*target, &mut database) {
             Ok(ranges) => blocks.push((*target, ranges, *left)),
             Err(why) => failed.push(format!("{target} is not blocked: {why}")),
         }
     }
-    let (mut checked, mut refused) = check(kernel, &job, &mut expander);
+    let (mut checked, mut refused) = check(kernel, &job, &mut database);
     let exempt = job.policy.exempt();
-    let all_but = |replaced: &Checked| {
-        let stays = |block: &&(Target, Ranges, _)| replaced.iter().all(|(target, _)| *target != block.0);
-        let left = |(_, ranges, left): &(Target, Ranges, Option<u64>)| (ranges.clone(), *left);
-        blocks.iter().filter(stays).map(left).collect::<Vec<_>>()
+    let length_ms = match job.request.as_ref().map(|request| &request.what) {
+        Some(What::Block { length_ms, .. }) => *length_ms,
+        Some(What::Test) | None => None,
     };
-    let (length_ms, is_test) = match job.request.as_ref().map(|request| &request.what) {
-        Some(What::Block { length_ms, .. }) => (*length_ms, false),
-        Some(What::Test) => (None, true),
-        None => (None, false),
+    let with = |new: &Checked| {
+        let stays = |(known, ..): &&(Target, Ranges, _)| new.iter().all(|(target, _)| target != known);
+        let present = blocks.iter().filter(stays).map(|(_, ranges, left)| (ranges.clone(), *left));
+        let new = new.iter().map(|(_, ranges)| (ranges.clone(), length_ms));
+        elements(present.chain(new).collect(), &exempt, MAX_RANGES)
     };
-    let new = checked.iter().map(|(_, ranges)| (ranges.clone(), length_ms));
-    let (mut wanted, mut is_whole) =
-        elements(all_but(&checked).into_iter().chain(new).collect(), &exempt, MAX_RANGES);
+    let (mut wanted, mut is_whole) = with(&checked);
     if !is_whole && !checked.is_empty() {
         let why = format!("with it more than {MAX_RANGES} ranges of addresses would be blocked");
         refused.extend(checked.drain(..).map(|(target, _)| (target, why.clone())));
-    }
-    if is_test || !is_whole {
-        (wanted, is_whole) = elements(all_but(&Checked::new()), &exempt, MAX_RANGES);
+        (wanted, is_whole) = with(&checked);
     }
     if !is_whole {
         failed
             .push(format!("of the blocked networks only {MAX_RANGES} ranges of addresses are in the kernel"));
     }
     let all = checked.iter().fold(Ranges::default(), |all, (_, ranges)| all.with(ranges));
-    let loaded = (job.load && !is_test).then(|| {
+    let loaded = job.load.then(|| {
         let elapsed_ms = begun.elapsed().as_millis() as u64;
         for (_, left) in &mut wanted {
             *left = left.map(|left| left.saturating_sub(elapsed_ms));
@@ -137,31 +121,29 @@ pub(super) fn run(kernel: &mut Elements, job: Job) -> Outcome {
 type Checked = Vec<(Target, Ranges)>;
 
 /// Candidates that may be blocked, with their addresses, and the others.
-fn check(kernel: &mut Elements, job: &Job, expander: &mut Expander<'_>) -> (Checked, Vec<(Target, String)>) {
+fn check(kernel: &mut Elements, job: &Job, database: &mut Database) -> (Checked, Vec<(Target, String)>) {
     let (mut checked, mut refused): (Checked, _) = (Vec::new(), Vec::new());
     let Some(request) = &job.request else { return (checked, refused) };
     let mut room = job.room;
     for target in &request.targets {
         let is_new = !job.blocks.iter().any(|(known, _)| known == target);
-        if is_new && room == 0 {
-            refused.push((
-                *target,
-                format!("the limit of {MAX_NETWORKS} blocked networks and countries is reached"),
-            ));
-            continue;
-        }
-        let callers = request.callers.iter().map(|caller| (*caller, Protection::Caller));
-        let ranges = match target {
-            _ if target.is_too_short() => Ok(Ranges::default()),
-            target => expander.ranges(*target),
+        let found = match *target {
+            _ if is_new && room == 0 => {
+                Err(format!("the limit of {MAX_NETWORKS} blocked networks and countries is reached"))
+            }
+            target if target.is_too_short() => Ok(Ranges::default()),
+            target => ranges_of(target, database),
         };
-        let found = ranges.map(|ranges| (job.policy.conflict(*target, &ranges, callers), ranges));
-        match found {
-            Ok((None, ranges)) => {
+        let callers = request.callers.iter().map(|caller| (*caller, Protection::Caller));
+        let free = found.and_then(|ranges| match job.policy.conflict(*target, &ranges, callers) {
+            None => Ok(ranges),
+            Some(conflict) => Err(explained(*target, conflict)),
+        });
+        match free {
+            Ok(ranges) => {
                 room -= usize::from(is_new);
                 checked.push((*target, ranges));
             }
-            Ok((Some(conflict), _)) => refused.push((*target, explained(*target, conflict))),
             Err(why) => refused.push((*target, why)),
         }
     }

@@ -5,7 +5,7 @@
 use crate::event::calendar::{Date, Month};
 use crate::stats::summary::DaySummary;
 use crate::store::directory::{Change, Disk};
-use crate::store::{Allowed, Retention, RetentionStep, Store, StoreError};
+use crate::store::{Allowed, Retention, Store, StoreError};
 
 /// What the worker does.
 pub(super) enum Job {
@@ -25,69 +25,49 @@ pub(super) struct Prepared {
     pub(super) bytes: u64,
     /// Sentences for the log.
     pub(super) log_lines: Vec<String>,
-    /// Of maintenance: what may still be deleted.
+    /// What may be deleted from then on, if that changes.
     pub(super) left: Option<Allowed>,
 }
 
-/// The result of a job.
-pub(super) enum Done {
-    Prepared(Prepared),
-    /// Retention requires nothing.
-    Nothing,
-    Failed(String),
-    Finished(Result<(), String>),
-}
+/// The result of a job; `None`: there is no commit to be published.
+pub(super) type Done = Result<Option<Prepared>, String>;
 
 /// One job, on the worker's own handle of the store.
 pub(super) fn work(store: &mut Store, job: Job) -> Done {
-    attempt(store, job).unwrap_or_else(Done::Failed)
-}
-
-fn attempt(store: &mut Store, job: Job) -> Result<Done, String> {
     let explained = |error: StoreError| error.to_string();
     store.refresh().map_err(explained)?;
     match job {
         Job::Prepare { closed, mut changes, keep } => {
             store.set_keep(keep);
             let dates: Vec<Date> = closed.iter().map(|day| day.date).collect();
+            let may = (!dates.is_empty()).then_some(Allowed::ALL);
             let added = store.add(&dates, closed.into_iter().map(Ok)).map_err(explained)?;
             changes.extend(added.changes);
             let left_out = |(month, attempts): &(Month, u64)| {
                 format!("{month} is older than all stored months: {attempts} attempts are left out")
             };
-            prepare(store, &changes, added.left_out.iter().map(left_out).collect(), None)
+            prepare(store, &changes, added.left_out.iter().map(left_out).collect(), may)
         }
         Job::Maintain { now, today, keep, may } => {
             store.set_keep(keep);
             store.set_last(Some(Date(today.0.saturating_add(1))));
-            let mut settled = store.settle(today).map_err(explained)?;
-            if !settled.is_empty() {
-                let (changes, log_line) = settled.remove(0);
+            if let Some((changes, log_line)) = store.settle(today).map_err(explained)?.into_iter().next() {
                 return prepare(store, &changes, vec![log_line], Some(may));
             }
-            match store.maintain(now, may).map_err(explained)? {
-                Some(RetentionStep { changes, log_line, left }) => {
-                    prepare(store, &changes, vec![log_line], Some(left))
-                }
-                None => Ok(Done::Nothing),
-            }
+            let Some(step) = store.maintain(now, may).map_err(explained)? else { return Ok(None) };
+            prepare(store, &step.changes, vec![step.log_line], Some(step.left))
         }
         Job::Finish => {
             let finished = store.directory().disk().map_or(Ok(()), Disk::finish);
-            Ok(Done::Finished(finished.map_err(|error| error.to_string())))
+            finished.map(|()| None).map_err(|error| error.to_string())
         }
     }
 }
 
-fn prepare(
-    store: &Store,
-    changes: &[Change],
-    log_lines: Vec<String>,
-    left: Option<Allowed>,
-) -> Result<Done, String> {
+fn prepare(store: &Store, changes: &[Change], log_lines: Vec<String>, left: Option<Allowed>) -> Done {
     let prepared = store.directory().disk().map_or(Ok(()), |disk| disk.prepare(changes));
     prepared.map_err(|error| format!("cannot write the store: {error}"))?;
     let names = changes.iter().map(|(name, bytes)| (name.clone(), bytes.is_some())).collect();
     let bytes = changes.iter().filter_map(|(_, bytes)| bytes.as_ref()).map(|bytes| bytes.len() as u64).sum();
-    Ok(Done::Prepared(Prepared { names, bytes, log_lines, left }))
+    Ok(Some(Prepared { names, bytes, log_lines, left }))
 }

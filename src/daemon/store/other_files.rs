@@ -15,8 +15,7 @@ impl Storage {
     /// Writes a file with the next commit. A damaged one that it replaces is kept as `NAME.bad`. The error says why flash
     /// will not have it.
     pub(crate) fn put(&mut self, name: &str, bytes: Vec<u8>) -> Result<(), String> {
-        let damaged = self.store.as_mut().map_or(Ok(Vec::new()), |store| store.keep_damaged(name));
-        for (name, bytes) in damaged.map_err(|error| error.to_string())? {
+        for (name, bytes) in self.store.keep_damaged(name).map_err(|error| error.to_string())? {
             self.change(name, bytes);
         }
         self.extra.retain(|(known, _)| known != name);
@@ -29,14 +28,13 @@ impl Storage {
 
     /// A file as `parse` reads it. `None` without the file, or if it cannot be read, which is then a warning.
     pub(crate) fn get<T>(&mut self, name: &str, parse: impl FnOnce(&Open) -> Option<T>) -> Option<T> {
-        let store = self.store.as_mut()?;
-        let (parsed, damage) = match store.open_file(name) {
+        let (parsed, damage) = match self.store.open_file(name) {
             Ok(None) => return None,
             Ok(Some(file)) => (parse(&file), "contains an invalid record"),
             Err(StoreError::Newer { .. }) => (None, "is of a newer version"),
             Err(_) => (None, "cannot be read"),
         };
-        store.note(name, parsed.is_none().then_some(damage));
+        self.store.note(name, parsed.is_none().then_some(damage));
         parsed
     }
 }

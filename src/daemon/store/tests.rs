@@ -49,11 +49,9 @@ impl Router {
 
     fn start(&self) -> Run {
         let (storage, saved) = Storage::open(&self.config, &self.place.join("run"), &self.boot);
-        let mut engine = Engine::new(Calendar::utc(), storage.salt(), 10);
+        let mut engine = Engine::new(Calendar::utc(), storage.store.salt(), 10);
         if let Some((saved, on_flash)) = saved {
-            if storage.is_this_boot(&saved.state) {
-                engine.resume_clock(saved.state.trusted_offset);
-            }
+            engine.resume_clock(saved.state.trusted_offset);
             engine.restore(saved, on_flash);
         }
         Run { storage, engine, sent: 0 }
@@ -143,21 +141,21 @@ impl Run {
         self.engine.take(now, Input::Nflog, InputItem::Event(&mut event, None, None));
     }
 
-    fn commit(&mut self, router: &Router) {
-        self.storage.commit(&router.config, &mut self.engine, None);
+    fn commit(&mut self) {
+        self.storage.commit(&mut self.engine, None);
         self.storage.copy(&mut self.engine, None);
     }
 
     /// Writes everything to flash.
-    fn flush(&mut self, router: &Router, wall: i64) {
-        self.commit(router);
-        self.settle(router, wall);
+    fn flush(&mut self, wall: i64) {
+        self.commit();
+        self.settle(wall);
     }
 
     /// Counts `count` attempts and writes them to flash.
-    fn store(&mut self, router: &Router, count: u32, wall: i64) {
+    fn store(&mut self, count: u32, wall: i64) {
         self.send(count, wall);
-        self.flush(router, wall + 1);
+        self.flush(wall + 1);
     }
 
     /// Until the worker has done what it is at.
@@ -172,10 +170,10 @@ impl Run {
         self.storage.done(done, &mut self.engine);
     }
 
-    fn settle(&mut self, router: &Router, wall: i64) {
+    fn settle(&mut self, wall: i64) {
         let now = self.at(wall);
         let until = Instant::now() + AT_END;
-        let is_done = self.storage.finish_commits(&router.config, &mut self.engine, now, until);
+        let is_done = self.storage.finish_commits(&mut self.engine, now, until);
         assert!(is_done, "{:?}", self.storage.problem);
     }
 
@@ -185,7 +183,7 @@ impl Run {
         let from = Date::parse("2025-11-01");
         let question = Question { from, limit: 1000, ..Question::new(Topic::Days) };
         let engine = &mut self.engine;
-        let answer = self.storage.history(|stored| engine.answer(now, &question, stored));
+        let answer = engine.answer(now, &question, &mut self.storage.store);
         let Ok(Answer::Days(answer)) = answer else { panic!("no days") };
         let rows = answer.days.iter().filter(|row| row.attempts > 0);
         rows.map(|row| (row.date.to_string(), row.attempts)).collect()
@@ -199,9 +197,9 @@ fn is(days: &[(&str, u64)]) -> Vec<(String, u64)> {
 /// How far a commit goes before the kill.
 const STEPS: [&str; 3] = ["prepared", "published", "copied"];
 
-fn go_on(run: &mut Run, router: &Router, wall: i64, steps: usize) {
-    run.commit(router);
-    if run.storage.flight.is_none() {
+fn go_on(run: &mut Run, wall: i64, steps: usize) {
+    run.commit();
+    if !run.storage.in_flight() {
         return;
     }
     // What the worker does goes on in this process: it is let end.
@@ -222,9 +220,9 @@ fn a_kill_at_each_step_of_a_commit_loses_and_doubles_nothing() {
         for reboot in [false, true] {
             let mut router = Router::new(&format!("step-{steps}-{reboot}"));
             let mut run = router.start();
-            run.store(&router, 3, EVENING);
+            run.store(3, EVENING);
             run.send(4, EVENING + 60);
-            go_on(&mut run, &router, EVENING + 61, steps);
+            go_on(&mut run, EVENING + 61, steps);
             drop(run);
             if reboot {
                 router.reboot();
@@ -235,7 +233,7 @@ fn a_kill_at_each_step_of_a_commit_loses_and_doubles_nothing() {
             let name = format!("{}, reboot: {reboot}", step);
             assert_eq!(run.days(EVENING + 120), is(&[("2025-11-27", attempts)]), "{name}");
             // Flash gets it all, once.
-            run.store(&router, 1, EVENING + 180);
+            run.store(1, EVENING + 180);
             assert_eq!(
                 router.without_copy(run).days(EVENING + 240),
                 is(&[("2025-11-27", attempts + 1)]),
@@ -251,19 +249,19 @@ fn a_kill_at_each_step_of_a_days_close_loses_and_doubles_nothing() {
         for more in [false, true] {
             let router = Router::new(&format!("close-{steps}-{more}"));
             let mut run = router.start();
-            run.store(&router, 3, EVENING);
+            run.store(3, EVENING);
             run.send(4, EVENING + 60);
             // Midnight; the new day has nothing, or something.
             run.at(EVENING + HOUR);
             if more {
                 run.send(5, EVENING + HOUR + 1);
             }
-            go_on(&mut run, &router, EVENING + HOUR + 2, steps);
+            go_on(&mut run, EVENING + HOUR + 2, steps);
             drop(run);
             let expected = is(&[("2025-11-27", 7), ("2025-11-28", 5)][..1 + usize::from(more)]);
             let mut run = router.start();
             assert_eq!(run.days(EVENING + HOUR + 60), expected, "{} {more}", step);
-            run.flush(&router, EVENING + HOUR + 61);
+            run.flush(EVENING + HOUR + 61);
             drop(run);
             let mut run = router.start();
             assert_eq!(run.days(EVENING + HOUR + 120), expected, "{} {more}, again", step);
@@ -284,10 +282,10 @@ fn what_is_imported_between_two_runs_is_added_whether_the_daemon_stopped_or_was_
         router.import(2, EVENING - HOUR);
         let mut run = router.start();
         assert_eq!(run.days(EVENING), is(&[("2025-11-27", 2)]), "{killed}");
-        run.store(&router, 3, EVENING);
+        run.store(3, EVENING);
         run.send(4, EVENING + 60);
         if !killed {
-            run.flush(&router, EVENING + 61);
+            run.flush(EVENING + 61);
         }
         run.storage.copy(&mut run.engine, None);
         drop(run);
@@ -300,7 +298,7 @@ fn what_is_imported_between_two_runs_is_added_whether_the_daemon_stopped_or_was_
         drop(run);
         let mut run = router.start();
         assert_eq!(run.days(EVENING + HOUR + 90), expected, "{killed}, killed again");
-        run.flush(&router, EVENING + HOUR + 91);
+        run.flush(EVENING + HOUR + 91);
         assert_eq!(router.without_copy(run).days(EVENING + HOUR + 120), expected, "{killed}, from flash");
     }
 }
@@ -337,7 +335,7 @@ fn an_import_after_a_kill_counts_no_future_event_that_the_copy_in_ram_has() {
     run.storage.count_due(&mut run.engine, now);
     let expected = is(&[("2025-11-27", 3 + 7 + 9 + 20)]);
     assert_eq!(run.days(EVENING + 120), expected);
-    run.flush(&router, EVENING + 121);
+    run.flush(EVENING + 121);
     let mut run = router.without_copy(run);
     assert_eq!((run.days(EVENING + 1000), run.storage.later.count()), (expected, 0));
 }
@@ -346,13 +344,13 @@ fn an_import_after_a_kill_counts_no_future_event_that_the_copy_in_ram_has() {
 fn no_future_event_is_counted_while_a_command_has_the_store() {
     let router = with_later("later-released");
     let mut run = router.start();
-    run.store(&router, 3, EVENING);
+    run.store(3, EVENING);
     assert!(run.storage.release());
     let now = run.at(EVENING + 60);
     run.storage.count_due(&mut run.engine, now);
     assert_eq!(run.storage.later.count(), 16);
     router.import(20, EVENING - HOUR);
-    run.flush(&router, EVENING + 61);
+    run.flush(EVENING + 61);
     assert!(run.storage.take_back());
     let now = run.at(EVENING + 62);
     run.storage.count_due(&mut run.engine, now);
@@ -366,9 +364,9 @@ fn a_day_that_was_imported_and_closed_is_imported_again() {
     let router = Router::new("import-again");
     router.import(2, EVENING - HOUR);
     let mut run = router.start();
-    run.store(&router, 3, EVENING);
+    run.store(3, EVENING);
     run.at(EVENING + HOUR);
-    run.flush(&router, EVENING + HOUR + 1);
+    run.flush(EVENING + HOUR + 1);
     run.storage.copy(&mut run.engine, None);
     drop(run);
     router.import(10, EVENING - HOUR);
@@ -380,35 +378,35 @@ fn a_commit_that_failed_is_over_though_another_file_waits() {
     let router = Router::new("waiting");
     let mut run = router.start();
     run.send(3, EVENING);
-    run.settle(&router, EVENING);
+    run.settle(EVENING);
     // What is prepared has no place.
-    fs::write(run.storage.directory().join("commit.new"), "").unwrap();
+    fs::write(run.storage.directory.join("commit.new"), "").unwrap();
     run.storage.put("blocks.fws", vec![7]).unwrap();
-    run.commit(&router);
+    run.commit();
     run.wait();
     assert!(run.storage.problem.is_some() && !run.storage.is_busy());
     // It is written when it can be.
-    fs::remove_file(run.storage.directory().join("commit.new")).unwrap();
-    run.flush(&router, EVENING);
-    assert_eq!(fs::read(run.storage.directory().join("blocks.fws")).unwrap(), [7]);
+    fs::remove_file(run.storage.directory.join("commit.new")).unwrap();
+    run.flush(EVENING);
+    assert_eq!(fs::read(run.storage.directory.join("blocks.fws")).unwrap(), [7]);
 }
 
 #[test]
 fn a_damaged_file_beside_the_statistics_is_named_and_kept_when_it_is_replaced() {
     let router = Router::new("other-files");
     let mut run = router.start();
-    let file = run.storage.directory().join("networks.fws");
+    let file = run.storage.directory.join("networks.fws");
     fs::write(&file, "damaged").unwrap();
     assert_eq!(run.storage.get("networks.fws", |_| Some(())), None);
     let named = |run: &Run| run.storage.warnings().filter(|warning| warning.contains("networks.fws")).count();
     assert_eq!(named(&run), 1);
     run.storage.put("networks.fws", vec![7]).unwrap();
-    run.settle(&router, EVENING);
+    run.settle(EVENING);
     assert_eq!(fs::read(&file).unwrap(), [7]);
     assert_eq!(fs::read(file.with_file_name("networks.fws.bad")).unwrap(), b"damaged");
     // Once is enough.
     run.storage.put("networks.fws", vec![8]).unwrap();
-    run.settle(&router, EVENING);
+    run.settle(EVENING);
     assert_eq!((fs::read(&file).unwrap(), named(&run)), (vec![8], 1));
     assert!(!file.with_file_name("networks.fws.2.bad").exists());
 }

@@ -118,7 +118,7 @@ fn a_clock_in_1970_or_2038_while_running_is_not_trusted_and_deletes_nothing() {
             assert_eq!(days.last().unwrap(), "2026-06-10 8 3");
             let mut router = router.power_cut();
             assert_eq!(router.total(), stored + 7);
-            assert!(router.storage.deletions().iter().all(|deletion| deletion.what.contains("the days of")));
+            assert!(router.storage.deletions.iter().all(|deletion| deletion.what.contains("the days of")));
         }
     }
 }
@@ -147,13 +147,13 @@ fn a_clock_that_is_wrong_at_boot_deletes_nothing_whoever_vouches_for_it() {
             router.commit();
             let mut router = router.power_cut();
             let stored_now: u64 = router.total();
-            let set_aside: Vec<String> = router.storage.set_aside();
+            let set_aside: Vec<String> = router.storage.store.set_aside().to_vec();
             let aside = if set_aside.is_empty() { 0 } else { 30 };
             assert!(
                 stored_now >= stored && stored_now + aside >= stored + 30,
                 "{wrong} {told}: {stored_now} {set_aside:?}"
             );
-            assert!(router.storage.deletions().iter().all(|deletion| deletion.what.contains("the days of")));
+            assert!(router.storage.deletions.iter().all(|deletion| deletion.what.contains("the days of")));
         }
     }
 }
@@ -183,17 +183,17 @@ fn two_years_off_age_nothing_and_each_new_month_displaces_one() {
     let (router, stored) = with_months(START, true, 14);
     let mut router = router.power_cut_until(START + 731 * DAY, true);
     assert_eq!(router.total(), stored);
-    assert!(router.storage.deletions().is_empty());
+    assert!(router.storage.deletions.is_empty());
     for month in 1..=3 {
         router.packet(1, 23);
         router.pass(DAY);
         router.run();
-        let told = router.storage.deletions().len();
-        assert_eq!(told, month, "{:?}", router.storage.deletions());
+        let told = router.storage.deletions.len();
+        assert_eq!(told, month, "{:?}", router.storage.deletions);
         assert_eq!(router.total(), stored + month as u64);
         router.pass(30 * DAY);
     }
-    let oldest = &router.storage.deletions()[0];
+    let oldest = &router.storage.deletions[0];
     assert_eq!(oldest.what, "the days of 2025-04");
     assert_eq!(oldest.because, "14 newer months have data (keep_days)");
     assert!(router.said.iter().any(|said| said.contains("the days of 2025-04")), "{:?}", router.said);
@@ -207,15 +207,15 @@ fn months_beyond_keep_months_go_one_at_a_close_and_are_named() {
     let config = Config { keep_days: 2, keep_months: 12, ..config };
     let mut router = Router::start(machine, "UTC", disks, 1, true, config);
     router.run();
-    let gone: u64 = 10
-        * router.storage.deletions().iter().filter(|gone| gone.what.starts_with("the month")).count() as u64;
+    let gone: u64 =
+        10 * router.storage.deletions.iter().filter(|gone| gone.what.starts_with("the month")).count() as u64;
     router.packet(1, 23);
     assert_eq!(router.total(), stored + 1 - gone);
     for _ in 0..10 {
         router.pass(DAY);
         router.packet(1, 23);
     }
-    let deletions = router.storage.deletions();
+    let deletions = &router.storage.deletions;
     let gone: Vec<&str> = deletions
         .iter()
         .map(|gone| gone.what.as_str())
@@ -250,7 +250,7 @@ fn a_month_after_now_is_set_aside_and_comes_back() {
     store.commit(added.changes).unwrap();
     drop(store);
     let mut router = Router::start(machine, "UTC", disks, 1, true, config);
-    assert_eq!(router.storage.set_aside(), ["2027-01.later"]);
+    assert_eq!(router.storage.store.set_aside(), ["2027-01.later"]);
     assert_eq!(router.total(), stored);
     router.packet(1, 23);
     router.pass(DAY);
@@ -259,7 +259,7 @@ fn a_month_after_now_is_set_aside_and_comes_back() {
     router.pass(DAY);
     router.pass(60 * DAY);
     assert_eq!(router.total(), stored + 2 + 7);
-    assert!(router.storage.set_aside().is_empty(), "{:?}", router.storage.set_aside());
+    assert!(router.storage.store.set_aside().is_empty(), "{:?}", router.storage.store.set_aside());
 }
 
 #[test]
@@ -304,7 +304,7 @@ fn a_backup_restored_older_or_newer_is_answered_whole() {
     router.packet(1, 23);
     router.pass(DAY);
     assert_eq!(router.total(), stored + 3 + 2);
-    assert!(router.storage.deletions().is_empty());
+    assert!(router.storage.deletions.is_empty());
 }
 
 #[test]

@@ -135,7 +135,7 @@ fn services_are_told_day_by_day() {
     assert_eq!(daily, [(Some(23), vec![1, 2, 3]), (Some(22), vec![0, 1, 0])]);
     let wide = Question { from: date(1), to: crate::event::calendar::Date::from_ymd(2026, 8, 2), ..question };
     let Router { storage, engine, now, .. } = &mut router;
-    let refused = storage.history(|stored| engine.answer(*now, &wide, stored));
+    let refused = engine.answer(*now, &wide, &mut storage.store);
     assert!(refused.unwrap_err().to_string().contains("at most 62 days"));
 }
 

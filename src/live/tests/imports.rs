@@ -61,7 +61,7 @@ fn a_line_of_the_far_future_deletes_nothing_and_waits() {
         assert_eq!(router.total(), 161, "{time}");
         assert!(router.storage.warnings().any(|warning| warning.contains("dated in the future")));
         // A new month displaces the days of one, and nothing else.
-        assert!(router.storage.deletions().iter().all(|deletion| deletion.what.starts_with("the days of")));
+        assert!(router.storage.deletions.iter().all(|deletion| deletion.what.starts_with("the days of")));
     }
 }
 
@@ -117,8 +117,8 @@ fn a_thousand_lines_of_random_years_delete_nothing() {
     let named = |deletion: &crate::store::Deletion| {
         deletion.what.starts_with("the days of") || deletion.what.starts_with("the month ")
     };
-    assert!(router.storage.deletions().iter().all(named));
-    if router.storage.deletions().is_empty() {
+    assert!(router.storage.deletions.iter().all(named));
+    if router.storage.deletions.is_empty() {
         assert_eq!(router.total(), 160 + 1000 - future - left_out);
     }
     // The months that were there are as they were: the newest.
@@ -140,8 +140,7 @@ fn an_import_of_the_far_past_says_what_it_leaves_out() {
     let mut router = router(disks);
     assert_eq!(router.total(), 1202 - 10);
     // This month, once its first day is closed, displaces the oldest.
-    let deleted: Vec<&str> =
-        router.storage.deletions().iter().map(|deletion| deletion.what.as_str()).collect();
+    let deleted: Vec<&str> = router.storage.deletions.iter().map(|deletion| deletion.what.as_str()).collect();
     assert!(deleted.iter().any(|what| what.starts_with("the month ")), "{deleted:?}");
     // And of the past that is kept, everything.
     let Router { storage, engine, disks, .. } = router;

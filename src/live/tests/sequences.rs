@@ -196,7 +196,7 @@ fn check(steps: &[Step]) {
                 router.begin_commit();
                 copied = total;
                 for _ in 0..*turns {
-                    router.storage.turn(&router.config, &mut router.engine, router.now, true);
+                    router.storage.turn(&mut router.engine, router.now, true);
                     std::thread::sleep(Duration::from_micros(20));
                 }
                 router = router.crash();

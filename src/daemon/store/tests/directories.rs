@@ -25,14 +25,14 @@ fn a_day_that_was_closed_while_the_drive_is_away_is_not_closed_again_at_a_restar
     let router = Router::new("closed-away");
     let here = router.place.join("db");
     let mut run = router.start();
-    run.store(&router, 3, EVENING);
+    run.store(3, EVENING);
     fs::rename(&here, router.place.join("away")).unwrap();
     fs::write(&here, "").unwrap();
     run.send(2, EVENING + 86_400);
     run.storage.copy(&mut run.engine, None);
     drop(run);
     let (storage, saved) = Storage::open(&router.config, &router.place.join("run"), &router.boot);
-    let mut engine = Engine::new(Calendar::utc(), storage.salt(), 10);
+    let mut engine = Engine::new(Calendar::utc(), storage.store.salt(), 10);
     let given = Rc::new(RefCell::new(Given::default()));
     engine.closed_days = Some(given.clone());
     let (saved, on_flash) = saved.unwrap();
@@ -48,13 +48,13 @@ fn a_directory_that_goes_away_and_returns_has_everything_once() {
     let router = Router::new("away");
     let (here, away) = (router.place.join("db"), router.place.join("away"));
     let mut run = router.start();
-    run.store(&router, 3, EVENING);
+    run.store(3, EVENING);
     fs::rename(&here, &away).unwrap();
-    run.store(&router, 4, EVENING + 60);
+    run.store(4, EVENING + 60);
     assert_eq!(run.days(EVENING + 62), is(&[("2025-11-27", 7)]));
     fs::remove_dir_all(&here).unwrap();
     fs::rename(&away, &here).unwrap();
-    run.store(&router, 5, EVENING + 120);
+    run.store(5, EVENING + 120);
     let expected = is(&[("2025-11-27", 12)]);
     assert_eq!(run.days(EVENING + 122), expected);
     assert_eq!(router.without_copy(run).days(EVENING + 180), expected);
@@ -68,23 +68,23 @@ fn a_directory_that_is_replaced_by_another_store_loses_nothing_of_either() {
         let mut other = Router::new(&format!("replaced-other-{is_locked}"));
         other.boot = "other".into();
         let mut run = other.start();
-        run.store(&other, 100, EVENING);
+        run.store(100, EVENING);
         drop(run);
         let here = router.place.join("db");
         let mut run = router.start();
-        run.store(&router, 3, EVENING);
+        run.store(3, EVENING);
         fs::remove_dir_all(&here).unwrap();
         fs::rename(other.place.join("db"), &here).unwrap();
         if is_locked {
             let lock = Disk::open_for_writing(&here).unwrap();
-            run.commit(&router);
+            run.commit();
             drop(lock);
         }
-        run.store(&router, 4, EVENING + 60);
+        run.store(4, EVENING + 60);
         let expected = is(&[("2025-11-27", 107)]);
         assert_eq!(run.days(EVENING + 62), expected, "{is_locked}");
-        assert_eq!(run.engine.salt(), run.storage.salt(), "{is_locked}");
-        let said = run.storage.sentences();
+        assert_eq!(run.engine.salt(), run.storage.store.salt(), "{is_locked}");
+        let said = &run.storage.log_lines;
         assert!(said.iter().any(|said| said.contains("has another store now")), "{is_locked}: {said:?}");
         assert_eq!(router.without_copy(run).days(EVENING + 180), expected, "{is_locked}");
     }
@@ -95,13 +95,13 @@ fn a_reload_to_another_directory_and_back_counts_once_also_what_was_before_a_reb
     for mut router in [Router::new("reload"), rebooted("reload-reboot")] {
         let mut run = router.start();
         if router.boot == "boot" {
-            run.store(&router, 3, EVENING);
+            run.store(3, EVENING);
         }
         let home = router.config.database.clone();
         for (count, database) in [(4, router.place.join("other").display().to_string()), (5, home)] {
             router.config.database = database;
             run.storage.reload(&router.config, &mut run.engine);
-            run.store(&router, count, EVENING + 60 + i64::from(count));
+            run.store(count, EVENING + 60 + i64::from(count));
         }
         let expected = is(&[("2025-11-27", 12)]);
         assert_eq!(run.days(EVENING + 71), expected);
@@ -116,7 +116,7 @@ fn a_directory_that_is_away_at_a_restart_has_everything_once_when_it_returns() {
         let router = rebooted(&format!("away-at-restart-{restart}"));
         let (here, away) = (router.place.join("db"), router.place.join("away"));
         let mut run = router.start();
-        run.store(&router, 4, EVENING + 60);
+        run.store(4, EVENING + 60);
         fs::rename(&here, &away).unwrap();
         let mut run = router.restart(run);
         assert_eq!(run.days(EVENING + 90), is(&[("2025-11-27", 7)]));
@@ -126,7 +126,7 @@ fn a_directory_that_is_away_at_a_restart_has_everything_once_when_it_returns() {
         if restart {
             run = router.restart(run);
         }
-        run.flush(&router, EVENING + 121);
+        run.flush(EVENING + 121);
         let expected = is(&[("2025-11-27", 12)]);
         assert_eq!(run.days(EVENING + 122), expected, "{restart}");
         assert_eq!(router.without_copy(run).days(EVENING + 180), expected, "{restart}");
@@ -141,19 +141,19 @@ fn a_drive_that_is_mounted_after_a_reboot_and_before_a_restart_loses_nothing_of_
         let mut router = Router::new(&format!("mounted-{old}"));
         let mut run = router.start();
         run.storage.serial = old;
-        run.store(&router, 3, EVENING);
+        run.store(3, EVENING);
         drop(run);
         router.reboot();
         let drive =
             std::mem::replace(&mut router.config.database, router.place.join("mount").display().to_string());
         let mut run = router.start();
         run.storage.serial = new;
-        run.store(&router, 4, EVENING + 60);
+        run.store(4, EVENING + 60);
         router.config.database = drive;
         let mut run = router.restart(run);
         let expected = is(&[("2025-11-27", 7)]);
         assert_eq!(run.days(EVENING + 90), expected, "{old}");
-        run.flush(&router, EVENING + 91);
+        run.flush(EVENING + 91);
         assert_eq!(router.without_copy(run).days(EVENING + 180), expected, "{old}");
     }
 }
@@ -163,14 +163,14 @@ fn a_drive_that_is_mounted_after_a_reboot_and_before_a_restart_loses_nothing_of_
 fn a_restart_with_the_store_of_before_writes_the_day_to_it() {
     let mut router = Router::new("of-before");
     let mut run = router.start();
-    run.store(&router, 3, EVENING);
+    run.store(3, EVENING);
     let second = router.place.join("second").display().to_string();
     let first = std::mem::replace(&mut router.config.database, second);
     let mut run = router.restart(run);
-    run.store(&router, 4, EVENING + 60);
+    run.store(4, EVENING + 60);
     router.config.database = first;
     let mut run = router.restart(run);
-    run.flush(&router, EVENING + 90);
+    run.flush(EVENING + 90);
     assert_eq!(router.without_copy(run).days(EVENING + 180), is(&[("2025-11-27", 7)]));
 }
 
@@ -180,13 +180,13 @@ fn serials_go_on_when_the_directory_opens_after_the_start() {
     let (here, away) = (router.place.join("db"), router.place.join("away"));
     let mut run = router.start();
     run.storage.serial = 100;
-    run.store(&router, 3, EVENING);
+    run.store(3, EVENING);
     drop(run);
     fs::rename(&here, &away).unwrap();
     fs::write(&here, "no directory").unwrap();
     let mut run = router.start();
     fs::remove_file(&here).unwrap();
     fs::rename(&away, &here).unwrap();
-    run.store(&router, 4, EVENING + 60);
+    run.store(4, EVENING + 60);
     assert!(run.storage.serial > 100);
 }
