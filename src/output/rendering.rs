@@ -52,7 +52,7 @@ impl Rendering {
             Rendering::Record(_) => Ok(Some(blob::table(&answered?))),
             Rendering::Table(_, style) => {
                 let answer = answered?;
-                text(|out| write_answer(&answer, style, out))
+                text(|out| tables::write_answer(&answer, style, out))
             }
             Rendering::Report(report) => {
                 report.take(answered)?;
@@ -69,26 +69,6 @@ impl Rendering {
                 }
             }
         }
-    }
-}
-
-/// An answer as text for people.
-pub fn write_answer(answer: &Answer, style: &Style, out: &mut dyn Write) -> io::Result<()> {
-    match answer {
-        Answer::Summary(answer) => tables::summary(answer, style, out),
-        Answer::Services(answer) => tables::services(answer, None, style, out),
-        Answer::Sources(answer) => tables::sources(answer, style, out),
-        Answer::Source(answer) => tables::source(answer, style, out),
-        Answer::Hours(answer) => tables::hours(answer, style, out),
-        Answer::Days(answer) => tables::days(answer, style, out),
-        Answer::Months(answer) => tables::months(answer, style, out),
-        Answer::Countries(answer) => tables::countries(answer, style, out),
-        Answer::Asns(answer) => tables::asns(answer, style, out),
-        Answer::Rules(answer) => tables::rules(answer, style, out),
-        Answer::Anomalies(answer) => tables::anomalies(answer, style, out),
-        Answer::Recent(answer) => tables::recent(answer, style, out),
-        Answer::Blocks(answer) => tables::blocks(answer, style, out),
-        Answer::Status(answer) => tables::status(answer, style, out),
     }
 }
 
