@@ -22,11 +22,11 @@ impl AnomalyScan {
     /// Adds to `need` the stored anomalies of the span, and the services of the days before open ones.
     pub(super) fn new(span: Span, history: &dyn History, need: &mut Need) -> AnomalyScan {
         let open: Vec<Date> = history.open_days().into_iter().filter(|date| span.contains(*date)).collect();
-        need.add(&[Section::Cells], span.from, span.to);
+        need.add(&[Section::Cells], span);
         need.add_since(span.from);
         for date in &open {
             let first = Date(date.0 - WINDOW);
-            need.add(&[Section::Services], first, *date);
+            need.add(&[Section::Services], Span { from: first, to: *date });
             need.add_since(first);
         }
         AnomalyScan { span, cells: Vec::new(), usual: Cells::new(), open }

@@ -5,7 +5,6 @@
 
 use std::cell::RefCell;
 use std::cmp::Reverse;
-use std::net::IpAddr;
 use std::rc::Rc;
 
 use super::answer::{AsnRow, AsnsAnswer};
@@ -60,8 +59,7 @@ pub(super) struct AsnList {
 impl AsnList {
     /// Adds what it needs to `need`.
     pub(super) fn new(question: &Question, need: &mut Need) -> AsnList {
-        let span = Span::of(question);
-        need.add(section_of(question).as_slice(), span.from, span.to);
+        need.add(section_of(question).as_slice(), Span::of(question));
         AsnList { list: SourceList::new(question, need), attempts: 0 }
     }
 }
@@ -130,27 +128,8 @@ impl Collect for AsnList {
     }
 }
 
-/// Adds the AS numbers to an answer's rows of sources.
-pub(super) fn add(answer: &mut Answer, networks: &mut dyn NetworkLookup) {
-    let rows = match answer {
-        Answer::Summary(answer) => &mut answer.sources[..],
-        Answer::Sources(answer) => &mut answer.sources[..],
-        Answer::Source(answer) => std::slice::from_mut(&mut answer.row),
-        _ => return,
-    };
-    let mut order: Vec<(Address, usize)> = Vec::with_capacity(rows.len());
-    let address = |text: &str| text.parse::<IpAddr>().ok().map(Address::from);
-    order.extend(rows.iter().enumerate().filter_map(|(at, row)| Some((address(&row.address)?, at))));
-    order.sort_unstable();
-    let mut name = None;
-    for (address, at) in order {
-        let found = networks.record_of(address).and_then(|record| networks.network_at(record));
-        if let Some(network) = found {
-            rows[at].asn = Some(network.number);
-            name = Some(network.name).filter(|name| !name.is_empty());
-        }
-    }
-    if let Answer::Source(answer) = answer {
-        answer.as_name = name;
-    }
+/// The network of a source, if there is a database.
+pub(super) fn network_of(context: &mut Context<'_>, address: Address) -> Option<Network> {
+    let networks = context.networks.as_deref_mut()?;
+    networks.record_of(address).and_then(|record| networks.network_at(record))
 }

@@ -3,7 +3,7 @@
 
 use super::answer::{CountriesAnswer, CountryRow};
 use super::history::{MonthData, Need, Section};
-use super::lists::{Listed, MAX_ROWS, SourceList, cut, rows};
+use super::lists::{Listed, SourceList, cut, rows};
 use super::question::Question;
 use super::scan::{Collect, Context, Reasons, Span, is_about_services, matches};
 use super::{Answer, AnswerError};
@@ -77,6 +77,7 @@ fn country_row(country: Country, attempts: u64, distinct: Option<Distinct>, low:
 }
 
 /// Collects the answer to `countries`. Only one of the tables is filled.
+#[derive(Default)]
 pub(super) struct CountryList {
     countries: Table<Country>,
     services: Table<(Service, Country)>,
@@ -97,14 +98,8 @@ impl CountryList {
             true => &[Section::Countries, Section::Sample, Section::SampleCountries, Section::SampleServices],
             false => &[Section::Countries, Section::Sample, Section::SampleCountries],
         };
-        need.add(sections, span.from, span.to);
-        CountryList {
-            countries: Table::new(MAX_ROWS),
-            services: Table::new(MAX_ROWS),
-            sources: Sources::default(),
-            measured: Measured::default(),
-            of_prefix,
-        }
+        need.add(sections, span);
+        CountryList { of_prefix, ..CountryList::default() }
     }
 
     fn of_all(&self, sample: Option<&Sample<Country>>) -> Vec<Listed<CountryRow>> {

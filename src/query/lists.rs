@@ -5,6 +5,7 @@
 use std::cmp::Reverse;
 
 use super::answer::{ServiceRow, ServicesAnswer, SourceRow, SourcesAnswer};
+use super::asns::network_of;
 use super::countries::Measured;
 use super::history::{MonthData, Need, Section};
 use super::question::Question;
@@ -17,9 +18,6 @@ use crate::stats::countries::Country;
 use crate::stats::heavy::Key;
 use crate::stats::sample::{Distinct, Sample};
 use crate::stats::sum::{Sources, Sum, Table};
-
-/// Most keys of one question.
-pub(super) const MAX_ROWS: usize = 16_384;
 
 /// A row with the service's names.
 pub(super) fn service_row(
@@ -97,6 +95,7 @@ fn summed<K: Copy + Ord>(
 }
 
 /// A list of services: of everything, of some sources, or of a country. Only one of the tables is filled.
+#[derive(Default)]
 pub(super) struct ServiceList {
     services: Table<Service>,
     pairs: Table<(Service, Address)>,
@@ -120,15 +119,8 @@ impl ServiceList {
             (None, None) if span.is_single() => &[Section::Services],
             (None, None) => &[Section::Services, Section::Sample, Section::SampleServices],
         };
-        need.add(sections, span.from, span.to);
-        ServiceList {
-            services: Table::new(MAX_ROWS),
-            pairs: Table::new(MAX_ROWS),
-            countries: Table::new(MAX_ROWS),
-            sources: Sources::default(),
-            measured: Measured::default(),
-            daily: question.daily.then(Vec::new),
-        }
+        need.add(sections, span);
+        ServiceList { daily: question.daily.then(Vec::new), ..ServiceList::default() }
     }
 
     /// The answer's rows and dates; and the different sources of all services.
@@ -218,6 +210,7 @@ impl Collect for ServiceList {
 }
 
 /// A list of sources: of everything, or of some services. Only one of the tables is filled.
+#[derive(Default)]
 pub(super) struct SourceList {
     sources: Table<Address>,
     pairs: Table<(Service, Address)>,
@@ -227,9 +220,8 @@ impl SourceList {
     /// Adds what it needs to `need`.
     pub(super) fn new(question: &Question, need: &mut Need) -> SourceList {
         let rows = if is_about_services(question) { Section::Pairs } else { Section::Sources };
-        let span = Span::of(question);
-        need.add(&[rows], span.from, span.to);
-        SourceList { sources: Table::new(MAX_ROWS), pairs: Table::new(MAX_ROWS) }
+        need.add(&[rows], Span::of(question));
+        SourceList::default()
     }
 
     /// The most attempts of a source that is not in the list.
@@ -263,6 +255,7 @@ impl SourceList {
         let list = cut(list, "sources", floor, question, &mut context.reasons);
         let row = |(sum, low, country): (&Sum<Address>, u64, Option<Country>)| SourceRow {
             country: country.map(|country| country.to_string()),
+            asn: network_of(context, sum.key).map(|network| network.number),
             ..source_row(sum, low, question, context.calendar)
         };
         list.into_iter().map(row).collect()

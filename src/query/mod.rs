@@ -118,9 +118,6 @@ impl Job {
         let lookup = lookup.map(|lookup| lookup as &mut dyn CountryLookup);
         let mut context = Context { question: &question, calendar, lookup, networks, reasons };
         let mut answer = collected.finish(&mut context)?;
-        if let Some(networks) = context.networks {
-            asns::add(&mut answer, networks);
-        }
         *answer.completeness_mut() = context.reasons.finish();
         Ok(answer)
     }

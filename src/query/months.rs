@@ -74,14 +74,15 @@ impl MonthList {
         need.add_since(first);
         // The month of [`Span::ALL`]'s end has no last day.
         let last = question.to.map_or(span.to, |to| to.month().last_day());
-        need.add(section_of(question).as_slice(), first, last);
+        need.add(section_of(question).as_slice(), Span { from: first, to: last });
         let plain = question.source.is_none() && question.country.is_none();
         let found = (plain && question.class == Class::Attempt)
             .then(|| AnomalyScan::new(Span { from: first, to: span.to }, history, need));
         if plain && !is_about_services(question) {
             // For the different sources of a partial month.
             for date in [question.from, question.to].into_iter().flatten().chain(history.open_days()) {
-                need.add(&[Section::Sample], date.month().first_day(), date.month().last_day());
+                let month = date.month();
+                need.add(&[Section::Sample], Span { from: month.first_day(), to: month.last_day() });
             }
         }
         MonthList { found, sums: Vec::new(), measured: Measured::default() }

@@ -4,7 +4,7 @@
 use crate::event::calendar::{Date, Month};
 use crate::event::{Address, Class, Service};
 use crate::stats::day::Day;
-use crate::stats::sum::{sum_of_class, sum_of_day};
+use crate::stats::sum::{sum_of_class, sum_of_day, sum_of_parts};
 use crate::stats::summary::{ClassSummary, DaySummary};
 use crate::stats::tables::Focus;
 
@@ -128,14 +128,6 @@ fn add(data: &mut MonthData, day: &DaySummary, class: Class) {
             known.summary.attempts = known.total(class).attempts;
         }
         None if known.summary.attempts == 0 => known.summary = part.clone(),
-        None => {
-            let of = |summary: &ClassSummary| {
-                let mut day = DaySummary::new(day.date);
-                day.classes[class as usize] = summary.clone();
-                day
-            };
-            let mut sum = sum_of_day(&of(&known.summary), &of(part));
-            known.summary = std::mem::take(&mut sum.classes[class as usize]);
-        }
+        None => known.summary = sum_of_parts(&known.summary, part),
     }
 }

@@ -88,8 +88,7 @@ pub(super) struct DayList {
 impl DayList {
     /// Adds what it needs to `need`.
     pub(super) fn new(question: &Question, need: &mut Need) -> DayList {
-        let span = Span::of(question);
-        need.add(section_of(question).as_slice(), span.from, span.to);
+        need.add(section_of(question).as_slice(), Span::of(question));
         DayList::default()
     }
 
@@ -151,8 +150,7 @@ impl HourList {
             (true, _) => &[Section::Services, Section::ServiceHours],
             (false, Some(_)) => &[Section::Sources, Section::SourceHours],
         };
-        let span = Span::of(question);
-        need.add(sections, span.from, span.to);
+        need.add(sections, Span::of(question));
         HourList::default()
     }
 

@@ -31,10 +31,8 @@ impl Prefix {
 
     /// Reads `192.0.2.0/24`, `2001:db8::/32` or a plain address.
     pub fn parse(text: &str) -> Result<Prefix, String> {
-        let (address, length) = match text.split_once('/') {
-            Some((address, length)) => (address, Some(length)),
-            None => (text, None),
-        };
+        let (address, length) =
+            text.split_once('/').map_or((text, None), |(address, length)| (address, Some(length)));
         let ip: std::net::IpAddr =
             address.parse().map_err(|_| format!("'{text}' is no IPv4 or IPv6 address or prefix"))?;
         let most = if ip.is_ipv4() { 32 } else { 128 };

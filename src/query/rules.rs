@@ -5,7 +5,7 @@ use std::cmp::Reverse;
 
 use super::answer::{RuleRow, RulesAnswer, ServiceRow, TargetRow, ZoneRow};
 use super::history::{MonthData, Need, Section};
-use super::lists::{MAX_ROWS, cut, rows, service_row};
+use super::lists::{cut, rows, service_row};
 use super::question::Question;
 use super::scan::{Collect, Context, Reasons, Span};
 use super::{Answer, AnswerError};
@@ -14,6 +14,7 @@ use crate::stats::rules::{self, RuleCount};
 use crate::stats::sum::{Sum, Table};
 
 /// Collects the answer to `rules`.
+#[derive(Default)]
 pub(super) struct RuleList {
     attempts: u64,
     rules: Vec<RuleCount>,
@@ -23,9 +24,8 @@ pub(super) struct RuleList {
 impl RuleList {
     /// Adds what it needs to `need`.
     pub(super) fn new(question: &Question, need: &mut Need) -> RuleList {
-        let span = Span::of(question);
-        need.add(&[Section::Rules], span.from, span.to);
-        RuleList { attempts: 0, rules: Vec::new(), targets: Table::new(MAX_ROWS) }
+        need.add(&[Section::Rules], Span::of(question));
+        RuleList::default()
     }
 }
 

@@ -2,8 +2,9 @@
 
 use super::anomalies::{self, AnomalyScan};
 use super::answer::{ClassCounts, PeriodBefore, SourceAnswer, SourceRow, SummaryAnswer};
+use super::asns::network_of;
 use super::history::{Detail, History, MonthData, Need, Section};
-use super::lists::{MAX_ROWS, ServiceList, SourceList, source_row};
+use super::lists::{ServiceList, SourceList, source_row};
 use super::periods::{DayList, HourList, hour_rows};
 use super::question::Question;
 use super::scan::{Collect, Context, Reasons, Span, per_day, ratio, rounded};
@@ -35,7 +36,7 @@ struct Period {
 
 impl Period {
     fn new(span: Span, need: &mut Need) -> Period {
-        need.add(&[Section::Totals], span.from, span.to);
+        need.add(&[Section::Totals], span);
         Period { span, days: 0, attempts: 0, hours: [0; 24], last_day: None }
     }
 
@@ -87,7 +88,7 @@ impl Summary {
             let span = Span { from: Date(span.from.0.saturating_sub(length)), to: Date(span.from.0 - 1) };
             need.add_since(span.from);
             if !span.is_single() {
-                need.add(&[Section::Sample], span.from, span.to);
+                need.add(&[Section::Sample], span);
             }
             (Period::new(span, need), Sources::default(), Reasons::default())
         });
@@ -206,7 +207,7 @@ impl OneSource {
     /// Adds what it needs to `need`.
     pub(super) fn new(question: &Question, need: &mut Need) -> OneSource {
         OneSource {
-            sources: Table::new(MAX_ROWS),
+            sources: Table::default(),
             services: ServiceList::new(question, need),
             hours: HourList::new(question, need),
             days: DayList::new(question, need),
@@ -245,8 +246,12 @@ impl Collect for OneSource {
         };
         let lookup = context.lookup.as_deref_mut().zip(address);
         let country = lookup.and_then(|(lookup, address)| lookup.country_of(address));
+        let country = country.map(|country| country.to_string());
+        let network = address.and_then(|address| network_of(context, address));
+        let asn = network.as_ref().map(|network| network.number);
         Ok(Answer::Source(SourceAnswer {
-            row: SourceRow { country: country.map(|country| country.to_string()), ..row },
+            row: SourceRow { country, asn, ..row },
+            as_name: network.map(|network| network.name).filter(|name| !name.is_empty()),
             top_services: self.services.answer(context)?.0.services,
             hours: self.hours.rows(&mut context.reasons),
             days: self.days.rows(context)?,
