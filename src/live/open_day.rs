@@ -304,7 +304,8 @@ pub fn mask(answer: &mut Answer) {
     }
 }
 
-fn masked(address: &str) -> String {
+/// An address as [`mask`] shows it.
+pub(crate) fn masked(address: &str) -> String {
     match address.parse() {
         Ok(IpAddr::V4(v4)) => {
             let [a, b, ..] = v4.octets();

@@ -104,7 +104,7 @@ impl CountryList {
 
     fn of_all(&self, sample: Option<&Sample<Country>>) -> Vec<Listed<CountryRow>> {
         let floor = self.countries.floor();
-        let row = |(sum, attempts, low): (&Sum<Country>, _, _)| {
+        let row = |(sum, attempts, low): (Sum<Country>, _, _)| {
             let distinct = sum.distinct(sample.map(|sample| sample.of_country(sum.key)), floor);
             country_row(sum.key, attempts, distinct, low)
         };

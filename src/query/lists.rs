@@ -44,8 +44,8 @@ pub(super) fn service_row(
 pub(super) type Listed<T> = (T, u64, u64);
 
 /// The rows of a table, in its order.
-pub(super) fn rows<K: Key>(table: &Table<K>) -> impl Iterator<Item = Listed<&Sum<K>>> {
-    table.rows().iter().map(|sum| (sum, sum.attempts, table.missing(sum)))
+pub(super) fn rows<K: Key>(table: &Table<K>) -> impl Iterator<Item = Listed<Sum<K>>> {
+    table.rows().iter().map(|sum| (*sum, sum.attempts, table.missing(sum)))
 }
 
 /// Cuts a list, most attempts first, by the question's `min` and `limit`, and adds the reasons why rows may be missing
@@ -73,25 +73,25 @@ pub(super) fn cut<T>(
     list.into_iter().map(|(row, ..)| row).collect()
 }
 
-/// Sums of pairs by one of their keys, with the amount that they may be too low; most attempts first.
+/// Sums of pairs by one of their keys, most attempts first.
 fn summed<K: Copy + Ord>(
     mut pairs: Table<(Service, Address)>,
     part: fn(&Sum<(Service, Address)>) -> K,
-) -> Vec<(Sum<K>, u64)> {
+) -> impl Iterator<Item = Listed<Sum<K>>> {
     pairs.sort_by_key(part);
     let mut sums: Vec<(Sum<K>, u64)> = Vec::new();
     for (pair, attempts, low) in rows(&pairs) {
-        match sums.last_mut().filter(|(sum, _)| sum.key == part(pair)) {
+        match sums.last_mut().filter(|(sum, _)| sum.key == part(&pair)) {
             Some((sum, missing)) => {
                 sum.attempts = sum.attempts.saturating_add(attempts);
                 sum.error = sum.error.saturating_add(pair.error);
                 *missing = missing.saturating_add(low);
             }
-            None => sums.push((Sum::of(part(pair), attempts, pair.error), low)),
+            None => sums.push((Sum::of(part(&pair), attempts, pair.error), low)),
         }
     }
     sums.sort_unstable_by_key(|(sum, _)| (Reverse(sum.attempts), sum.key));
-    sums
+    sums.into_iter().map(|(sum, low)| (sum, sum.attempts, low))
 }
 
 /// A list of services: of everything, of some sources, or of a country. Only one of the tables is filled.
@@ -131,14 +131,21 @@ impl ServiceList {
         let question = context.question;
         let (distinct, sample) = self.sources.finish();
         let sample = sample.filter(Sample::has_services);
-        let mut list: Vec<(Service, ServiceRow)> = Vec::new();
+        let of_day = |day: &[(Service, u64)], wanted| {
+            day.iter().find(|(service, _)| *service == wanted).map_or(0, |(_, attempts)| *attempts)
+        };
+        let of_days = |service| {
+            let days = self.daily.as_ref()?;
+            Some(days.iter().map(|(_, day)| of_day(day, service)).collect())
+        };
+        let mut services = Vec::new();
         let mut push = |service, attempts, distinct, error| {
-            list.push((service, service_row(service, attempts, distinct, error)));
+            let row = service_row(service, attempts, distinct, error);
+            services.push(ServiceRow { daily: of_days(service), ..row });
         };
         if let Some(prefix) = question.source {
             let (floor, distinct) = (self.pairs.floor(), prefix.is_single().then_some(Distinct::exactly(1)));
             let sums = summed(self.pairs, |sum| sum.key.0);
-            let sums = sums.iter().map(|(sum, low)| (sum, sum.attempts, *low));
             for sum in cut(sums, "services", floor, question, &mut context.reasons) {
                 push(sum.key, sum.attempts, distinct, sum.error);
             }
@@ -162,15 +169,6 @@ impl ServiceList {
                 push(sum.key, sum.attempts, sum.distinct(estimate, floor), sum.error);
             }
         }
-        let of_day = |day: &[(Service, u64)], wanted| {
-            day.iter().find(|(service, _)| *service == wanted).map_or(0, |(_, attempts)| *attempts)
-        };
-        let of_days = |service| {
-            let days = self.daily.as_ref()?;
-            Some(days.iter().map(|(_, day)| of_day(day, service)).collect())
-        };
-        let row = |(service, row)| ServiceRow { daily: of_days(service), ..row };
-        let services = list.into_iter().map(row).collect();
         let dates = self.daily.as_ref().map(|days| days.iter().map(|(date, _)| *date).collect());
         Ok((ServicesAnswer { services, dates, ..ServicesAnswer::default() }, distinct))
     }
@@ -231,10 +229,11 @@ impl SourceList {
 
     /// Visits the sources in the order of their addresses.
     pub(super) fn each_by_address(mut self, visit: &mut dyn FnMut(&Sum<Address>)) {
-        let mut of_pairs = summed(self.pairs, |sum| sum.key.1);
-        of_pairs.sort_unstable_by_key(|(sum, _)| sum.key);
+        let mut of_pairs: Vec<Sum<Address>> =
+            summed(self.pairs, |sum| sum.key.1).map(|(sum, ..)| sum).collect();
+        of_pairs.sort_unstable_by_key(|sum| sum.key);
         self.sources.sort_by_key(|sum| sum.key);
-        of_pairs.iter().map(|(sum, _)| sum).chain(self.sources.rows()).for_each(visit);
+        of_pairs.iter().chain(self.sources.rows()).for_each(visit);
     }
 
     /// The rows.
@@ -242,9 +241,7 @@ impl SourceList {
         let question = context.question;
         let floor = self.floor();
         self.sources.sort();
-        let of_pairs = summed(self.pairs, |sum| sum.key.1);
-        let of_pairs = of_pairs.iter().map(|(sum, low)| (sum, sum.attempts, *low));
-        let list = of_pairs.chain(rows(&self.sources));
+        let list = summed(self.pairs, |sum| sum.key.1).chain(rows(&self.sources));
         // The countries of further ones are not looked up.
         let list = list.take_while(|(_, attempts, _)| *attempts >= question.min);
         let list = list.filter_map(|(sum, attempts, low)| {
@@ -253,10 +250,10 @@ impl SourceList {
             is_wanted.then_some(((sum, low, country), attempts, low))
         });
         let list = cut(list, "sources", floor, question, &mut context.reasons);
-        let row = |(sum, low, country): (&Sum<Address>, u64, Option<Country>)| SourceRow {
+        let row = |(sum, low, country): (Sum<Address>, u64, Option<Country>)| SourceRow {
             country: country.map(|country| country.to_string()),
             asn: network_of(context, sum.key).map(|network| network.number),
-            ..source_row(sum, low, question, context.calendar)
+            ..source_row(&sum, low, question, context.calendar)
         };
         list.into_iter().map(row).collect()
     }

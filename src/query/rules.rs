@@ -67,7 +67,7 @@ impl Collect for RuleList {
         let rules = shown.map(rule).collect();
         self.targets.sort();
         let shown = cut(rows(&self.targets), "targets", self.targets.floor(), question, reasons);
-        let target = |sum: &Sum<(Service, Address)>| {
+        let target = |sum: Sum<(Service, Address)>| {
             let (service, address) = sum.key;
             let ServiceRow { protocol, port, name, attempts, error, .. } =
                 service_row(service, sum.attempts, None, sum.error);

@@ -51,14 +51,12 @@ impl Period {
         self.span.pieces(data, reasons, |summary, _| add_hours(&mut self.hours, &summary.hours));
     }
 
-    fn per_day(&self) -> Option<f64> {
-        per_day(self.attempts, self.days)
-    }
-
-    /// Attempts per day, of the last day only the hours before `hour`.
-    fn per_day_until(&self, hour: u8) -> Option<f64> {
-        let rest =
-            self.last_day?.iter().skip(hour.into()).fold(0, |sum: u64, count| sum.saturating_add(*count));
+    /// Attempts per day; with `hour`, of the last day only the hours before it.
+    fn per_day(&self, hour: Option<u8>) -> Option<f64> {
+        let mut rest = 0u64;
+        if let Some(hour) = hour {
+            rest = self.last_day?.iter().skip(hour.into()).copied().fold(0, u64::saturating_add);
+        }
         per_day(self.attempts.saturating_sub(rest), self.days)
     }
 }
@@ -156,7 +154,7 @@ impl Collect for Summary {
             timezone: context.calendar.name().to_string(),
             days: now.days,
             attempts: now.attempts,
-            attempts_per_day: now.per_day().map(rounded),
+            attempts_per_day: now.per_day(None).map(rounded),
             unique_sources: distinct.map(|distinct| distinct.number),
             unique_sources_error: distinct.map(|distinct| distinct.error).filter(|error| *error > 0),
             classes: ClassCounts { attempt, backscatter, noise, egress, login },
@@ -172,10 +170,7 @@ impl Collect for Summary {
         if let Some((before, sources, _)) = before {
             // A day that is not over is compared with the same hours of the day before.
             let running = question.running.filter(|(date, _)| *date == now.span.to).map(|(_, hour)| hour);
-            answer.change = match running {
-                Some(hour) => ratio(now.per_day_until(hour), before.per_day_until(hour)),
-                None => ratio(now.per_day(), before.per_day()),
-            };
+            answer.change = ratio(now.per_day(running), before.per_day(running));
             answer.change_until_hour = running.filter(|_| answer.change.is_some()).map(u32::from);
             answer.before = Some(PeriodBefore {
                 from: before.span.from,

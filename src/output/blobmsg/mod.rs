@@ -300,13 +300,9 @@ impl FwstatObject {
 }
 
 fn send(outgoing: &mut Outgoing, caller: &Caller, answered: Answered) {
-    let answered = answered.and_then(|answer| {
-        if answer.contents().len() > MAX_ANSWER {
-            return Err(AnswerError::Failed(String::from(
-                "the answer is too long for ubus: ask with a smaller limit",
-            )));
-        }
-        Ok(answer)
+    let answered = answered.and_then(|answer| match answer.contents().len() {
+        0..=MAX_ANSWER => Ok(answer),
+        _ => Err(AnswerError::Failed("the answer is too long for ubus: ask with a smaller limit".into())),
     });
     match answered {
         Ok(answer) => {

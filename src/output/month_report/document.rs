@@ -70,8 +70,7 @@ impl Document {
     pub(super) fn new(report: &MonthReport, advice: Vec<AdviceRow>) -> Document {
         let language = report.wanted.language;
         let title = format!("{}, {}", language.pick(words::TITLE), report.wanted.month);
-        let (headline, sections) = (headline(report), Vec::new());
-        let mut document = Document { language, title, headline, sections };
+        let mut document = Document { language, title, headline: headline(report), sections: Vec::new() };
         document.add_words(report);
         document.add_charts(report);
         document.add_tables(report);
@@ -127,17 +126,11 @@ impl Document {
         let figures = |name: String, attempts, sources, error| {
             vec![name, count(attempts), percent(attempts, total), about(sources, error)]
         };
-        let rows = report.summary.services.iter();
-        let rows = rows
-            .map(|row| {
-                figures(
-                    service_label(&row.protocol, row.port, row.name.as_deref()),
-                    row.attempts,
-                    row.unique_sources,
-                    row.unique_sources_error,
-                )
-            })
-            .collect();
+        let rows = report.summary.services.iter().map(|row| {
+            let service = service_label(&row.protocol, row.port, row.name.as_deref());
+            figures(service, row.attempts, row.unique_sources, row.unique_sources_error)
+        });
+        let rows = rows.collect();
         self.add(words::SERVICES, true, vec![Part::Table(Table { columns: &SERVICES, rows })]);
         let countries = match &report.countries {
             Err(reason) => {

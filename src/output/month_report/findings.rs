@@ -6,8 +6,7 @@ use super::super::cells::{count, service_label};
 use super::words::{self, Language};
 use crate::event::Class;
 use crate::event::calendar::Month;
-use crate::live::open_day::mask;
-use crate::query::Answer;
+use crate::live::open_day::masked;
 use crate::query::answer::{
     BlocksAnswer, ServiceRow, ServicesAnswer, SourceRow, SourcesAnswer, SummaryAnswer,
 };
@@ -66,15 +65,11 @@ impl Findings {
     /// Takes inside devices. Addresses are masked unless `addresses` is set, except private ones, which identify the
     /// device to its owner only.
     pub(super) fn take_devices(&mut self, answer: SourcesAnswer, addresses: bool) {
-        let (inside, outside) = answer.sources.into_iter().partition(is_private);
-        self.devices = inside;
-        let mut outside = Answer::Sources(SourcesAnswer { sources: outside, ..SourcesAnswer::default() });
+        let (inside, mut outside): (Vec<_>, Vec<_>) = answer.sources.into_iter().partition(is_private);
         if !addresses {
-            mask(&mut outside);
+            outside.iter_mut().for_each(|row| row.address = masked(&row.address));
         }
-        if let Answer::Sources(outside) = outside {
-            self.devices.extend(outside.sources);
-        }
+        self.devices = inside.into_iter().chain(outside).collect();
     }
 
     /// The services of the month before.
