@@ -49,25 +49,19 @@ impl Rendering {
     /// Takes the answer to that question. An error is the reply, without further questions.
     pub fn take(&mut self, answered: Result<Answer, AnswerError>, services: ReadAdvice) -> Rendered {
         match self {
-            Rendering::Record(_) => Ok(Some(blob::table(&answered?))),
+            Rendering::Record(_) => return Ok(Some(blob::table(&answered?))),
             Rendering::Table(_, style) => {
                 let answer = answered?;
-                text(|out| tables::write_answer(&answer, style, out))
+                return text(|out| tables::write_answer(&answer, style, out));
             }
-            Rendering::Report(report) => {
-                report.take(answered)?;
-                match report.question() {
-                    Some(_) => Ok(None),
-                    None => text(|out| report.write(services, out)),
-                }
-            }
-            Rendering::Metrics(metrics) => {
-                metrics.take(answered)?;
-                match metrics.question() {
-                    Some(_) => Ok(None),
-                    None => text(|out| metrics.write(out)),
-                }
-            }
+            Rendering::Report(report) => report.take(answered)?,
+            Rendering::Metrics(metrics) => metrics.take(answered)?,
+        }
+        match self {
+            _ if self.question().is_some() => Ok(None),
+            Rendering::Report(report) => text(|out| report.write(services, out)),
+            Rendering::Metrics(metrics) => text(|out| metrics.write(out)),
+            Rendering::Record(_) | Rendering::Table(..) => Ok(None),
         }
     }
 }

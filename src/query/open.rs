@@ -10,6 +10,7 @@ use crate::stats::tables::Focus;
 
 use super::history::{ClassTotal, DayData, History, MonthData, Need};
 use super::question::{Question, Topic};
+use super::scan::{is_about_services, matches};
 
 /// Most rows of an open day in a question about several days.
 const MAX_ROWS: usize = 1024;
@@ -18,14 +19,11 @@ const MAX_SUMMED_ROWS: usize = 4096;
 
 /// The part of an open day that the question needs. For a question about countries they must have been measured.
 pub fn focused(question: &Question, day: &Day) -> DaySummary {
-    let services = |service: Service| {
-        question.protocol.is_none_or(|protocol| protocol == service.protocol)
-            && question.port.is_none_or(|port| port == service.port)
-    };
+    let services = |service: Service| matches(question, service);
     let sources = |address: Address| question.source.is_none_or(|prefix| prefix.contains(address));
     // All rows that are summed up are needed; of a list, as many as it shows.
     let by_source = question.source.is_some();
-    let by_service = question.protocol.is_some() || question.port.is_some();
+    let by_service = is_about_services(question);
     let single = question.from.is_some() && question.from == question.to;
     let listed = if single { question.limit as usize + 1 } else { MAX_ROWS };
     let (most_services, most_sources, most_pairs) = match question.topic {
