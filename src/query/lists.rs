@@ -94,6 +94,9 @@ fn summed<K: Copy + Ord>(
     sums.into_iter().map(|(sum, low)| (sum, sum.attempts, low))
 }
 
+/// The services of each day of the range with their attempts.
+type Daily = Vec<(Date, Vec<(Service, u64)>)>;
+
 /// A list of services: of everything, of some sources, or of a country. Only one of the tables is filled.
 #[derive(Default)]
 pub(super) struct ServiceList {
@@ -102,8 +105,7 @@ pub(super) struct ServiceList {
     countries: Table<(Service, Country)>,
     sources: Sources,
     measured: Measured,
-    /// The services of each day of the range with their attempts.
-    daily: Option<Vec<(Date, Vec<(Service, u64)>)>>,
+    daily: Option<Daily>,
 }
 
 impl ServiceList {
