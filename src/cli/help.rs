@@ -106,7 +106,7 @@ mod tests {
 
     #[test]
     fn every_question_is_a_command() {
-        for (topic, name) in Topic::ALL {
+        for (topic, name) in Topic::ALL.iter().copied() {
             assert!(COMMANDS.iter().any(|command| command.name() == name), "{topic:?}");
         }
     }

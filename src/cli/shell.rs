@@ -19,13 +19,12 @@ use crate::input::file::Progress;
 use crate::output::export::{self, ExportRow};
 use crate::output::json;
 use crate::output::month_report::{MonthReport, Wanted};
-use crate::output::rendering::write_answer;
-use crate::output::tables::{self, Report, Style};
+use crate::output::tables::{self, Report, Style, write_answer};
+use crate::query::AnswerError;
 use crate::query::history::{History, Need, Section};
 use crate::query::open::WithOpenDays;
 use crate::query::question::{Question, Topic};
 use crate::query::record::Field;
-use crate::query::{Answer, AnswerError};
 use crate::store::Retention;
 use crate::sys::installed;
 
@@ -142,23 +141,13 @@ pub fn report(input: &Input, question: &Question, as_json: bool, out: &mut dyn W
     }
     let (reading, mut opened) = with_meter(|progress| offline::report(input, progress))?;
     let mut report = Report { input: reading.counts, ..Report::default() };
-    for topic in [Summary, Months, Days, Services, Sources, Anomalies, Rules, Hours] {
+    for (topic, _) in Report::TOPICS {
         let mut question = Question { topic, ..question.clone() };
         if topic == Anomalies {
             // Anomalies are days of attempts, whatever else is asked for.
             question.class = Class::Attempt;
         }
-        match opened.answer(&question)? {
-            Answer::Summary(answer) => report.summary = answer,
-            Answer::Months(answer) => report.months = answer,
-            Answer::Days(answer) => report.days = answer,
-            Answer::Services(answer) => report.services = answer,
-            Answer::Sources(answer) => report.sources = answer,
-            Answer::Anomalies(answer) => report.anomalies = answer,
-            Answer::Rules(answer) => report.rules = answer,
-            Answer::Hours(answer) => report.hours = answer,
-            _ => return Err("internal error: unexpected answer type".into()),
-        }
+        report.answers.push(opened.answer(&question)?);
     }
     if as_json {
         print_json(&report, out)?;

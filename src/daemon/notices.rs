@@ -158,11 +158,7 @@ mod tests {
                        the log count as packets), or refused where only their number is known";
         assert_eq!(sent.len(), 1);
         assert_eq!(text(&*sent[0].1), format!("{{\"what\":\"packets\",\"because\":\"{because}\"}}"));
-        let device = || SourceRow {
-            address: crate::query::short::AddressText::of("192.168.1.7"),
-            attempts: 200,
-            ..SourceRow::default()
-        };
+        let device = || SourceRow { address: "192.168.1.7".into(), attempts: 200, ..SourceRow::default() };
         for day in [18_358, 18_358, 18_359] {
             notices.add_devices(Date(day), vec![device()]);
         }

@@ -12,7 +12,6 @@ use crate::query::filter::Filter;
 use crate::query::history::{History, Need};
 use crate::query::open::{WithOpenDays, focused, joined};
 use crate::query::question::{Prefix, Question, Topic};
-use crate::query::short::AddressText;
 use crate::query::{self, Answer, AnswerError, Job};
 use crate::stats::countries::{Country, CountryLookup, with_lookup};
 use crate::stats::summary::DaySummary;
@@ -281,14 +280,18 @@ pub fn refused_by_mask(question: &Question, is_blocked: impl FnOnce(Address) -> 
 /// Masks every source as the option `mask_sources` says.
 pub fn mask(answer: &mut Answer) {
     match answer {
-        Answer::Summary(answer) => answer.sources.iter_mut().for_each(|row| mask_text(&mut row.address)),
-        Answer::Sources(answer) => answer.sources.iter_mut().for_each(|row| mask_text(&mut row.address)),
+        Answer::Summary(answer) => {
+            answer.sources.iter_mut().for_each(|row| row.address = masked(&row.address))
+        }
+        Answer::Sources(answer) => {
+            answer.sources.iter_mut().for_each(|row| row.address = masked(&row.address))
+        }
         Answer::Source(answer) => {
             let masked = masked(&answer.row.address);
             for line in answer.evidence.iter_mut().flatten() {
                 *line = mask_in(line, &answer.row.address, &masked);
             }
-            answer.row.address = AddressText::of(masked);
+            answer.row.address = masked;
         }
         Answer::Recent(answer) => {
             for row in &mut answer.events {
@@ -301,11 +304,8 @@ pub fn mask(answer: &mut Answer) {
     }
 }
 
-fn mask_text(address: &mut AddressText) {
-    *address = AddressText::of(masked(address));
-}
-
-fn masked(address: &str) -> String {
+/// An address as [`mask`] shows it.
+pub(crate) fn masked(address: &str) -> String {
     match address.parse() {
         Ok(IpAddr::V4(v4)) => {
             let [a, b, ..] = v4.octets();

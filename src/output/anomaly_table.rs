@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use super::cells::{ABSENT, count, mean, plain, plain_or_absent, service_label};
-use super::table_layout::{Style, Table, left, right};
+use super::table_layout::{Filled, Style, Table, left, right};
 use super::tables::port;
 use crate::query::answer::AnomalyRow;
 
@@ -12,19 +12,16 @@ pub(super) fn anomaly_rows(rows: &[AnomalyRow], style: &Style, out: &mut dyn Wri
     if let Some(first) = rows.first() {
         writeln!(out, "{}", anomaly_sentence(first, style))?;
     }
-    Table::of(
-        rows,
-        &[
-            (left("date"), &|row| row.date.to_string()),
-            (left("protocol"), &|row| plain(&row.protocol)),
-            (right("port"), &|row| port(row.port)),
-            (left("name").optional(), &|row| plain_or_absent(row.name.as_deref())),
-            (right(style.counted), &|row| count(row.attempts)),
-            (right("usual"), &|row| mean(row.expected)),
-            (right("score"), &|row| score(row.score)),
-        ],
-    )
-    .write_or("no service was anomalous on any day", style, out)
+    let columns: &[Filled<'_, AnomalyRow>] = &[
+        (left("date"), &|row| row.date.to_string()),
+        (left("protocol"), &|row| plain(&row.protocol)),
+        (right("port"), &|row| port(row.port)),
+        (left("name").optional(), &|row| plain_or_absent(row.name.as_deref())),
+        (right(style.counted), &|row| count(row.attempts)),
+        (right("usual"), &|row| mean(row.expected)),
+        (right("score"), &|row| score(row.score)),
+    ];
+    Table::of(rows, columns).write_or("no service was anomalous on any day", style, out)
 }
 
 /// `UDP 1900 (SSDP)`, or `protocol 99`

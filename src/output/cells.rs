@@ -97,17 +97,12 @@ pub fn time(rfc3339: Option<&str>) -> String {
 pub fn plain(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for c in text.chars() {
-        let _ = match c {
-            ' '..='~' => {
-                safe.push(c);
-                Ok(())
-            }
-            '\t' => safe.write_str("\\t"),
-            '\n' => safe.write_str("\\n"),
-            '\r' => safe.write_str("\\r"),
-            '\0'..='\x7f' => write!(safe, "\\x{:02x}", c as u32),
-            _ => write!(safe, "\\u{{{:x}}}", c as u32),
-        };
+        match c {
+            ' '..='~' => safe.push(c),
+            '\t' | '\n' | '\r' => safe.extend(c.escape_default()),
+            '\0'..='\x7f' => _ = write!(safe, "\\x{:02x}", c as u32),
+            _ => safe.extend(c.escape_unicode()),
+        }
     }
     safe
 }

@@ -57,14 +57,14 @@ fn write(
     status: &StatusAnswer,
     out: &mut dyn Write,
 ) -> io::Result<()> {
+    let StatusAnswer { inputs, store, clock, memory, .. } = status;
     let classes = summary.classes.by_name().map(|(class, count)| labelled("class", class, count));
-    family("fwstat_events_today", "gauge", "Events of the local day by class.", &classes, out)?;
+    family("fwstat_events_today", "Events of the local day by class.", &classes, out)?;
     let protocols = named("protocol", &summary.protocols);
-    family("fwstat_attempts_today", "gauge", "Attempts of the local day by protocol.", &protocols, out)?;
-    let rows: Vec<Row> = services
-        .into_iter()
-        .flat_map(|(class, answer)| answer.services.iter().map(move |row| (class, row)))
-        .map(|(class, row)| {
+    family("fwstat_attempts_today", "Attempts of the local day by protocol.", &protocols, out)?;
+    let mut rows: Vec<Row> = Vec::new();
+    for (class, answer) in services {
+        rows.extend(answer.services.iter().map(|row| {
             let labels = vec![
                 ("class", class.name().to_string()),
                 ("protocol", row.protocol.to_string()),
@@ -72,56 +72,18 @@ fn write(
                 ("name", row.name.as_deref().unwrap_or_default().to_string()),
             ];
             (labels, row.attempts)
-        })
-        .collect();
-    let help = "The most tried services of the local day.";
-    family("fwstat_service_attempts_today", "gauge", help, &rows, out)?;
+        }));
+    }
+    family("fwstat_service_attempts_today", "The most tried services of the local day.", &rows, out)?;
     let help = "Different sources of the local day's attempts.";
-    gauge("fwstat_unique_sources_today", help, summary.unique_sources, out)?;
-    inputs(status, out)?;
-    totals(status, out)?;
-    if let Some(rows) = &status.counters {
-        let rows: Vec<Row> = rows.iter().map(rule_packets).collect();
-        let help = "Packets counted by fwstat's firewall rules.";
-        family("fwstat_rule_packets_total", "counter", help, &rows, out)?;
-    }
-    let StatusAnswer { store, clock, memory, .. } = status;
-    let ok = u64::from(store.state == "ok");
-    for (name, help, value) in [
-        ("fwstat_clock_set", "Whether the wall clock is trusted.", u64::from(clock.set)),
-        ("fwstat_store_bytes", "Size of the store.", store.bytes),
-        ("fwstat_store_written_today_bytes", "Bytes written to flash today.", store.written_today),
-        ("fwstat_store_ok", "Whether the statistics can be written to flash.", ok),
-        ("fwstat_uptime_seconds", "Since the daemon started.", status.uptime),
-    ] {
-        gauge(name, help, Some(value), out)?;
-    }
-    if let Some(fleet) = status.fleet.as_ref().filter(|fleet| fleet.enabled) {
-        for (name, kind, help, value) in [
-            ("fwstat_fleet_waiting", "gauge", "Batches that wait for the fleet's server.", fleet.waiting),
-            ("fwstat_fleet_refused", "gauge", "Batches that the fleet's server refused.", fleet.refused),
-            ("fwstat_fleet_dropped_total", "counter", "Batches that were never sent.", fleet.dropped),
-        ] {
-            let rows: Vec<_> = value.map(|value| (vec![], value)).into_iter().collect();
-            family(name, kind, help, &rows, out)?;
-        }
-    }
-    gauge("fwstat_memory_resident_bytes", "Memory of the daemon.", memory.resident, out)
-}
-
-fn rule_packets(row: &CounterStatus) -> Row {
-    match &row.zone {
-        Some(zone) => labelled("zone", zone, row.packets),
-        None => labelled("place", row.place.as_deref().unwrap_or_default(), row.packets),
-    }
-}
-
-fn inputs(status: &StatusAnswer, out: &mut dyn Write) -> io::Result<()> {
-    let running = |row: &InputStatus| labelled("input", &row.name, u64::from(row.state == "running"));
-    let running: Vec<Row> = status.inputs.iter().map(running).collect();
-    family("fwstat_input_up", "gauge", "Whether the input runs.", &running, out)?;
-    let mut rows = Vec::new();
-    for input in &status.inputs {
+    value("fwstat_unique_sources_today", help, summary.unique_sources, out)?;
+    let of_inputs = |value: fn(&InputStatus) -> u64| -> Vec<Row> {
+        inputs.iter().map(|input| labelled("input", &input.name, value(input))).collect()
+    };
+    let running = of_inputs(|input| u64::from(input.state == "running"));
+    family("fwstat_input_up", "Whether the input runs.", &running, out)?;
+    let mut rows: Vec<Row> = Vec::new();
+    for input in inputs {
         for (state, count) in [
             ("received", input.received),
             ("attempts", input.attempts),
@@ -133,30 +95,51 @@ fn inputs(status: &StatusAnswer, out: &mut dyn Write) -> io::Result<()> {
             rows.push((vec![("input", input.name.clone()), ("state", state.to_string())], count));
         }
     }
-    family("fwstat_input_packets_total", "counter", "Packets of an input by result.", &rows, out)
-}
-
-/// Counters since the daemon's start.
-fn totals(status: &StatusAnswer, out: &mut dyn Write) -> io::Result<()> {
-    let lost: Vec<Row> =
-        status.inputs.iter().map(|input| labelled("input", &input.name, input.lost)).collect();
-    family("fwstat_lost_total", "counter", "Events that an input lost since the start.", &lost, out)?;
+    family("fwstat_input_packets_total", "Packets of an input by result.", &rows, out)?;
+    let lost = of_inputs(|input| input.lost);
+    family("fwstat_lost_total", "Events that an input lost since the start.", &lost, out)?;
     let version = [labelled("version", &status.version, 1)];
-    family("fwstat_build_info", "gauge", "The program's version.", &version, out)?;
-    let Some(totals) = &status.totals else { return Ok(()) };
-    let events = named("class", &totals.events);
-    family("fwstat_events_total", "counter", "Events since the start by class.", &events, out)?;
-    let service = |protocol: &str, port: String, attempts: u64| {
-        (vec![("protocol", protocol.to_string()), ("port", port)], attempts)
-    };
-    let services = totals.services.iter();
-    let mut rows: Vec<Row> =
-        services.map(|row| service(&row.protocol, row.port.to_string(), row.attempts)).collect();
-    rows.push(service("other", "other".to_string(), totals.other));
-    let help = "Attempts since the start at services that have a name.";
-    family("fwstat_service_attempts_total", "counter", help, &rows, out)?;
-    let blocks = named("rule", &totals.blocks);
-    family("fwstat_blocks_total", "counter", "Blocks begun since the start by rule.", &blocks, out)
+    family("fwstat_build_info", "The program's version.", &version, out)?;
+    if let Some(totals) = &status.totals {
+        let events = named("class", &totals.events);
+        family("fwstat_events_total", "Events since the start by class.", &events, out)?;
+        let service = |protocol: &str, port: String, attempts: u64| {
+            (vec![("protocol", protocol.to_string()), ("port", port)], attempts)
+        };
+        let named_services = totals.services.iter();
+        let mut rows: Vec<Row> =
+            named_services.map(|row| service(&row.protocol, row.port.to_string(), row.attempts)).collect();
+        rows.push(service("other", "other".to_string(), totals.other));
+        let help = "Attempts since the start at services that have a name.";
+        family("fwstat_service_attempts_total", help, &rows, out)?;
+        let blocks = named("rule", &totals.blocks);
+        family("fwstat_blocks_total", "Blocks begun since the start by rule.", &blocks, out)?;
+    }
+    if let Some(rows) = &status.counters {
+        let row = |row: &CounterStatus| match &row.zone {
+            Some(zone) => labelled("zone", zone, row.packets),
+            None => labelled("place", row.place.as_deref().unwrap_or_default(), row.packets),
+        };
+        let rows: Vec<Row> = rows.iter().map(row).collect();
+        family("fwstat_rule_packets_total", "Packets counted by fwstat's firewall rules.", &rows, out)?;
+    }
+    value("fwstat_clock_set", "Whether the wall clock is trusted.", Some(clock.set.into()), out)?;
+    value("fwstat_store_bytes", "Size of the store.", Some(store.bytes), out)?;
+    let help = "Bytes written to flash today.";
+    value("fwstat_store_written_today_bytes", help, Some(store.written_today), out)?;
+    let (help, ok) = ("Whether the statistics can be written to flash.", store.state == "ok");
+    value("fwstat_store_ok", help, Some(ok.into()), out)?;
+    value("fwstat_uptime_seconds", "Since the daemon started.", Some(status.uptime), out)?;
+    if let Some(fleet) = status.fleet.as_ref().filter(|fleet| fleet.enabled) {
+        for (name, help, value) in [
+            ("fwstat_fleet_waiting", "Batches that wait for the fleet's server.", fleet.waiting),
+            ("fwstat_fleet_refused", "Batches that the fleet's server refused.", fleet.refused),
+            ("fwstat_fleet_dropped_total", "Batches that were never sent.", fleet.dropped),
+        ] {
+            family(name, help, value.map(|value| (vec![], value)).as_slice(), out)?;
+        }
+    }
+    value("fwstat_memory_resident_bytes", "Memory of the daemon.", memory.resident, out)
 }
 
 /// Labels and value.
@@ -171,11 +154,13 @@ fn named(label: &'static str, counts: &SmallMap<String, u64>) -> Vec<Row> {
 }
 
 /// One value without labels; nothing if it was not measured.
-fn gauge(name: &str, help: &str, value: Option<u64>, out: &mut dyn Write) -> io::Result<()> {
-    value.map_or(Ok(()), |value| family(name, "gauge", help, &[(vec![], value)], out))
+fn value(name: &str, help: &str, value: Option<u64>, out: &mut dyn Write) -> io::Result<()> {
+    value.map_or(Ok(()), |value| family(name, help, &[(vec![], value)], out))
 }
 
-fn family(name: &str, kind: &str, help: &str, rows: &[Row], out: &mut dyn Write) -> io::Result<()> {
+/// A metric; what only grows is named `_total`.
+fn family(name: &str, help: &str, rows: &[Row], out: &mut dyn Write) -> io::Result<()> {
+    let kind = if name.ends_with("_total") { "counter" } else { "gauge" };
     writeln!(out, "# HELP {name} {help}\n# TYPE {name} {kind}")?;
     for (labels, value) in rows {
         let labels: Vec<String> =
@@ -201,7 +186,7 @@ mod tests {
     fn a_family_has_its_help_and_type_and_labels_are_escaped() {
         let mut out = Vec::new();
         let rows = [(vec![("zone", "a\"b\\c\nd".to_string())], 5), (vec![], 1)];
-        family("x_total", "counter", "Some.", &rows, &mut out).unwrap();
+        family("x_total", "Some.", &rows, &mut out).unwrap();
         let expected =
             "# HELP x_total Some.\n# TYPE x_total counter\nx_total{zone=\"a\\\"b\\\\c\\nd\"} 5\nx_total 1\n";
         assert_eq!(String::from_utf8(out).unwrap(), expected);

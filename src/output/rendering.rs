@@ -49,46 +49,20 @@ impl Rendering {
     /// Takes the answer to that question. An error is the reply, without further questions.
     pub fn take(&mut self, answered: Result<Answer, AnswerError>, services: ReadAdvice) -> Rendered {
         match self {
-            Rendering::Record(_) => Ok(Some(blob::table(&answered?))),
+            Rendering::Record(_) => return Ok(Some(blob::table(&answered?))),
             Rendering::Table(_, style) => {
                 let answer = answered?;
-                text(|out| write_answer(&answer, style, out))
+                return text(|out| tables::write_answer(&answer, style, out));
             }
-            Rendering::Report(report) => {
-                report.take(answered)?;
-                match report.question() {
-                    Some(_) => Ok(None),
-                    None => text(|out| report.write(services, out)),
-                }
-            }
-            Rendering::Metrics(metrics) => {
-                metrics.take(answered)?;
-                match metrics.question() {
-                    Some(_) => Ok(None),
-                    None => text(|out| metrics.write(out)),
-                }
-            }
+            Rendering::Report(report) => report.take(answered)?,
+            Rendering::Metrics(metrics) => metrics.take(answered)?,
         }
-    }
-}
-
-/// An answer as text for people.
-pub fn write_answer(answer: &Answer, style: &Style, out: &mut dyn Write) -> io::Result<()> {
-    match answer {
-        Answer::Summary(answer) => tables::summary(answer, style, out),
-        Answer::Services(answer) => tables::services(answer, None, style, out),
-        Answer::Sources(answer) => tables::sources(answer, style, out),
-        Answer::Source(answer) => tables::source(answer, style, out),
-        Answer::Hours(answer) => tables::hours(answer, style, out),
-        Answer::Days(answer) => tables::days(answer, style, out),
-        Answer::Months(answer) => tables::months(answer, style, out),
-        Answer::Countries(answer) => tables::countries(answer, style, out),
-        Answer::Asns(answer) => tables::asns(answer, style, out),
-        Answer::Rules(answer) => tables::rules(answer, style, out),
-        Answer::Anomalies(answer) => tables::anomalies(answer, style, out),
-        Answer::Recent(answer) => tables::recent(answer, style, out),
-        Answer::Blocks(answer) => tables::blocks(answer, style, out),
-        Answer::Status(answer) => tables::status(answer, style, out),
+        match self {
+            _ if self.question().is_some() => Ok(None),
+            Rendering::Report(report) => text(|out| report.write(services, out)),
+            Rendering::Metrics(metrics) => text(|out| metrics.write(out)),
+            Rendering::Record(_) | Rendering::Table(..) => Ok(None),
+        }
     }
 }
 

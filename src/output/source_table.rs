@@ -5,13 +5,11 @@ use std::io::{self, Write};
 use super::cells::{count_or_absent, count_with_error, plain, time};
 use super::event_tables::expires;
 use super::table_layout::{Style, no_data, write_error_note};
-use super::tables::{
-    advice_rows, completeness, day_rows, hour_rows, lines, section, service_rows, yes_or_no,
-};
+use super::tables::{advice_rows, day_rows, hour_rows, lines, section, service_rows, yes_or_no};
 use crate::query::answer::SourceAnswer;
 
 /// Everything about one source.
-pub fn source(answer: &SourceAnswer, style: &Style, out: &mut dyn Write) -> io::Result<()> {
+pub(super) fn source(answer: &SourceAnswer, style: &Style, out: &mut dyn Write) -> io::Result<()> {
     let row = &answer.row;
     writeln!(out, "{}", style.heading(&format!("Source {}", plain(&row.address))))?;
     if row.attempts == 0 {
@@ -53,7 +51,7 @@ pub fn source(answer: &SourceAnswer, style: &Style, out: &mut dyn Write) -> io::
         section("Log lines", style, out)?;
         lines(evidence, out)?;
     }
-    completeness(&answer.completeness, style, out)
+    Ok(())
 }
 
 fn write_block(answer: &SourceAnswer, out: &mut dyn Write) -> io::Result<()> {

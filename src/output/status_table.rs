@@ -4,12 +4,12 @@ use std::io::{self, Write};
 
 use super::cells::{count, plain, time};
 use super::input_notes;
-use super::table_layout::{Style, Table, left, right};
-use super::tables::{completeness, section, yes_or_no};
-use crate::query::answer::{CounterStatus, StatusAnswer};
+use super::table_layout::{Filled, Style, Table, left, right};
+use super::tables::{lines, section, yes_or_no};
+use crate::query::answer::{CounterStatus, InputStatus, NotSeenRow, StatusAnswer};
 
 /// The daemon's state, its inputs and counters, and warnings.
-pub fn status(answer: &StatusAnswer, style: &Style, out: &mut dyn Write) -> io::Result<()> {
+pub(super) fn status(answer: &StatusAnswer, style: &Style, out: &mut dyn Write) -> io::Result<()> {
     let StatusAnswer { clock, store, .. } = answer;
     writeln!(out, "fwstat {}, running for {}", plain(&answer.version), duration(answer.uptime))?;
     writeln!(out, "clock set   {}, time zone {}", yes_or_no(clock.set), plain(&clock.timezone))?;
@@ -43,21 +43,18 @@ pub fn status(answer: &StatusAnswer, style: &Style, out: &mut dyn Write) -> io::
         )?;
     }
     section("Inputs", style, out)?;
-    Table::of(
-        &answer.inputs,
-        &[
-            (left("input"), &|row| plain(&row.name)),
-            (right("received"), &|row| count(row.received)),
-            (right("attempts"), &|row| count(row.attempts)),
-            (right("malformed"), &|row| count(row.malformed)),
-            (right("ignored"), &|row| count(row.ignored)),
-            (right("duplicates"), &|row| count(row.duplicates)),
-            (right("lost"), &|row| count(row.lost)),
-            (left("last"), &|row| time(row.last.as_deref())),
-            (left("state").flexible(), &|row| plain(&row.state)),
-        ],
-    )
-    .write(style, out)?;
+    let columns: &[Filled<'_, InputStatus>] = &[
+        (left("input"), &|row| plain(&row.name)),
+        (right("received"), &|row| count(row.received)),
+        (right("attempts"), &|row| count(row.attempts)),
+        (right("malformed"), &|row| count(row.malformed)),
+        (right("ignored"), &|row| count(row.ignored)),
+        (right("duplicates"), &|row| count(row.duplicates)),
+        (right("lost"), &|row| count(row.lost)),
+        (left("last"), &|row| time(row.last.as_deref())),
+        (left("state").flexible(), &|row| plain(&row.state)),
+    ];
+    Table::of(&answer.inputs, columns).write(style, out)?;
     for row in &answer.inputs {
         input_notes::uncounted(&row.skipped_because, out)?;
     }
@@ -67,32 +64,26 @@ pub fn status(answer: &StatusAnswer, style: &Style, out: &mut dyn Write) -> io::
             Some(zone) => format!("zone {}", plain(zone)),
             None => plain(row.place.as_deref().unwrap_or_default()),
         };
-        Table::of(
-            rows,
-            &[
-                (left("rule"), &name),
-                (right("counted"), &|row| count(row.packets)),
-                (right("received"), &|row| count(row.received)),
-            ],
-        )
-        .write(style, out)?;
+        let columns: &[Filled<'_, CounterStatus>] = &[
+            (left("rule"), &name),
+            (right("counted"), &|row| count(row.packets)),
+            (right("received"), &|row| count(row.received)),
+        ];
+        Table::of(rows, columns).write(style, out)?;
     }
     if let Some(rows) = answer.not_seen.as_ref().filter(|rows| !rows.is_empty()) {
         section("Refused, but not seen one by one", style, out)?;
-        Table::of(
-            rows,
-            &[
-                (left("place").flexible(), &|row| plain(&row.place)),
-                (right("packets"), &|row| row.packets.map_or("not counted".to_string(), count)),
-            ],
-        )
-        .write(style, out)?;
+        let columns: &[Filled<'_, NotSeenRow>] = &[
+            (left("place").flexible(), &|row| plain(&row.place)),
+            (right("packets"), &|row| row.packets.map_or("not counted".to_string(), count)),
+        ];
+        Table::of(rows, columns).write(style, out)?;
     }
     if !answer.warnings.is_empty() {
         section("Warnings", style, out)?;
-        answer.warnings.iter().try_for_each(|warning| writeln!(out, "{}", plain(warning)))?;
+        lines(&answer.warnings, out)?;
     }
-    completeness(&answer.completeness, style, out)
+    Ok(())
 }
 
 fn duration(seconds: u64) -> String {

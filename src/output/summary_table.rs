@@ -5,11 +5,12 @@ use std::io::{self, Write};
 use super::anomaly_table::anomaly_rows;
 use super::cells::{change, count, mean, plain, service_label};
 use super::table_layout::{Style, no_data};
-use super::tables::{self, Report, completeness, section, service_rows, source_rows};
-use crate::query::answer::{ExposureRow, SummaryAnswer};
+use super::tables::{self, completeness, section, service_rows, source_rows};
+use crate::query::answer::{Answer, ExposureRow, InputCounts, SummaryAnswer, Topic};
+use crate::query::record::{Field, FieldValue, Presence, Record};
 
 /// The totals, then the most tried services, the sources, anomalies and open ports.
-pub fn summary(answer: &SummaryAnswer, style: &Style, out: &mut dyn Write) -> io::Result<()> {
+pub(super) fn summary(answer: &SummaryAnswer, style: &Style, out: &mut dyn Write) -> io::Result<()> {
     figures(answer, style, out)?;
     if !answer.services.is_empty() {
         section("Services", style, out)?;
@@ -27,7 +28,7 @@ pub fn summary(answer: &SummaryAnswer, style: &Style, out: &mut dyn Write) -> io
         section("Open to the Internet", style, out)?;
         exposure.ports.iter().try_for_each(|row| writeln!(out, "{}", exposure_sentence(row)))?;
     }
-    completeness(&answer.completeness, style, out)
+    Ok(())
 }
 
 /// TCP 22 (SSH) is open to the Internet (rule 'Allow-SSH') and was tried 2,198 times from 310 addresses this month
@@ -44,22 +45,61 @@ pub fn exposure_sentence(row: &ExposureRow) -> String {
     format!("{what} is open to the Internet ({}) and {tried}", plain(&row.by))
 }
 
+/// The answers of a report of log files.
+#[derive(Default)]
+pub struct Report {
+    /// In the order of [`Report::TOPICS`].
+    pub answers: Vec<Answer>,
+    pub input: InputCounts,
+}
+
+impl Report {
+    /// The topics of its answers, and their headings in text; the summary has no heading, and days are in JSON only.
+    pub const TOPICS: [(Topic, &str); 8] = [
+        (Topic::Summary, ""),
+        (Topic::Months, "Months"),
+        (Topic::Days, ""),
+        (Topic::Services, "Services"),
+        (Topic::Sources, "Sources"),
+        (Topic::Anomalies, "Anomalies"),
+        (Topic::Hours, "Hours of the day"),
+        (Topic::Rules, "Firewall rules"),
+    ];
+}
+
+/// As `report --json` prints it.
+impl Record for Report {
+    fn each(&self, visit: &mut dyn FnMut(&str, Presence, &dyn Field)) {
+        for answer in &self.answers {
+            visit(answer.topic().name(), Presence::Required, answer);
+        }
+        visit("input", Presence::Required, &self.input);
+    }
+}
+
+impl Field for Report {
+    fn value(&self) -> FieldValue<'_> {
+        FieldValue::Record(self)
+    }
+}
+
 /// Every table of a report in one go.
 pub fn report(report: &Report, style: &Style, out: &mut dyn Write) -> io::Result<()> {
-    figures(&report.summary, style, out)?;
-    completeness(&report.summary.completeness, style, out)?;
-    section("Months", style, out)?;
-    tables::months(&report.months, style, out)?;
-    section("Services", style, out)?;
-    tables::services(&report.services, Some(report.summary.attempts), style, out)?;
-    section("Sources", style, out)?;
-    tables::sources(&report.sources, style, out)?;
-    section("Anomalies", style, out)?;
-    tables::anomalies(&report.anomalies, style, out)?;
-    section("Hours of the day", style, out)?;
-    tables::hours(&report.hours, style, out)?;
-    section("Firewall rules", style, out)?;
-    tables::rules(&report.rules, style, out)?;
+    let mut total = None;
+    for (answer, (_, heading)) in report.answers.iter().zip(Report::TOPICS) {
+        match answer {
+            Answer::Summary(answer) => {
+                total = Some(answer.attempts);
+                figures(answer, style, out)?;
+            }
+            Answer::Days(_) => continue,
+            answer => {
+                section(heading, style, out)?;
+                tables::table(answer, total, style, out)?;
+            }
+        }
+        completeness(answer.completeness(), style, out)?;
+    }
     section("Input", style, out)?;
     tables::input(&report.input, out)
 }

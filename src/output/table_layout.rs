@@ -6,6 +6,7 @@ use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::io::{self, IsTerminal, Write};
 use std::ops::RangeInclusive;
+use std::str::Lines;
 
 use super::cells::{ABSENT, count};
 
@@ -48,18 +49,12 @@ impl Style {
     }
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Side {
-    Left,
-    Right,
-}
-
 /// One column of a table: heading, alignment and cells.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Column {
     /// May have two lines.
     heading: &'static str,
-    side: Side,
+    is_number: bool,
     /// Left out if no row has a value.
     optional: bool,
     /// Cut if the line is too long for the terminal.
@@ -68,12 +63,12 @@ pub struct Column {
 
 /// A column of text.
 pub const fn left(heading: &'static str) -> Column {
-    Column { heading, side: Side::Left, optional: false, flexible: false }
+    Column { heading, is_number: false, optional: false, flexible: false }
 }
 
 /// A column of numbers.
 pub const fn right(heading: &'static str) -> Column {
-    Column { heading, side: Side::Right, optional: false, flexible: false }
+    Column { is_number: true, ..left(heading) }
 }
 
 impl Column {
@@ -93,11 +88,9 @@ pub type Filled<'a, R> = (Column, &'a dyn Fn(&R) -> String);
 
 /// Columns of equal length, laid out to a width in characters.
 pub struct Table {
-    columns: Vec<Column>,
-    /// The concatenated cells of all rows, so that a table takes little more memory than its text.
-    text: String,
-    /// Where each cell ends.
-    ends: Vec<usize>,
+    /// Each column with its cells, one a line in one text, so that a table takes little more memory than its text.
+    columns: Vec<(Column, String)>,
+    rows: usize,
     /// One for each row, or none at all.
     bars: Vec<u64>,
 }
@@ -105,14 +98,12 @@ pub struct Table {
 impl Table {
     /// A line for each of `rows`.
     pub fn of<R>(rows: &[R], columns: &[Filled<'_, R>]) -> Table {
-        let (mut text, mut ends) = (String::new(), Vec::new());
-        for row in rows {
-            for (_, cell) in columns {
-                text.push_str(&cell(row));
-                ends.push(text.len());
-            }
-        }
-        Table { columns: columns.iter().map(|(column, _)| *column).collect(), text, ends, bars: Vec::new() }
+        let filled = |(column, cell): &Filled<'_, R>| {
+            let mut cells = String::new();
+            rows.iter().for_each(|row| cells.extend([&cell(row), "\n"]));
+            (*column, cells)
+        };
+        Table { columns: columns.iter().map(filled).collect(), rows: rows.len(), bars: Vec::new() }
     }
 
     /// Adds bars of these values at the ends of the rows, if the style has bars.
@@ -122,23 +113,41 @@ impl Table {
     }
 
     /// As [`Table::write`], but without rows a line that says `why`.
-    pub fn write_or(&self, why: &str, style: &Style, out: &mut dyn Write) -> io::Result<()> {
-        if self.ends.is_empty() { no_data(why, out) } else { self.write(style, out) }
+    pub fn write_or(self, why: &str, style: &Style, out: &mut dyn Write) -> io::Result<()> {
+        if self.rows == 0 { no_data(why, out) } else { self.write(style, out) }
     }
 
     /// Lays the table out to the style's width.
-    pub fn write(&self, style: &Style, out: &mut dyn Write) -> io::Result<()> {
-        let shown: Vec<Shown> = self.shown(style.width);
-        for line in 0..self.heading_lines(&shown) {
-            let cells = shown.iter().map(|column| self.heading_line(column, line, &shown).into());
-            writeln!(out, "{}", style.heading(&lay_out(cells, &shown)))?;
+    pub fn write(mut self, style: &Style, out: &mut dyn Write) -> io::Result<()> {
+        self.fit(style.width);
+        let (columns, widths) = (&self.columns, self.widths());
+        let lay_out = |cells: &mut dyn Iterator<Item = &str>| {
+            let mut line = String::new();
+            for (((column, _), width), cell) in columns.iter().zip(&widths).zip(cells) {
+                let gap = if line.is_empty() { "" } else { GAP };
+                // Writing to a String does not fail.
+                let _ = match column.is_number {
+                    false => write!(line, "{gap}{cell:<width$}"),
+                    true => write!(line, "{gap}{cell:>width$}"),
+                };
+            }
+            line.truncate(line.trim_end().len());
+            line
+        };
+        let heading_lines =
+            columns.iter().map(|(column, _)| column.heading.lines().count()).max().unwrap_or(0);
+        for below in (0..heading_lines).rev() {
+            // Headings are aligned to the bottom when others have more lines.
+            let mut cells =
+                columns.iter().map(|(column, _)| column.heading.lines().rev().nth(below).unwrap_or(""));
+            writeln!(out, "{}", style.heading(&lay_out(&mut cells)))?;
         }
-        let taken: usize = shown.iter().map(|column| column.width + GAP.len()).sum();
+        let taken = widths.iter().map(|width| width + GAP.len()).sum();
         let bar_width = if style.bars { style.width.saturating_sub(taken).min(MAX_BAR_WIDTH) } else { 0 };
         let most = self.bars.iter().copied().max().unwrap_or(0);
-        for row in 0..self.rows() {
-            let cells = shown.iter().map(|column| cut(self.cell(row, column.number), column.most));
-            let line = lay_out(cells, &shown);
+        let mut cells: Vec<Lines<'_>> = columns.iter().map(|(_, cells)| cells.lines()).collect();
+        for row in 0..self.rows {
+            let line = lay_out(&mut cells.iter_mut().map(|column| column.next().unwrap_or("")));
             let drawn = match self.bars.get(row) {
                 Some(&value) if bar_width >= MIN_BAR_WIDTH => bar(value, most, bar_width),
                 _ => String::new(),
@@ -147,86 +156,33 @@ impl Table {
                 "" => writeln!(out, "{line}")?,
                 drawn => {
                     let (begin, end) = if style.colour { ("\x1b[36m", "\x1b[0m") } else { ("", "") };
-                    writeln!(out, "{line:width$}{begin}{drawn}{end}", width = taken)?;
+                    writeln!(out, "{line:taken$}{begin}{drawn}{end}")?;
                 }
             }
         }
         Ok(())
     }
 
-    fn rows(&self) -> usize {
-        self.ends.len() / self.columns.len().max(1)
-    }
-
-    fn cell(&self, row: usize, column: usize) -> &str {
-        let at = row * self.columns.len() + column;
-        let start = at.checked_sub(1).map_or(0, |before| self.ends[before]);
-        &self.text[start..self.ends[at]]
-    }
-
-    /// The columns without empty optional ones, the flexible ones cut to fit `width`.
-    fn shown(&self, width: usize) -> Vec<Shown> {
-        let has_cells = |number: &usize| (0..self.rows()).any(|row| self.cell(row, *number) != ABSENT);
-        let numbers =
-            (0..self.columns.len()).filter(|number| !self.columns[*number].optional || has_cells(number));
-        let mut shown: Vec<Shown> = numbers
-            .map(|number| Shown {
-                number,
-                side: self.columns[number].side,
-                most: usize::MAX,
-                width: self.width_of(number, usize::MAX),
-            })
-            .collect();
-        let taken: usize = shown.iter().map(|column| column.width + GAP.len()).sum();
+    /// Leaves out empty optional columns, and cuts the flexible ones so that lines fit `width`.
+    fn fit(&mut self, width: usize) {
+        self.columns.retain(|(column, cells)| !column.optional || cells.lines().any(|cell| cell != ABSENT));
+        let widths = self.widths();
+        let taken: usize = widths.iter().map(|width| width + GAP.len()).sum();
         let surplus = taken.saturating_sub(GAP.len()).saturating_sub(width);
-        if surplus > 0 {
-            for column in shown.iter_mut().filter(|column| self.columns[column.number].flexible) {
-                column.most = column.width.saturating_sub(surplus).max(MIN_TEXT_WIDTH);
-                column.width = self.width_of(column.number, column.most);
+        for ((column, cells), width) in self.columns.iter_mut().zip(widths) {
+            if column.flexible && surplus > 0 {
+                let most = width.saturating_sub(surplus).max(MIN_TEXT_WIDTH);
+                *cells = cells.lines().map(|cell| format!("{}\n", cut(cell, most))).collect();
             }
         }
-        shown
     }
 
-    /// `most`: where its cells are cut.
-    fn width_of(&self, column: usize, most: usize) -> usize {
-        let heading = self.columns[column].heading.lines().map(str::len).max().unwrap_or(0);
-        (0..self.rows()).map(|row| cut(self.cell(row, column), most).len()).fold(heading, usize::max)
-    }
-
-    fn heading_lines(&self, shown: &[Shown]) -> usize {
-        shown.iter().map(|column| self.columns[column.number].heading.lines().count()).max().unwrap_or(0)
-    }
-
-    /// Headings are aligned to the bottom when others have more lines.
-    fn heading_line(&self, column: &Shown, line: usize, shown: &[Shown]) -> &'static str {
-        let heading = self.columns[column.number].heading;
-        let above = self.heading_lines(shown) - heading.lines().count();
-        line.checked_sub(above).and_then(|line| heading.lines().nth(line)).unwrap_or("")
-    }
-}
-
-/// A column as it is laid out.
-struct Shown {
-    number: usize,
-    side: Side,
-    /// Longer cells are cut.
-    most: usize,
-    width: usize,
-}
-
-fn lay_out<'a>(cells: impl Iterator<Item = Cow<'a, str>>, shown: &[Shown]) -> String {
-    let mut line = String::new();
-    for (Shown { side, width, .. }, cell) in shown.iter().zip(cells) {
-        let gap = if line.is_empty() { "" } else { GAP };
-        // Writing to a String does not fail.
-        let _ = match side {
-            Side::Left => write!(line, "{gap}{cell:<width$}"),
-            Side::Right => write!(line, "{gap}{cell:>width$}"),
+    fn widths(&self) -> Vec<usize> {
+        let width = |(column, cells): &(Column, String)| {
+            column.heading.lines().chain(cells.lines()).map(str::len).max().unwrap_or(0)
         };
+        self.columns.iter().map(width).collect()
     }
-    line.truncate(line.trim_end().len());
-    line
 }
 
 const GAP: &str = "  ";

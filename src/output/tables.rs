@@ -9,33 +9,18 @@ use super::cells::{
     ABSENT, about, count, count_or_absent, count_with_error, mean, percent, plain, plain_or_absent, ratio,
     time,
 };
-pub use super::event_tables::{blocks, recent};
+use super::event_tables::{blocks, recent};
 use super::input_notes;
-pub use super::rules_table::rules;
-pub use super::source_table::source;
-pub use super::status_table::status;
-pub use super::summary_table::{report, summary};
+use super::rules_table::rules;
+use super::source_table::source;
+use super::status_table::status;
+use super::summary_table::summary;
+pub use super::summary_table::{Report, report};
 pub use super::table_layout::Style;
-use super::table_layout::{Table, left, right, write_error_note, write_wrapped};
+use super::table_layout::{Filled, Table, left, right, write_error_note, write_wrapped};
 use crate::event::Class;
 use crate::event::services;
 use crate::query::answer::*;
-use crate::record;
-
-record! {
-    /// The answers of a report, as `report --json` prints them.
-    pub struct Report {
-        pub summary: SummaryAnswer,
-        pub months: MonthsAnswer,
-        pub days: DaysAnswer,
-        pub services: ServicesAnswer,
-        pub sources: SourcesAnswer,
-        pub anomalies: AnomaliesAnswer,
-        pub hours: HoursAnswer,
-        pub rules: RulesAnswer,
-        pub input: InputCounts,
-    }
-}
 
 /// The name of a class's events in headings, for [`Style`].
 pub fn counted(class: Class) -> &'static str {
@@ -46,19 +31,41 @@ pub fn counted(class: Class) -> &'static str {
     }
 }
 
-/// `total`: the attempts in all, for each service's share; without it there is no share.
-pub fn services(
-    answer: &ServicesAnswer,
+/// An answer as text for people, and why it is incomplete.
+pub fn write_answer(answer: &Answer, style: &Style, out: &mut dyn Write) -> io::Result<()> {
+    table(answer, None, style, out)?;
+    completeness(answer.completeness(), style, out)
+}
+
+/// An answer as text. `total`: the attempts in all, for each service's share; without it there is no share.
+pub(super) fn table(
+    answer: &Answer,
     total: Option<u64>,
     style: &Style,
     out: &mut dyn Write,
 ) -> io::Result<()> {
-    service_rows(&answer.services, total, style, out)?;
-    advice_rows(answer.advice.as_deref(), out)?;
-    completeness(&answer.completeness, style, out)
+    match answer {
+        Answer::Summary(answer) => summary(answer, style, out),
+        Answer::Services(answer) => {
+            service_rows(&answer.services, total, style, out)?;
+            advice_rows(answer.advice.as_deref(), out)
+        }
+        Answer::Sources(answer) => source_rows(&answer.sources, style, out),
+        Answer::Source(answer) => source(answer, style, out),
+        Answer::Hours(answer) => hour_rows(&answer.hours, style, out),
+        Answer::Days(answer) => day_rows(&answer.days, style, out),
+        Answer::Months(answer) => months(&answer.months, style, out),
+        Answer::Countries(answer) => countries(&answer.countries, style, out),
+        Answer::Asns(answer) => asns(answer, style, out),
+        Answer::Rules(answer) => rules(answer, style, out),
+        Answer::Anomalies(answer) => anomaly_rows(&answer.anomalies, style, out),
+        Answer::Recent(answer) => recent(answer, style, out),
+        Answer::Blocks(answer) => blocks(answer, style, out),
+        Answer::Status(answer) => status(answer, style, out),
+    }
 }
 
-/// The rows of services; `total` as of [`services`].
+/// The rows of services; `total` as of [`table`].
 pub(super) fn service_rows(
     rows: &[ServiceRow],
     total: Option<u64>,
@@ -66,21 +73,17 @@ pub(super) fn service_rows(
     out: &mut dyn Write,
 ) -> io::Result<()> {
     let total = total.filter(|total| *total > 0);
-    Table::of(
-        rows,
-        &[
-            (left("protocol"), &|row| plain(&row.protocol)),
-            (right("port"), &|row| port(row.port)),
-            (left("name").optional(), &|row| plain_or_absent(row.name.as_deref())),
-            (right(style.counted), &|row| count_with_error(row.attempts, row.error)),
-            (right("share").optional(), &|row| {
-                total.map_or(ABSENT.to_string(), |total| percent(row.attempts, total))
-            }),
-            (right("sources").optional(), &|row| about(row.unique_sources, row.unique_sources_error)),
-            (left("usually wanted").optional().flexible(), &|row| wanted(row, style).to_string()),
-        ],
-    )
-    .write_or("no matching service", style, out)?;
+    let share = |row: &ServiceRow| total.map_or(ABSENT.to_string(), |total| percent(row.attempts, total));
+    let columns: &[Filled<'_, ServiceRow>] = &[
+        (left("protocol"), &|row| plain(&row.protocol)),
+        (right("port"), &|row| port(row.port)),
+        (left("name").optional(), &|row| plain_or_absent(row.name.as_deref())),
+        (right(style.counted), &|row| count_with_error(row.attempts, row.error)),
+        (right("share").optional(), &share),
+        (right("sources").optional(), &|row| about(row.unique_sources, row.unique_sources_error)),
+        (left("usually wanted").optional().flexible(), &|row| wanted(row, style).to_string()),
+    ];
+    Table::of(rows, columns).write_or("no matching service", style, out)?;
     write_error_note(rows.iter().map(|row| row.error), out)
 }
 
@@ -104,140 +107,90 @@ pub(super) fn advice_rows(rows: Option<&[AdviceRow]>, out: &mut dyn Write) -> io
     Ok(())
 }
 
-/// The answer to `sources`.
-pub fn sources(answer: &SourcesAnswer, style: &Style, out: &mut dyn Write) -> io::Result<()> {
-    source_rows(&answer.sources, style, out)?;
-    completeness(&answer.completeness, style, out)
-}
-
 /// The rows of sources.
 pub(super) fn source_rows(rows: &[SourceRow], style: &Style, out: &mut dyn Write) -> io::Result<()> {
-    Table::of(
-        rows,
-        &[
-            (left("address"), &|row| plain(&row.address)),
-            (right(style.counted), &|row| count_with_error(row.attempts, row.error)),
-            (right("services").optional(), &|row| count_or_absent(row.services)),
-            (left("first seen").optional(), &|row| time(row.first_seen.as_deref())),
-            (left("last seen").optional(), &|row| time(row.last_seen.as_deref())),
-            (left("country").optional(), &|row| plain_or_absent(row.country.as_deref())),
-            (left("AS").optional(), &|row| row.asn.map_or(ABSENT.to_string(), |asn| asn.to_string())),
-            (left("blocked").optional(), &|row| row.blocked.map_or(ABSENT, yes_or_no).to_string()),
-        ],
-    )
-    .write_or("no matching source", style, out)?;
+    let columns: &[Filled<'_, SourceRow>] = &[
+        (left("address"), &|row| plain(&row.address)),
+        (right(style.counted), &|row| count_with_error(row.attempts, row.error)),
+        (right("services").optional(), &|row| count_or_absent(row.services)),
+        (left("first seen").optional(), &|row| time(row.first_seen.as_deref())),
+        (left("last seen").optional(), &|row| time(row.last_seen.as_deref())),
+        (left("country").optional(), &|row| plain_or_absent(row.country.as_deref())),
+        (left("AS").optional(), &|row| row.asn.map_or(ABSENT.to_string(), |asn| asn.to_string())),
+        (left("blocked").optional(), &|row| row.blocked.map_or(ABSENT, yes_or_no).to_string()),
+    ];
+    Table::of(rows, columns).write_or("no matching source", style, out)?;
     write_error_note(rows.iter().map(|row| row.error), out)
-}
-
-/// The answer to `days`.
-pub fn days(answer: &DaysAnswer, style: &Style, out: &mut dyn Write) -> io::Result<()> {
-    day_rows(&answer.days, style, out)?;
-    completeness(&answer.completeness, style, out)
 }
 
 /// The rows of days, with bars.
 pub(super) fn day_rows(rows: &[DayRow], style: &Style, out: &mut dyn Write) -> io::Result<()> {
-    Table::of(
-        rows,
-        &[
-            (left("date"), &|row| row.date.to_string()),
-            (right(style.counted), &|row| count(row.attempts)),
-            (right("sources").optional(), &|row| count_or_absent(row.unique_sources)),
-        ],
-    )
-    .with_bars(rows.iter().map(|row| row.attempts))
-    .write_or("nothing was counted on any day of the range", style, out)
+    let columns: &[Filled<'_, DayRow>] = &[
+        (left("date"), &|row| row.date.to_string()),
+        (right(style.counted), &|row| count(row.attempts)),
+        (right("sources").optional(), &|row| count_or_absent(row.unique_sources)),
+    ];
+    let table = Table::of(rows, columns).with_bars(rows.iter().map(|row| row.attempts));
+    table.write_or("nothing was counted on any day of the range", style, out)
 }
 
-/// The answer to `months`; its bars are attempts per day.
-pub fn months(answer: &MonthsAnswer, style: &Style, out: &mut dyn Write) -> io::Result<()> {
-    Table::of(
-        &answer.months,
-        &[
-            (left("month"), &|row| row.month.to_string()),
-            (right("days"), &|row| count(row.days.into())),
-            (right(style.counted), &|row| count(row.attempts)),
-            (right("per day"), &|row| mean(row.attempts_per_day)),
-            (right("vs year\nbefore").optional(), &|row| ratio(row.year_over_year)),
-            (right("anomalies").optional(), &|row| count_or_absent(row.anomalous)),
-            (right("per day\nusual").optional(), &|row| {
-                row.attempts_per_day_usual.map_or(ABSENT.to_string(), mean)
-            }),
-            (right("vs year\nusual").optional(), &|row| ratio(row.year_over_year_usual)),
-            (right("sources").optional(), &|row| count_or_absent(row.unique_sources)),
-        ],
-    )
-    .with_bars(answer.months.iter().map(|row| (row.attempts_per_day * 10.0) as u64))
-    .write_or("nothing was counted in any month of the range", style, out)?;
-    if answer.months.iter().any(|row| row.attempts_per_day_usual.is_some()) {
-        writeln!(
-            out,
-            "usual: without the anomalies (services with far more attempts on a day than on others)"
-        )?;
+/// The rows of months; their bars are attempts per day.
+fn months(rows: &[MonthRow], style: &Style, out: &mut dyn Write) -> io::Result<()> {
+    let usual = |row: &MonthRow| row.attempts_per_day_usual.map_or(ABSENT.to_string(), mean);
+    let columns: &[Filled<'_, MonthRow>] = &[
+        (left("month"), &|row| row.month.to_string()),
+        (right("days"), &|row| count(row.days.into())),
+        (right(style.counted), &|row| count(row.attempts)),
+        (right("per day"), &|row| mean(row.attempts_per_day)),
+        (right("vs year\nbefore").optional(), &|row| ratio(row.year_over_year)),
+        (right("anomalies").optional(), &|row| count_or_absent(row.anomalous)),
+        (right("per day\nusual").optional(), &usual),
+        (right("vs year\nusual").optional(), &|row| ratio(row.year_over_year_usual)),
+        (right("sources").optional(), &|row| count_or_absent(row.unique_sources)),
+    ];
+    let bars = rows.iter().map(|row| (row.attempts_per_day * 10.0) as u64);
+    let table = Table::of(rows, columns).with_bars(bars);
+    table.write_or("nothing was counted in any month of the range", style, out)?;
+    if rows.iter().any(|row| row.attempts_per_day_usual.is_some()) {
+        let usual = "usual: without the anomalies (services with far more attempts on a day than on others)";
+        writeln!(out, "{usual}")?;
     }
-    completeness(&answer.completeness, style, out)
-}
-
-/// The answer to `hours`.
-pub fn hours(answer: &HoursAnswer, style: &Style, out: &mut dyn Write) -> io::Result<()> {
-    hour_rows(&answer.hours, style, out)?;
-    completeness(&answer.completeness, style, out)
+    Ok(())
 }
 
 /// The rows of hours, with bars.
 pub(super) fn hour_rows(rows: &[HourRow], style: &Style, out: &mut dyn Write) -> io::Result<()> {
-    Table::of(
-        rows,
-        &[
-            (right("hour"), &|row| format!("{:02}", row.hour)),
-            (right(style.counted), &|row| count(row.attempts)),
-        ],
-    )
-    .with_bars(rows.iter().map(|row| row.attempts))
-    .write_or("no hours are stored for the range", style, out)
+    let columns: &[Filled<'_, HourRow>] = &[
+        (right("hour"), &|row| format!("{:02}", row.hour)),
+        (right(style.counted), &|row| count(row.attempts)),
+    ];
+    let table = Table::of(rows, columns).with_bars(rows.iter().map(|row| row.attempts));
+    table.write_or("no hours are stored for the range", style, out)
 }
 
-/// The answer to `countries`.
-pub fn countries(answer: &CountriesAnswer, style: &Style, out: &mut dyn Write) -> io::Result<()> {
-    Table::of(
-        &answer.countries,
-        &[
-            (left("country"), &|row| plain(&row.country)),
-            (right(style.counted), &|row| count(row.attempts)),
-            (right("sources").optional(), &|row| about(row.unique_sources, row.unique_sources_error)),
-        ],
-    )
-    .write_or("no matching source", style, out)?;
-    completeness(&answer.completeness, style, out)
+fn countries(rows: &[CountryRow], style: &Style, out: &mut dyn Write) -> io::Result<()> {
+    let columns: &[Filled<'_, CountryRow>] = &[
+        (left("country"), &|row| plain(&row.country)),
+        (right(style.counted), &|row| count(row.attempts)),
+        (right("sources").optional(), &|row| about(row.unique_sources, row.unique_sources_error)),
+    ];
+    Table::of(rows, columns).write_or("no matching source", style, out)
 }
 
-/// The answer to `asns`, and how much of the attempts it covers.
-pub fn asns(answer: &AsnsAnswer, style: &Style, out: &mut dyn Write) -> io::Result<()> {
-    Table::of(
-        &answer.asns,
-        &[
-            (left("AS"), &|row| row.asn.map_or("unknown".to_string(), |asn| asn.to_string())),
-            (left("name").optional(), &|row| plain_or_absent(row.name.as_deref())),
-            (right(style.counted), &|row| count(row.attempts)),
-            (right("sources"), &|row| count(row.listed_sources)),
-        ],
-    )
-    .write_or("no matching source", style, out)?;
+/// The autonomous systems, and how much of the attempts they cover.
+fn asns(answer: &AsnsAnswer, style: &Style, out: &mut dyn Write) -> io::Result<()> {
+    let columns: &[Filled<'_, AsnRow>] = &[
+        (left("AS"), &|row| row.asn.map_or("unknown".to_string(), |asn| asn.to_string())),
+        (left("name").optional(), &|row| plain_or_absent(row.name.as_deref())),
+        (right(style.counted), &|row| count(row.attempts)),
+        (right("sources"), &|row| count(row.listed_sources)),
+    ];
+    Table::of(&answer.asns, columns).write_or("no matching source", style, out)?;
     if let Some(covers) = answer.covers.filter(|covers| *covers < 1.0) {
-        writeln!(
-            out,
-            "of the sources that have rows: {} % of the {}",
-            (covers * 100.0).round() as u64,
-            style.counted
-        )?;
+        let percent = (covers * 100.0).round() as u64;
+        writeln!(out, "of the sources that have rows: {percent} % of the {}", style.counted)?;
     }
-    completeness(&answer.completeness, style, out)
-}
-
-/// The answer to `anomalies`.
-pub fn anomalies(answer: &AnomaliesAnswer, style: &Style, out: &mut dyn Write) -> io::Result<()> {
-    anomaly_rows(&answer.anomalies, style, out)?;
-    completeness(&answer.completeness, style, out)
+    Ok(())
 }
 
 /// The results of parsing the lines of an import or report.
@@ -263,15 +216,11 @@ pub(super) fn lines(lines: &[String], out: &mut dyn Write) -> io::Result<()> {
 }
 
 /// Why an answer is incomplete; nothing if it is complete.
-pub(super) fn completeness(
-    completeness: &Completeness,
-    style: &Style,
-    out: &mut dyn Write,
-) -> io::Result<()> {
-    if completeness.complete {
+pub(super) fn completeness(answer: &Completeness, style: &Style, out: &mut dyn Write) -> io::Result<()> {
+    if answer.complete {
         return Ok(());
     }
-    let reason = completeness.incomplete_because.as_deref().unwrap_or("the reason is not known");
+    let reason = answer.incomplete_because.as_deref().unwrap_or("the reason is not known");
     writeln!(out, "{}", style.heading(&format!("incomplete: {}", plain(reason))))
 }
 

@@ -9,7 +9,7 @@ mod status;
 use crate::event::Class;
 use crate::event::calendar::{Date, Month};
 use crate::event::small_map::SmallMap;
-use crate::query::short::{AddressText, CountryText, InstantText};
+use crate::query::record::{Field, FieldValue, Presence, Record};
 use crate::record;
 
 pub use blocks::*;
@@ -18,6 +18,96 @@ pub use status::*;
 
 /// Text that is usually part of the program, and then not copied to each row.
 pub type Known = std::borrow::Cow<'static, str>;
+
+/// Defines [`Topic`], [`Answer`] and the methods of all variants.
+macro_rules! topics {
+    ($($topic:ident($answer:ident) = $name:literal),+ $(,)?) => {
+        /// The topic of a question: the table that answers it.
+        #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+        pub enum Topic {
+            $($topic),+
+        }
+
+        impl Topic {
+            /// Every topic with its name as ubus method and as command.
+            pub const ALL: &[(Topic, &str)] = &[$((Topic::$topic, $name)),+];
+        }
+
+        /// An answer; the variant is that of the question's topic.
+        #[derive(Clone, Debug)]
+        pub enum Answer {
+            $($topic($answer)),+
+        }
+
+        impl Answer {
+            fn parts(&self) -> (Topic, &dyn Record, &Completeness) {
+                match self {
+                    $(Answer::$topic(answer) => (Topic::$topic, answer, &answer.completeness)),+
+                }
+            }
+
+            /// Whether it is complete, to be changed.
+            pub fn completeness_mut(&mut self) -> &mut Completeness {
+                match self {
+                    $(Answer::$topic(answer) => &mut answer.completeness),+
+                }
+            }
+        }
+    };
+}
+
+topics!(
+    Summary(SummaryAnswer) = "summary",
+    Services(ServicesAnswer) = "services",
+    Sources(SourcesAnswer) = "sources",
+    Source(SourceAnswer) = "source",
+    Hours(HoursAnswer) = "hours",
+    Days(DaysAnswer) = "days",
+    Months(MonthsAnswer) = "months",
+    Countries(CountriesAnswer) = "countries",
+    Rules(RulesAnswer) = "rules",
+    Asns(AsnsAnswer) = "asns",
+    Anomalies(AnomaliesAnswer) = "anomalies",
+    Recent(RecentAnswer) = "recent",
+    Blocks(BlocksAnswer) = "blocks",
+    Status(StatusAnswer) = "status",
+);
+
+impl Topic {
+    /// Its name as ubus method and as command.
+    pub fn name(self) -> &'static str {
+        Topic::ALL[self as usize].1
+    }
+
+    /// The topic of a name.
+    pub fn from_name(name: &str) -> Option<Topic> {
+        Topic::ALL.iter().find(|(_, known)| *known == name).map(|(topic, _)| *topic)
+    }
+}
+
+impl Answer {
+    /// The topic of its question.
+    pub fn topic(&self) -> Topic {
+        self.parts().0
+    }
+
+    /// Whether it is complete.
+    pub fn completeness(&self) -> &Completeness {
+        self.parts().2
+    }
+}
+
+impl Record for Answer {
+    fn each(&self, visit: &mut dyn FnMut(&str, Presence, &dyn Field)) {
+        self.parts().1.each(visit);
+    }
+}
+
+impl Field for Answer {
+    fn value(&self) -> FieldValue<'_> {
+        FieldValue::Record(self)
+    }
+}
 
 record! {
     /// Part of every answer: whether it is complete, and if not, why.
@@ -186,16 +276,16 @@ record! {
 
     /// A source with its attempts.
     pub struct SourceRow {
-        pub address: AddressText,
+        pub address: String,
         pub attempts: u64,
         /// The most that `attempts` can be too high.
         pub error: u64,
         /// Different services tried.
         pub services: Option<u64>,
         /// RFC 3339, or only the date if the time is not known.
-        pub first_seen: Option<InstantText>,
-        pub last_seen: Option<InstantText>,
-        pub country: Option<CountryText>,
+        pub first_seen: Option<String>,
+        pub last_seen: Option<String>,
+        pub country: Option<String>,
         /// The number of its autonomous system; absent if not known.
         pub asn: Option<u32>,
         pub blocked: Option<bool>,

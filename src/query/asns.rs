@@ -5,7 +5,6 @@
 
 use std::cell::RefCell;
 use std::cmp::Reverse;
-use std::net::IpAddr;
 use std::rc::Rc;
 
 use super::answer::{AsnRow, AsnsAnswer};
@@ -13,7 +12,7 @@ use super::history::{MonthData, Need};
 use super::lists::SourceList;
 use super::periods::{attempts_of, section_of};
 use super::question::Question;
-use super::scan::{Collect, Databases, Reasons, Span, rounded};
+use super::scan::{Collect, Context, Reasons, Span, rounded};
 use super::{Answer, AnswerError};
 use crate::event::Address;
 
@@ -41,25 +40,13 @@ pub trait NetworkLookup {
 /// A database that several components share.
 pub type SharedNetworks = Rc<RefCell<dyn NetworkLookup>>;
 
-/// The sources of one record, or of one network.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+/// The sources of one network in one record of the database.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
 struct Group {
     number: Option<u32>,
     record: Option<u32>,
     attempts: u64,
     sources: u64,
-}
-
-/// Merges neighbouring groups for which `is_same` is true.
-fn joined(groups: &mut Vec<Group>, is_same: fn(&Group, &Group) -> bool) {
-    groups.dedup_by(|next, kept| {
-        let same = is_same(next, kept);
-        if same {
-            kept.attempts = kept.attempts.saturating_add(next.attempts);
-            kept.sources += next.sources;
-        }
-        same
-    });
 }
 
 /// Collects the answer to `asns`.
@@ -72,8 +59,7 @@ pub(super) struct AsnList {
 impl AsnList {
     /// Adds what it needs to `need`.
     pub(super) fn new(question: &Question, need: &mut Need) -> AsnList {
-        let span = Span::of(question);
-        need.add(section_of(question).as_slice(), span.from, span.to);
+        need.add(section_of(question).as_slice(), Span::of(question));
         AsnList { list: SourceList::new(question, need), attempts: 0 }
     }
 }
@@ -86,51 +72,47 @@ impl Collect for AsnList {
         });
     }
 
-    fn finish(
-        self: Box<Self>,
-        question: &Question,
-        databases: &mut Databases<'_>,
-        reasons: &mut Reasons,
-    ) -> Result<Answer, AnswerError> {
-        let Some(networks) = databases.networks.as_deref_mut() else {
+    fn finish(self: Box<Self>, context: &mut Context<'_>) -> Result<Answer, AnswerError> {
+        let Context { question, reasons, .. } = context;
+        let Some(networks) = context.networks.as_deref_mut() else {
             return Err(AnswerError::NotFound("no AS database".into()));
         };
         let (floor, total) = (self.list.floor(), self.attempts);
-        let mut groups: Vec<Group> = Vec::new();
-        let mut listed = 0u64;
+        let mut sources: Vec<(Option<u32>, u64)> = Vec::new();
         self.list.each_by_address(&mut |sum| {
-            let (record, attempts) = (networks.record_of(sum.key), sum.attempts.saturating_sub(sum.error));
-            listed = listed.saturating_add(attempts);
-            match groups.last_mut().filter(|group| group.record == record) {
-                Some(group) => {
-                    (group.attempts, group.sources) = (group.attempts + attempts, group.sources + 1)
-                }
-                None => groups.push(Group { number: None, record, attempts, sources: 1 }),
-            }
+            sources.push((networks.record_of(sum.key), sum.attempts.saturating_sub(sum.error)));
         });
+        let listed = sources.iter().map(|(_, attempts)| *attempts).fold(0, u64::saturating_add);
         // Each record is read once, in the order of the file.
-        groups.sort_unstable_by_key(|group| group.record);
-        joined(&mut groups, |a, b| a.record == b.record);
-        for group in &mut groups {
-            group.number =
-                group.record.and_then(|record| networks.network_at(record)).map(|found| found.number);
-        }
+        sources.sort_unstable();
+        let of_record = |sources: &[(Option<u32>, u64)]| {
+            let record = sources[0].0;
+            let number = record.and_then(|record| networks.network_at(record)).map(|found| found.number);
+            let attempts = sources.iter().map(|(_, attempts)| *attempts).fold(0, u64::saturating_add);
+            Group { number, record, attempts, sources: sources.len() as u64 }
+        };
+        let mut groups: Vec<Group> = sources.chunk_by(|a, b| a.0 == b.0).map(of_record).collect();
         groups.sort_unstable();
-        joined(&mut groups, |a, b| a.number == b.number);
+        groups.dedup_by(|next, kept| {
+            let is_same = next.number == kept.number;
+            if is_same {
+                kept.attempts = kept.attempts.saturating_add(next.attempts);
+                kept.sources += next.sources;
+            }
+            is_same
+        });
         groups.retain(|group| group.attempts >= question.min.max(1));
         groups.sort_unstable_by_key(|group| (Reverse(group.attempts), group.number));
         groups.truncate(question.limit as usize);
-        let row = |group: &Group| AsnRow {
-            asn: group.number,
-            name: group
-                .number
-                .and(group.record)
-                .and_then(|record| networks.network_at(record))
-                .map(|network| network.name)
-                .filter(|name| !name.is_empty()),
-            attempts: group.attempts,
-            unique_sources: (floor == 0).then_some(group.sources),
-            listed_sources: group.sources,
+        let row = |group: &Group| {
+            let network = group.number.and(group.record).and_then(|record| networks.network_at(record));
+            AsnRow {
+                asn: group.number,
+                name: network.map(|network| network.name).filter(|name| !name.is_empty()),
+                attempts: group.attempts,
+                unique_sources: (floor == 0).then_some(group.sources),
+                listed_sources: group.sources,
+            }
         };
         let asns = groups.iter().map(row).collect();
         // With a filter of sources the total is not known.
@@ -146,27 +128,8 @@ impl Collect for AsnList {
     }
 }
 
-/// Adds the AS numbers to an answer's rows of sources.
-pub(super) fn add(answer: &mut Answer, networks: &mut dyn NetworkLookup) {
-    let rows = match answer {
-        Answer::Summary(answer) => &mut answer.sources[..],
-        Answer::Sources(answer) => &mut answer.sources[..],
-        Answer::Source(answer) => std::slice::from_mut(&mut answer.row),
-        _ => return,
-    };
-    let mut order: Vec<(Address, usize)> = Vec::with_capacity(rows.len());
-    let address = |text: &str| text.parse::<IpAddr>().ok().map(Address::from);
-    order.extend(rows.iter().enumerate().filter_map(|(at, row)| Some((address(&row.address)?, at))));
-    order.sort_unstable();
-    let mut name = None;
-    for (address, at) in order {
-        let found = networks.record_of(address).and_then(|record| networks.network_at(record));
-        if let Some(network) = found {
-            rows[at].asn = Some(network.number);
-            name = Some(network.name).filter(|name| !name.is_empty());
-        }
-    }
-    if let Answer::Source(answer) = answer {
-        answer.as_name = name;
-    }
+/// The network of a source, if there is a database.
+pub(super) fn network_of(context: &mut Context<'_>, address: Address) -> Option<Network> {
+    let networks = context.networks.as_deref_mut()?;
+    networks.record_of(address).and_then(|record| networks.network_at(record))
 }

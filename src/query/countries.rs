@@ -1,15 +1,13 @@
 //! The answer to `countries`: attempts and different sources, of everything, a service or a source. Takes months, gives
 //! rows.
 
-use std::cmp::Reverse;
-
 use super::answer::{CountriesAnswer, CountryRow};
 use super::history::{MonthData, Need, Section};
-use super::lists::{MAX_ROWS, SourceList, cut, rows};
+use super::lists::{Listed, SourceList, cut, rows};
 use super::question::Question;
-use super::scan::{Collect, Databases, Reasons, Span, is_about_services, matches};
+use super::scan::{Collect, Context, Reasons, Span, is_about_services, matches};
 use super::{Answer, AnswerError};
-use crate::event::{Class, Service};
+use crate::event::Service;
 use crate::stats::countries::{Country, CountryLookup};
 use crate::stats::sample::{Distinct, Sample};
 use crate::stats::sum::{Sources, Sum, Table};
@@ -42,15 +40,11 @@ impl Measured {
     }
 
     /// An error if nothing has countries, else the reasons for what is missing.
-    pub(super) fn explain(
-        &self,
-        class: Class,
-        installed: bool,
-        reasons: &mut Reasons,
-    ) -> Result<(), AnswerError> {
+    pub(super) fn explain(&self, context: &mut Context<'_>) -> Result<(), AnswerError> {
         let not_found = |why: &str| Err(AnswerError::NotFound(why.into()));
+        let (installed, reasons) = (context.lookup.is_some(), &mut context.reasons);
         match (self.days_with, self.days_without) {
-            (0, _) if installed && !class.has_countries() => {
+            (0, _) if installed && !context.question.class.has_countries() => {
                 return not_found("countries are looked up of attempts and failed logins only");
             }
             (0, _) if !installed => return not_found(NO_DATABASE),
@@ -71,15 +65,19 @@ impl Measured {
     }
 }
 
-/// A country with its attempts, its different sources, and the most that the attempts can be too low.
-struct CountrySum {
-    country: Country,
-    attempts: u64,
-    distinct: Option<Distinct>,
-    low: u64,
+/// The row of a country whose attempts may be too low by `low`.
+fn country_row(country: Country, attempts: u64, distinct: Option<Distinct>, low: u64) -> Listed<CountryRow> {
+    let row = CountryRow {
+        country: country.to_string(),
+        attempts,
+        unique_sources: distinct.map(|distinct| distinct.number),
+        unique_sources_error: distinct.map(|distinct| distinct.error).filter(|error| *error > 0),
+    };
+    (row, attempts, low)
 }
 
 /// Collects the answer to `countries`. Only one of the tables is filled.
+#[derive(Default)]
 pub(super) struct CountryList {
     countries: Table<Country>,
     services: Table<(Service, Country)>,
@@ -100,27 +98,25 @@ impl CountryList {
             true => &[Section::Countries, Section::Sample, Section::SampleCountries, Section::SampleServices],
             false => &[Section::Countries, Section::Sample, Section::SampleCountries],
         };
-        need.add(sections, span.from, span.to);
-        CountryList {
-            countries: Table::new(MAX_ROWS),
-            services: Table::new(MAX_ROWS),
-            sources: Sources::default(),
-            measured: Measured::default(),
-            of_prefix,
-        }
+        need.add(sections, span);
+        CountryList { of_prefix, ..CountryList::default() }
     }
 
-    fn of_all(&self, sample: Option<&Sample<Country>>) -> Vec<CountrySum> {
+    fn of_all(&self, sample: Option<&Sample<Country>>) -> Vec<Listed<CountryRow>> {
         let floor = self.countries.floor();
-        let row = |(sum, attempts, low): (&Sum<Country>, _, _)| {
+        let row = |(sum, attempts, low): (Sum<Country>, _, _)| {
             let distinct = sum.distinct(sample.map(|sample| sample.of_country(sum.key)), floor);
-            CountrySum { country: sum.key, attempts, distinct, low }
+            country_row(sum.key, attempts, distinct, low)
         };
         rows(&self.countries).map(row).collect()
     }
 
     /// The different sources of several services cannot be added up: some may have tried several.
-    fn of_services(&mut self, question: &Question, sample: Option<&Sample<Country>>) -> Vec<CountrySum> {
+    fn of_services(
+        &mut self,
+        question: &Question,
+        sample: Option<&Sample<Country>>,
+    ) -> Vec<Listed<CountryRow>> {
         let floor = self.services.floor();
         self.services.sort_by_key(|sum| (sum.key.1, sum.key.0));
         let of_country = |rows: &[Sum<(Service, Country)>]| {
@@ -134,25 +130,23 @@ impl CountryList {
                 _ => estimate.map(|estimate| estimate.within(0, attempts)).and_then(Distinct::meaningful),
             };
             let low = rows.iter().map(|row| self.services.missing(row)).fold(0, u64::saturating_add);
-            CountrySum { country, attempts, distinct, low }
+            country_row(country, attempts, distinct, low)
         };
         self.services.rows().chunk_by(|a, b| a.key.1 == b.key.1).map(of_country).collect()
     }
 }
 
 /// The countries of sources.
-fn looked_up(sources: SourceList, lookup: &mut dyn CountryLookup) -> Vec<CountrySum> {
+fn looked_up(sources: SourceList, lookup: &mut dyn CountryLookup) -> Vec<Listed<CountryRow>> {
     let floor = sources.floor();
     let mut rows: Vec<(Country, u64)> = Vec::new();
     sources.each_by_address(&mut |sum| {
         rows.push((lookup.country_of(sum.key).unwrap_or(Country::UNKNOWN), sum.attempts));
     });
     rows.sort_unstable();
-    let of_country = |rows: &[(Country, u64)]| CountrySum {
-        country: rows[0].0,
-        attempts: rows.iter().map(|(_, attempts)| attempts).sum(),
-        distinct: (floor == 0).then(|| Distinct::exactly(rows.len() as u64)),
-        low: 0,
+    let of_country = |rows: &[(Country, u64)]| {
+        let attempts = rows.iter().map(|(_, attempts)| attempts).sum();
+        country_row(rows[0].0, attempts, (floor == 0).then(|| Distinct::exactly(rows.len() as u64)), 0)
     };
     rows.chunk_by(|a, b| a.0 == b.0).map(of_country).collect()
 }
@@ -176,21 +170,17 @@ impl Collect for CountryList {
         });
     }
 
-    fn finish(
-        mut self: Box<Self>,
-        question: &Question,
-        databases: &mut Databases<'_>,
-        reasons: &mut Reasons,
-    ) -> Result<Answer, AnswerError> {
+    fn finish(mut self: Box<Self>, context: &mut Context<'_>) -> Result<Answer, AnswerError> {
+        let question = context.question;
         let sample = std::mem::take(&mut self.sources).finish().1;
         let mut floor = self.countries.floor().max(self.services.floor());
-        let mut sums = match (databases.lookup.as_deref_mut(), self.of_prefix.take()) {
+        let mut list = match (context.lookup.as_deref_mut(), self.of_prefix.take()) {
             (Some(lookup), Some(sources)) => {
                 floor = sources.floor();
                 looked_up(sources, lookup)
             }
-            (lookup, _) => {
-                self.measured.explain(question.class, lookup.is_some(), reasons)?;
+            _ => {
+                self.measured.explain(context)?;
                 match is_about_services(question) {
                     true => self.of_services(question, sample.as_ref()),
                     false => self.of_all(sample.as_ref()),
@@ -198,21 +188,12 @@ impl Collect for CountryList {
             }
         };
         if let Some(code) = question.country {
-            sums.retain(|sum| sum.country == Country(code));
+            list.retain(|(row, ..)| row.country == Country(code).to_string());
             floor = 0;
         }
-        sums.retain(|sum| sum.attempts > 0);
-        sums.sort_unstable_by_key(|sum| (Reverse(sum.attempts), sum.country));
-        let row = |sum: CountrySum| {
-            let row = CountryRow {
-                country: sum.country.to_string(),
-                attempts: sum.attempts,
-                unique_sources: sum.distinct.map(|distinct| distinct.number),
-                unique_sources_error: sum.distinct.map(|distinct| distinct.error).filter(|error| *error > 0),
-            };
-            (row, sum.attempts, sum.low)
-        };
-        let countries = cut(sums.into_iter().map(row), "countries", floor, question, reasons);
+        list.retain(|(_, attempts, _)| *attempts > 0);
+        list.sort_unstable_by(|(a, ..), (b, ..)| b.attempts.cmp(&a.attempts).then(a.country.cmp(&b.country)));
+        let countries = cut(list.into_iter(), "countries", floor, question, &mut context.reasons);
         Ok(Answer::Countries(CountriesAnswer { countries, ..CountriesAnswer::default() }))
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! Takes the sections and days that a question needs, gives one month at a time. Knows no file.
 
+use super::scan::Span;
 use crate::event::Class;
 use crate::event::calendar::{Date, Month};
 use crate::stats::anomalies::Anomaly;
@@ -47,12 +48,12 @@ impl Need {
 
     /// Needs sections of the days `from..=to`, too.
     pub fn and(mut self, sections: &[Section], from: Date, to: Date) -> Need {
-        self.add(sections, from, to);
+        self.add(sections, Span { from, to });
         self
     }
 
     /// As [`Need::and`].
-    pub(super) fn add(&mut self, sections: &[Section], from: Date, to: Date) {
+    pub(super) fn add(&mut self, sections: &[Section], Span { from, to }: Span) {
         self.parts.extend(sections.iter().map(|section| (*section, from, to)));
         if sections.contains(&Section::Pairs) {
             // Where the addresses of pairs are stored.

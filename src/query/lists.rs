@@ -5,22 +5,19 @@
 use std::cmp::Reverse;
 
 use super::answer::{ServiceRow, ServicesAnswer, SourceRow, SourcesAnswer};
+use super::asns::network_of;
 use super::countries::Measured;
 use super::history::{MonthData, Need, Section};
-use super::question::{MAX_DAILY, Question};
-use super::scan::{Collect, Databases, Reasons, Span, is_about_services, matches};
+use super::question::Question;
+use super::scan::{Collect, Context, Reasons, Span, is_about_services, matches};
 use super::{Answer, AnswerError};
 use crate::event::calendar::{Calendar, Date};
 use crate::event::services;
 use crate::event::{Address, Service};
-use crate::query::short::{AddressText, CountryText, InstantText};
 use crate::stats::countries::Country;
 use crate::stats::heavy::Key;
 use crate::stats::sample::{Distinct, Sample};
 use crate::stats::sum::{Sources, Sum, Table};
-
-/// Most keys of one question.
-pub(super) const MAX_ROWS: usize = 16_384;
 
 /// A row with the service's names.
 pub(super) fn service_row(
@@ -44,11 +41,11 @@ pub(super) fn service_row(
 }
 
 /// A sum, its attempts, and by how much these may be too low.
-type Listed<T> = (T, u64, u64);
+pub(super) type Listed<T> = (T, u64, u64);
 
 /// The rows of a table, in its order.
-pub(super) fn rows<K: Key>(table: &Table<K>) -> impl Iterator<Item = Listed<&Sum<K>>> {
-    table.rows().iter().map(|sum| (sum, sum.attempts, table.missing(sum)))
+pub(super) fn rows<K: Key>(table: &Table<K>) -> impl Iterator<Item = Listed<Sum<K>>> {
+    table.rows().iter().map(|sum| (*sum, sum.attempts, table.missing(sum)))
 }
 
 /// Cuts a list, most attempts first, by the question's `min` and `limit`, and adds the reasons why rows may be missing
@@ -76,46 +73,32 @@ pub(super) fn cut<T>(
     list.into_iter().map(|(row, ..)| row).collect()
 }
 
-/// Sums of pairs by one of their keys, with the amount that they may be too low; most attempts first.
+/// Sums of pairs by one of their keys, most attempts first.
 fn summed<K: Copy + Ord>(
     mut pairs: Table<(Service, Address)>,
     part: fn(&Sum<(Service, Address)>) -> K,
-) -> Vec<(Sum<K>, u64)> {
+) -> impl Iterator<Item = Listed<Sum<K>>> {
     pairs.sort_by_key(part);
     let mut sums: Vec<(Sum<K>, u64)> = Vec::new();
     for (pair, attempts, low) in rows(&pairs) {
-        match sums.last_mut().filter(|(sum, _)| sum.key == part(pair)) {
+        match sums.last_mut().filter(|(sum, _)| sum.key == part(&pair)) {
             Some((sum, missing)) => {
                 sum.attempts = sum.attempts.saturating_add(attempts);
                 sum.error = sum.error.saturating_add(pair.error);
                 *missing = missing.saturating_add(low);
             }
-            None => sums.push((Sum::of(part(pair), attempts, pair.error), low)),
+            None => sums.push((Sum::of(part(&pair), attempts, pair.error), low)),
         }
     }
     sums.sort_unstable_by_key(|(sum, _)| (Reverse(sum.attempts), sum.key));
-    sums
+    sums.into_iter().map(|(sum, low)| (sum, sum.attempts, low))
 }
 
-/// Attempts of each day of the range by service.
-struct Daily {
-    dates: Vec<Date>,
-    /// (service, index of the day in `dates`, attempts), unsorted.
-    counts: Vec<(u32, u32, u64)>,
-}
-
-impl Daily {
-    /// The attempts of a service on each of the dates.
-    fn of(&self, service: Service) -> Vec<u64> {
-        let mut days = vec![0; self.dates.len()];
-        for (_, day, attempts) in self.counts.iter().filter(|(known, ..)| *known == service.to_bits()) {
-            days[*day as usize] = *attempts;
-        }
-        days
-    }
-}
+/// The services of each day of the range with their attempts.
+type Daily = Vec<(Date, Vec<(Service, u64)>)>;
 
 /// A list of services: of everything, of some sources, or of a country. Only one of the tables is filled.
+#[derive(Default)]
 pub(super) struct ServiceList {
     services: Table<Service>,
     pairs: Table<(Service, Address)>,
@@ -126,17 +109,9 @@ pub(super) struct ServiceList {
 }
 
 impl ServiceList {
-    /// Adds what it needs to `need`. An error if the days of `daily` are unknown or too many.
-    pub(super) fn new(question: &Question, need: &mut Need) -> Result<ServiceList, AnswerError> {
+    /// Adds what it needs to `need`.
+    pub(super) fn new(question: &Question, need: &mut Need) -> ServiceList {
         let span = Span::of(question);
-        if question.daily && question.source.is_some() {
-            return Err(AnswerError::Invalid("daily: not together with a source".into()));
-        }
-        if question.daily && span.to.0.saturating_sub(span.from.0) >= MAX_DAILY {
-            return Err(AnswerError::Invalid(format!(
-                "daily: give from and to, at most {MAX_DAILY} days apart"
-            )));
-        }
         let sections: &[Section] = match (question.source, question.country) {
             (Some(_), _) => &[Section::Pairs],
             (None, Some(_)) if span.is_single() => &[Section::Countries],
@@ -146,42 +121,41 @@ impl ServiceList {
             (None, None) if span.is_single() => &[Section::Services],
             (None, None) => &[Section::Services, Section::Sample, Section::SampleServices],
         };
-        need.add(sections, span.from, span.to);
-        Ok(ServiceList {
-            services: Table::new(MAX_ROWS),
-            pairs: Table::new(MAX_ROWS),
-            countries: Table::new(MAX_ROWS),
-            sources: Sources::default(),
-            measured: Measured::default(),
-            daily: question.daily.then(|| Daily { dates: Vec::new(), counts: Vec::new() }),
-        })
+        need.add(sections, span);
+        ServiceList { daily: question.daily.then(Vec::new), ..ServiceList::default() }
     }
 
     /// The answer's rows and dates; and the different sources of all services.
     pub(super) fn answer(
         mut self,
-        question: &Question,
-        has_lookup: bool,
-        reasons: &mut Reasons,
+        context: &mut Context<'_>,
     ) -> Result<(ServicesAnswer, Option<Distinct>), AnswerError> {
+        let question = context.question;
         let (distinct, sample) = self.sources.finish();
         let sample = sample.filter(Sample::has_services);
-        let mut list: Vec<(Service, ServiceRow)> = Vec::new();
+        let of_day = |day: &[(Service, u64)], wanted| {
+            day.iter().find(|(service, _)| *service == wanted).map_or(0, |(_, attempts)| *attempts)
+        };
+        let of_days = |service| {
+            let days = self.daily.as_ref()?;
+            Some(days.iter().map(|(_, day)| of_day(day, service)).collect())
+        };
+        let mut services = Vec::new();
         let mut push = |service, attempts, distinct, error| {
-            list.push((service, service_row(service, attempts, distinct, error)));
+            let row = service_row(service, attempts, distinct, error);
+            services.push(ServiceRow { daily: of_days(service), ..row });
         };
         if let Some(prefix) = question.source {
             let (floor, distinct) = (self.pairs.floor(), prefix.is_single().then_some(Distinct::exactly(1)));
             let sums = summed(self.pairs, |sum| sum.key.0);
-            let sums = sums.iter().map(|(sum, low)| (sum, sum.attempts, *low));
-            for sum in cut(sums, "services", floor, question, reasons) {
+            for sum in cut(sums, "services", floor, question, &mut context.reasons) {
                 push(sum.key, sum.attempts, distinct, sum.error);
             }
         } else if let Some(code) = question.country {
-            self.measured.explain(question.class, has_lookup, reasons)?;
+            self.measured.explain(context)?;
             let floor = self.countries.floor();
             self.countries.sort();
-            for sum in cut(rows(&self.countries), "services", floor, question, reasons) {
+            for sum in cut(rows(&self.countries), "services", floor, question, &mut context.reasons) {
                 let service = sum.key.0;
                 let of_both =
                     |sample: &Sample<Country>| sample.of_both(Country(code), |known| known == service);
@@ -192,15 +166,12 @@ impl ServiceList {
             let by_service = sample.as_ref().map(Sample::by_service);
             let floor = self.services.floor();
             self.services.sort();
-            for sum in cut(rows(&self.services), "services", floor, question, reasons) {
+            for sum in cut(rows(&self.services), "services", floor, question, &mut context.reasons) {
                 let estimate = by_service.as_ref().map(|by_service| by_service.of(sum.key));
                 push(sum.key, sum.attempts, sum.distinct(estimate, floor), sum.error);
             }
         }
-        let daily = self.daily.as_ref();
-        let row = |(service, row)| ServiceRow { daily: daily.map(|daily| daily.of(service)), ..row };
-        let services = list.into_iter().map(row).collect();
-        let dates = self.daily.map(|daily| daily.dates);
+        let dates = self.daily.as_ref().map(|days| days.iter().map(|(date, _)| *date).collect());
         Ok((ServicesAnswer { services, dates, ..ServicesAnswer::default() }, distinct))
     }
 }
@@ -227,25 +198,19 @@ impl Collect for ServiceList {
         });
         if let Some(daily) = daily {
             for day in span.days(data).filter(|_| data.whole.is_none()) {
-                let number = daily.dates.len() as u32;
-                daily.dates.push(day.date);
                 let rows = day.summary.services.rows.iter().filter(|row| matches(question, row.service));
-                daily.counts.extend(rows.map(|row| (row.service.to_bits(), number, row.attempts)));
+                daily.push((day.date, rows.map(|row| (row.service, row.attempts)).collect()));
             }
         }
     }
 
-    fn finish(
-        self: Box<Self>,
-        question: &Question,
-        databases: &mut Databases<'_>,
-        reasons: &mut Reasons,
-    ) -> Result<Answer, AnswerError> {
-        self.answer(question, databases.lookup.is_some(), reasons).map(|(answer, _)| Answer::Services(answer))
+    fn finish(self: Box<Self>, context: &mut Context<'_>) -> Result<Answer, AnswerError> {
+        self.answer(context).map(|(answer, _)| Answer::Services(answer))
     }
 }
 
 /// A list of sources: of everything, or of some services. Only one of the tables is filled.
+#[derive(Default)]
 pub(super) struct SourceList {
     sources: Table<Address>,
     pairs: Table<(Service, Address)>,
@@ -255,9 +220,8 @@ impl SourceList {
     /// Adds what it needs to `need`.
     pub(super) fn new(question: &Question, need: &mut Need) -> SourceList {
         let rows = if is_about_services(question) { Section::Pairs } else { Section::Sources };
-        let span = Span::of(question);
-        need.add(&[rows], span.from, span.to);
-        SourceList { sources: Table::new(MAX_ROWS), pairs: Table::new(MAX_ROWS) }
+        need.add(&[rows], Span::of(question));
+        SourceList::default()
     }
 
     /// The most attempts of a source that is not in the list.
@@ -267,35 +231,31 @@ impl SourceList {
 
     /// Visits the sources in the order of their addresses.
     pub(super) fn each_by_address(mut self, visit: &mut dyn FnMut(&Sum<Address>)) {
-        let mut of_pairs = summed(self.pairs, |sum| sum.key.1);
-        of_pairs.sort_unstable_by_key(|(sum, _)| sum.key);
+        let mut of_pairs: Vec<Sum<Address>> =
+            summed(self.pairs, |sum| sum.key.1).map(|(sum, ..)| sum).collect();
+        of_pairs.sort_unstable_by_key(|sum| sum.key);
         self.sources.sort_by_key(|sum| sum.key);
-        of_pairs.iter().map(|(sum, _)| sum).chain(self.sources.rows()).for_each(visit);
+        of_pairs.iter().chain(self.sources.rows()).for_each(visit);
     }
 
     /// The rows.
-    pub(super) fn rows(
-        mut self,
-        question: &Question,
-        databases: &mut Databases<'_>,
-        reasons: &mut Reasons,
-    ) -> Vec<SourceRow> {
+    pub(super) fn rows(mut self, context: &mut Context<'_>) -> Vec<SourceRow> {
+        let question = context.question;
         let floor = self.floor();
         self.sources.sort();
-        let of_pairs = summed(self.pairs, |sum| sum.key.1);
-        let of_pairs = of_pairs.iter().map(|(sum, low)| (sum, sum.attempts, *low));
-        let list = of_pairs.chain(rows(&self.sources));
+        let list = summed(self.pairs, |sum| sum.key.1).chain(rows(&self.sources));
         // The countries of further ones are not looked up.
         let list = list.take_while(|(_, attempts, _)| *attempts >= question.min);
         let list = list.filter_map(|(sum, attempts, low)| {
-            let country = databases.lookup.as_deref_mut().and_then(|lookup| lookup.country_of(sum.key));
+            let country = context.lookup.as_deref_mut().and_then(|lookup| lookup.country_of(sum.key));
             let is_wanted = question.country.is_none_or(|code| country == Some(Country(code)));
             is_wanted.then_some(((sum, low, country), attempts, low))
         });
-        let list = cut(list, "sources", floor, question, reasons);
-        let row = |(sum, low, country): (&Sum<Address>, u64, Option<Country>)| SourceRow {
-            country: country.map(CountryText::of),
-            ..source_row(sum, low, question, databases.calendar)
+        let list = cut(list, "sources", floor, question, &mut context.reasons);
+        let row = |(sum, low, country): (Sum<Address>, u64, Option<Country>)| SourceRow {
+            country: country.map(|country| country.to_string()),
+            asn: network_of(context, sum.key).map(|network| network.number),
+            ..source_row(&sum, low, question, context.calendar)
         };
         list.into_iter().map(row).collect()
     }
@@ -314,23 +274,18 @@ impl Collect for SourceList {
         });
     }
 
-    fn finish(
-        self: Box<Self>,
-        question: &Question,
-        databases: &mut Databases<'_>,
-        reasons: &mut Reasons,
-    ) -> Result<Answer, AnswerError> {
-        let sources = self.rows(question, databases, reasons);
+    fn finish(self: Box<Self>, context: &mut Context<'_>) -> Result<Answer, AnswerError> {
+        let sources = self.rows(context);
         Ok(Answer::Sources(SourcesAnswer { sources, ..SourcesAnswer::default() }))
     }
 }
 
 /// The time of a source's first or last attempt. Older data has only the day, stored as midnight and shown as a date.
-fn seen(time: i64, calendar: &Calendar) -> InstantText {
+fn seen(time: i64, calendar: &Calendar) -> String {
     let instant = calendar.rfc3339(time);
     match instant.split_once('T') {
-        Some((date, clock)) if clock.starts_with("00:00:00") => InstantText::of(date),
-        _ => InstantText::of(instant),
+        Some((date, clock)) if clock.starts_with("00:00:00") => date.to_string(),
+        _ => instant,
     }
 }
 
@@ -344,7 +299,7 @@ pub(super) fn source_row(
     let known = sum.first <= sum.last;
     let services = sum.single().filter(|_| low == 0 || Span::of(question).is_single());
     SourceRow {
-        address: AddressText::of(sum.key),
+        address: sum.key.to_string(),
         attempts: sum.attempts,
         error: sum.error,
         services: services.map(|distinct| distinct.number),

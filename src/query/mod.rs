@@ -18,25 +18,20 @@ pub mod question;
 pub mod record;
 mod rules;
 mod scan;
-pub mod short;
 mod summary;
 pub mod target;
 
 use std::fmt;
 
+use crate::event::Class;
 use crate::event::calendar::{Calendar, Month};
-use crate::query::record::{Field, FieldValue, Presence, Record};
 use crate::stats::countries::CountryLookup;
-use answer::{
-    AnomaliesAnswer, AsnsAnswer, BlocksAnswer, Completeness, CountriesAnswer, DaysAnswer, HoursAnswer,
-    MonthsAnswer, RecentAnswer, RulesAnswer, ServicesAnswer, SourceAnswer, SourcesAnswer, StatusAnswer,
-    SummaryAnswer,
-};
+pub use answer::Answer;
 use asns::{NetworkLookup, SharedNetworks};
 use countries::NO_DATABASE;
 use history::{History, Need};
-use question::{Question, Topic};
-use scan::{Collect, Databases, Reasons, Span};
+use question::{MAX_DAILY, Question, Topic};
+use scan::{Collect, Context, Reasons, Span, is_about_services};
 
 /// Why a question has no answer.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -59,61 +54,6 @@ impl fmt::Display for AnswerError {
     }
 }
 
-/// Defines [`Answer`] and the methods of all variants.
-macro_rules! answers {
-    ($($topic:ident($answer:ident)),+) => {
-        /// An answer; the variant is that of the question's topic.
-        #[derive(Clone, Debug)]
-        pub enum Answer {
-            $($topic($answer)),+
-        }
-
-        impl Answer {
-            fn record(&self) -> &dyn Record {
-                match self {
-                    $(Answer::$topic(answer) => answer),+
-                }
-            }
-
-            /// Whether it is complete.
-            pub fn completeness_mut(&mut self) -> &mut Completeness {
-                match self {
-                    $(Answer::$topic(answer) => &mut answer.completeness),+
-                }
-            }
-        }
-    };
-}
-
-answers!(
-    Summary(SummaryAnswer),
-    Services(ServicesAnswer),
-    Sources(SourcesAnswer),
-    Source(SourceAnswer),
-    Hours(HoursAnswer),
-    Days(DaysAnswer),
-    Months(MonthsAnswer),
-    Countries(CountriesAnswer),
-    Rules(RulesAnswer),
-    Asns(AsnsAnswer),
-    Anomalies(AnomaliesAnswer),
-    Recent(RecentAnswer),
-    Blocks(BlocksAnswer),
-    Status(StatusAnswer)
-);
-
-impl Record for Answer {
-    fn each(&self, visit: &mut dyn FnMut(&str, Presence, &dyn Field)) {
-        self.record().each(visit);
-    }
-}
-
-impl Field for Answer {
-    fn value(&self) -> FieldValue<'_> {
-        FieldValue::Record(self)
-    }
-}
-
 /// A question in progress.
 pub struct Job {
     question: Question,
@@ -127,20 +67,20 @@ pub struct Job {
 impl Job {
     /// Without a range everything is read.
     pub fn new(question: &Question, history: &dyn History, has_lookup: bool) -> Result<Job, AnswerError> {
-        check_country(question, has_lookup)?;
+        check(question, has_lookup)?;
         let mut need = Need::new(question.class);
         let collected: Box<dyn Collect> = match question.topic {
-            Topic::Summary => Box::new(summary::Summary::new(question, history, &mut need)?),
-            Topic::Services => Box::new(lists::ServiceList::new(question, &mut need)?),
+            Topic::Summary => Box::new(summary::Summary::new(question, history, &mut need)),
+            Topic::Services => Box::new(lists::ServiceList::new(question, &mut need)),
             Topic::Sources => Box::new(lists::SourceList::new(question, &mut need)),
-            Topic::Source => Box::new(summary::OneSource::new(question, &mut need)?),
-            Topic::Hours => Box::new(periods::HourList::new(question, &mut need)?),
+            Topic::Source => Box::new(summary::OneSource::new(question, &mut need)),
+            Topic::Hours => Box::new(periods::HourList::new(question, &mut need)),
             Topic::Days => Box::new(periods::DayList::new(question, &mut need)),
             Topic::Months => Box::new(months::MonthList::new(question, history, &mut need)),
             Topic::Countries => Box::new(countries::CountryList::new(question, &mut need)),
             Topic::Rules => Box::new(rules::RuleList::new(question, &mut need)),
             Topic::Asns => Box::new(asns::AsnList::new(question, &mut need)),
-            Topic::Anomalies => Box::new(anomalies::Anomalies::new(question, history, &mut need)?),
+            Topic::Anomalies => Box::new(anomalies::AnomalyScan::new(Span::of(question), history, &mut need)),
             Topic::Recent | Topic::Blocks | Topic::Status => {
                 let topic = question.topic.name();
                 let why = format!("{topic} is known to the running daemon only: ask without --db");
@@ -166,25 +106,19 @@ impl Job {
 
     /// The answer, once all months were read.
     pub fn finish(
-        mut self,
+        self,
         calendar: &Calendar,
         lookup: Option<&mut (dyn CountryLookup + '_)>,
         networks: Option<&SharedNetworks>,
     ) -> Result<Answer, AnswerError> {
+        let Job { question, collected, reasons, .. } = self;
         let mut networks = networks.map(|networks| networks.borrow_mut());
-        let mut ready: Option<&mut dyn NetworkLookup> = None;
-        if let Some(networks) = &mut networks
-            && networks.is_ready()
-        {
-            ready = Some(&mut **networks);
-        }
+        let networks = networks.as_deref_mut().map(|networks| networks as &mut dyn NetworkLookup);
+        let networks = networks.and_then(|networks| networks.is_ready().then_some(networks));
         let lookup = lookup.map(|lookup| lookup as &mut dyn CountryLookup);
-        let mut databases = Databases { calendar, lookup, networks: ready };
-        let mut answer = self.collected.finish(&self.question, &mut databases, &mut self.reasons)?;
-        if let Some(networks) = databases.networks {
-            asns::add(&mut answer, networks);
-        }
-        *answer.completeness_mut() = self.reasons.finish();
+        let mut context = Context { question: &question, calendar, lookup, networks, reasons };
+        let mut answer = collected.finish(&mut context)?;
+        *answer.completeness_mut() = context.reasons.finish();
         Ok(answer)
     }
 }
@@ -202,25 +136,41 @@ pub fn answer(
     job.finish(calendar, lookup, networks)
 }
 
-/// Rejects questions by country that the store cannot answer, or not without a database.
-fn check_country(question: &Question, has_lookup: bool) -> Result<(), AnswerError> {
-    let invalid = |text: &str| Err(AnswerError::Invalid(text.into()));
-    let by_country = question.country.is_some();
-    match question.topic {
-        Topic::Hours | Topic::Anomalies | Topic::Summary | Topic::Asns if by_country => invalid(&format!(
+/// Rejects questions that the store cannot answer, or not without a database.
+fn check(question: &Question, has_lookup: bool) -> Result<(), AnswerError> {
+    let (by_country, by_source) = (question.country.is_some(), question.source.is_some());
+    let by_service = is_about_services(question);
+    let span = Span::of(question);
+    let why: &str = match question.topic {
+        Topic::Hours | Topic::Anomalies | Topic::Summary | Topic::Asns if by_country => &format!(
             "{} is not stored by country: ask services, sources, days or months",
             question.topic.name()
-        )),
+        ),
         Topic::Services if by_country && question.daily => {
-            invalid("daily is not stored by country: leave out one of them")
+            "daily is not stored by country: leave out one of them"
         }
-        Topic::Services | Topic::Days | Topic::Months if by_country && question.source.is_some() => {
-            invalid("country and source: give one of them")
+        Topic::Services | Topic::Days | Topic::Months if by_country && by_source => {
+            "country and source: give one of them"
         }
-        Topic::Sources if by_country && !has_lookup => Err(AnswerError::NotFound(NO_DATABASE.into())),
-        Topic::Countries if question.source.is_some() && !has_lookup => {
-            Err(AnswerError::NotFound(NO_DATABASE.into()))
+        Topic::Sources if by_country && !has_lookup => return Err(AnswerError::NotFound(NO_DATABASE.into())),
+        Topic::Countries if by_source && !has_lookup => {
+            return Err(AnswerError::NotFound(NO_DATABASE.into()));
         }
-        _ => Ok(()),
-    }
+        Topic::Services if question.daily && by_source => "daily: not together with a source",
+        Topic::Services if question.daily && span.to.0.saturating_sub(span.from.0) >= MAX_DAILY => {
+            &format!("daily: give from and to, at most {MAX_DAILY} days apart")
+        }
+        Topic::Summary if by_service || by_source => {
+            "a summary is about everything: ask services, sources, days, months or hours with a filter"
+        }
+        Topic::Source if !by_source => "source: give the address that you ask about",
+        Topic::Hours | Topic::Source if by_service && by_source => {
+            "hours are stored by service and by source, not by both: ask with one of them"
+        }
+        Topic::Anomalies if question.class != Class::Attempt || by_source => {
+            "anomalies are days of a service: ask for them without a class and a source"
+        }
+        _ => return Ok(()),
+    };
+    Err(AnswerError::Invalid(why.to_string()))
 }

@@ -6,7 +6,7 @@ use super::countries::Measured;
 use super::history::{History, MonthData, Need, Section};
 use super::periods::{attempts_of, explain_floor, section_of};
 use super::question::Question;
-use super::scan::{Collect, Databases, Reasons, Span, is_about_services, matches, per_day, ratio, rounded};
+use super::scan::{Collect, Context, Reasons, Span, is_about_services, matches, per_day, ratio, rounded};
 use super::{Answer, AnswerError};
 use crate::event::Class;
 use crate::event::calendar::Month;
@@ -74,14 +74,15 @@ impl MonthList {
         need.add_since(first);
         // The month of [`Span::ALL`]'s end has no last day.
         let last = question.to.map_or(span.to, |to| to.month().last_day());
-        need.add(section_of(question).as_slice(), first, last);
+        need.add(section_of(question).as_slice(), Span { from: first, to: last });
         let plain = question.source.is_none() && question.country.is_none();
         let found = (plain && question.class == Class::Attempt)
             .then(|| AnomalyScan::new(Span { from: first, to: span.to }, history, need));
         if plain && !is_about_services(question) {
             // For the different sources of a partial month.
             for date in [question.from, question.to].into_iter().flatten().chain(history.open_days()) {
-                need.add(&[Section::Sample], date.month().first_day(), date.month().last_day());
+                let month = date.month();
+                need.add(&[Section::Sample], Span { from: month.first_day(), to: month.last_day() });
             }
         }
         MonthList { found, sums: Vec::new(), measured: Measured::default() }
@@ -105,7 +106,7 @@ fn distinct_of(question: &Question, data: &MonthData) -> Option<Distinct> {
 impl Collect for MonthList {
     fn add(&mut self, question: &Question, data: &MonthData, reasons: &mut Reasons) {
         if let Some(found) = &mut self.found {
-            found.add(data);
+            found.add(question, data, reasons);
         }
         let (mut measured, mut unused) = (Measured::default(), Reasons::default());
         let whole = Sums::of(question, data, Span::ALL, &mut measured, &mut unused);
@@ -117,13 +118,9 @@ impl Collect for MonthList {
         self.sums.push((data.month, whole, asked));
     }
 
-    fn finish(
-        self: Box<Self>,
-        question: &Question,
-        databases: &mut Databases<'_>,
-        reasons: &mut Reasons,
-    ) -> Result<Answer, AnswerError> {
-        let cells = self.found.map(AnomalyScan::finish);
+    fn finish(self: Box<Self>, context: &mut Context<'_>) -> Result<Answer, AnswerError> {
+        let question = context.question;
+        let cells = self.found.map(AnomalyScan::found);
         // The number of a month's anomalies, and their attempts.
         let anomalous = |month: Month, span: Span| {
             let cells = cells.as_ref()?.iter();
@@ -157,10 +154,10 @@ impl Collect for MonthList {
             });
         }
         if question.country.is_some() {
-            self.measured.explain(question.class, databases.lookup.is_some(), reasons)?;
+            self.measured.explain(context)?;
         }
         if floor > 0 {
-            explain_floor(floor, reasons);
+            explain_floor(floor, &mut context.reasons);
         }
         Ok(Answer::Months(MonthsAnswer { months, ..MonthsAnswer::default() }))
     }

@@ -4,12 +4,13 @@
 use crate::event::calendar::{Date, Month};
 use crate::event::{Address, Class, Service};
 use crate::stats::day::Day;
-use crate::stats::sum::{sum_of_class, sum_of_day};
+use crate::stats::sum::{sum_of_class, sum_of_day, sum_of_parts};
 use crate::stats::summary::{ClassSummary, DaySummary};
 use crate::stats::tables::Focus;
 
 use super::history::{ClassTotal, DayData, History, MonthData, Need};
 use super::question::{Question, Topic};
+use super::scan::{is_about_services, matches};
 
 /// Most rows of an open day in a question about several days.
 const MAX_ROWS: usize = 1024;
@@ -18,14 +19,11 @@ const MAX_SUMMED_ROWS: usize = 4096;
 
 /// The part of an open day that the question needs. For a question about countries they must have been measured.
 pub fn focused(question: &Question, day: &Day) -> DaySummary {
-    let services = |service: Service| {
-        question.protocol.is_none_or(|protocol| protocol == service.protocol)
-            && question.port.is_none_or(|port| port == service.port)
-    };
+    let services = |service: Service| matches(question, service);
     let sources = |address: Address| question.source.is_none_or(|prefix| prefix.contains(address));
     // All rows that are summed up are needed; of a list, as many as it shows.
     let by_source = question.source.is_some();
-    let by_service = question.protocol.is_some() || question.port.is_some();
+    let by_service = is_about_services(question);
     let single = question.from.is_some() && question.from == question.to;
     let listed = if single { question.limit as usize + 1 } else { MAX_ROWS };
     let (most_services, most_sources, most_pairs) = match question.topic {
@@ -128,14 +126,6 @@ fn add(data: &mut MonthData, day: &DaySummary, class: Class) {
             known.summary.attempts = known.total(class).attempts;
         }
         None if known.summary.attempts == 0 => known.summary = part.clone(),
-        None => {
-            let of = |summary: &ClassSummary| {
-                let mut day = DaySummary::new(day.date);
-                day.classes[class as usize] = summary.clone();
-                day
-            };
-            let mut sum = sum_of_day(&of(&known.summary), &of(part));
-            known.summary = std::mem::take(&mut sum.classes[class as usize]);
-        }
+        None => known.summary = sum_of_parts(&known.summary, part),
     }
 }

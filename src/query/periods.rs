@@ -4,7 +4,7 @@ use super::answer::{DayRow, DaysAnswer, HourRow, HoursAnswer};
 use super::countries::Measured;
 use super::history::{DayData, MonthData, Need, Section};
 use super::question::Question;
-use super::scan::{Collect, Databases, Reasons, Span, is_about_services, matches};
+use super::scan::{Collect, Context, Reasons, Span, is_about_services, matches};
 use super::{Answer, AnswerError};
 use crate::stats::countries::Country;
 use crate::stats::sample::Distinct;
@@ -88,23 +88,17 @@ pub(super) struct DayList {
 impl DayList {
     /// Adds what it needs to `need`.
     pub(super) fn new(question: &Question, need: &mut Need) -> DayList {
-        let span = Span::of(question);
-        need.add(section_of(question).as_slice(), span.from, span.to);
+        need.add(section_of(question).as_slice(), Span::of(question));
         DayList::default()
     }
 
     /// The rows, after the last month. Adds reasons for what is missing.
-    pub(super) fn rows(
-        self,
-        question: &Question,
-        has_lookup: bool,
-        reasons: &mut Reasons,
-    ) -> Result<Vec<DayRow>, AnswerError> {
-        if question.country.is_some() {
-            self.measured.explain(question.class, has_lookup, reasons)?;
+    pub(super) fn rows(self, context: &mut Context<'_>) -> Result<Vec<DayRow>, AnswerError> {
+        if context.question.country.is_some() {
+            self.measured.explain(context)?;
         }
-        if self.floor > question.min {
-            explain_floor(self.floor, reasons);
+        if self.floor > context.question.min {
+            explain_floor(self.floor, &mut context.reasons);
         }
         Ok(self.rows)
     }
@@ -132,13 +126,8 @@ impl Collect for DayList {
         }
     }
 
-    fn finish(
-        self: Box<Self>,
-        question: &Question,
-        databases: &mut Databases<'_>,
-        reasons: &mut Reasons,
-    ) -> Result<Answer, AnswerError> {
-        let days = self.rows(question, databases.lookup.is_some(), reasons)?;
+    fn finish(self: Box<Self>, context: &mut Context<'_>) -> Result<Answer, AnswerError> {
+        let days = self.rows(context)?;
         Ok(Answer::Days(DaysAnswer { days, ..DaysAnswer::default() }))
     }
 }
@@ -154,21 +143,15 @@ pub(super) struct HourList {
 }
 
 impl HourList {
-    /// Adds what it needs to `need`. An error for a service and a source together.
-    pub(super) fn new(question: &Question, need: &mut Need) -> Result<HourList, AnswerError> {
+    /// Adds what it needs to `need`.
+    pub(super) fn new(question: &Question, need: &mut Need) -> HourList {
         let sections: &[Section] = match (is_about_services(question), question.source) {
-            (true, Some(_)) => {
-                return Err(AnswerError::Invalid(
-                    "hours are stored by service and by source, not by both: ask with one of them".into(),
-                ));
-            }
             (false, None) => &[Section::Totals],
-            (true, None) => &[Section::Services, Section::ServiceHours],
+            (true, _) => &[Section::Services, Section::ServiceHours],
             (false, Some(_)) => &[Section::Sources, Section::SourceHours],
         };
-        let span = Span::of(question);
-        need.add(sections, span.from, span.to);
-        Ok(HourList::default())
+        need.add(sections, Span::of(question));
+        HourList::default()
     }
 
     fn add_rows<T: Counted>(
@@ -220,12 +203,8 @@ impl Collect for HourList {
         });
     }
 
-    fn finish(
-        self: Box<Self>,
-        _: &Question,
-        _: &mut Databases<'_>,
-        reasons: &mut Reasons,
-    ) -> Result<Answer, AnswerError> {
-        Ok(Answer::Hours(HoursAnswer { hours: self.rows(reasons), ..HoursAnswer::default() }))
+    fn finish(self: Box<Self>, context: &mut Context<'_>) -> Result<Answer, AnswerError> {
+        let hours = self.rows(&mut context.reasons);
+        Ok(Answer::Hours(HoursAnswer { hours, ..HoursAnswer::default() }))
     }
 }

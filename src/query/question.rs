@@ -5,58 +5,10 @@
 use std::fmt;
 use std::str::FromStr;
 
+pub use super::answer::Topic;
 use super::filter::Filter;
 use crate::event::calendar::Date;
 use crate::event::{Address, Class, services};
-
-/// The topic of a question: the table that answers it.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Topic {
-    Summary,
-    Services,
-    Sources,
-    Source,
-    Hours,
-    Days,
-    Months,
-    Countries,
-    Rules,
-    Asns,
-    Anomalies,
-    Recent,
-    Blocks,
-    Status,
-}
-
-impl Topic {
-    /// Every topic with its name, in the order of the topics.
-    pub const ALL: [(Topic, &str); 14] = [
-        (Topic::Summary, "summary"),
-        (Topic::Services, "services"),
-        (Topic::Sources, "sources"),
-        (Topic::Source, "source"),
-        (Topic::Hours, "hours"),
-        (Topic::Days, "days"),
-        (Topic::Months, "months"),
-        (Topic::Countries, "countries"),
-        (Topic::Rules, "rules"),
-        (Topic::Asns, "asns"),
-        (Topic::Anomalies, "anomalies"),
-        (Topic::Recent, "recent"),
-        (Topic::Blocks, "blocks"),
-        (Topic::Status, "status"),
-    ];
-
-    /// Its name as ubus method and as command.
-    pub fn name(self) -> &'static str {
-        Topic::ALL[self as usize].1
-    }
-
-    /// The topic of a name.
-    pub fn from_name(name: &str) -> Option<Topic> {
-        Topic::ALL.into_iter().find(|(_, known)| *known == name).map(|(topic, _)| topic)
-    }
-}
 
 /// An address and the length of its network part in bits (0..=32 for IPv4, 0..=128 for IPv6).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -79,10 +31,8 @@ impl Prefix {
 
     /// Reads `192.0.2.0/24`, `2001:db8::/32` or a plain address.
     pub fn parse(text: &str) -> Result<Prefix, String> {
-        let (address, length) = match text.split_once('/') {
-            Some((address, length)) => (address, Some(length)),
-            None => (text, None),
-        };
+        let (address, length) =
+            text.split_once('/').map_or((text, None), |(address, length)| (address, Some(length)));
         let ip: std::net::IpAddr =
             address.parse().map_err(|_| format!("'{text}' is no IPv4 or IPv6 address or prefix"))?;
         let most = if ip.is_ipv4() { 32 } else { 128 };

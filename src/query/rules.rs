@@ -3,18 +3,18 @@
 
 use std::cmp::Reverse;
 
-use super::answer::{RuleRow, RulesAnswer, TargetRow, ZoneRow};
+use super::answer::{RuleRow, RulesAnswer, ServiceRow, TargetRow, ZoneRow};
 use super::history::{MonthData, Need, Section};
-use super::lists::{MAX_ROWS, cut, rows, service_row};
+use super::lists::{cut, rows, service_row};
 use super::question::Question;
-use super::scan::{Collect, Databases, Reasons, Span};
+use super::scan::{Collect, Context, Reasons, Span};
 use super::{Answer, AnswerError};
 use crate::event::{Address, Service};
-use crate::query::short::AddressText;
 use crate::stats::rules::{self, RuleCount};
 use crate::stats::sum::{Sum, Table};
 
 /// Collects the answer to `rules`.
+#[derive(Default)]
 pub(super) struct RuleList {
     attempts: u64,
     rules: Vec<RuleCount>,
@@ -24,9 +24,8 @@ pub(super) struct RuleList {
 impl RuleList {
     /// Adds what it needs to `need`.
     pub(super) fn new(question: &Question, need: &mut Need) -> RuleList {
-        let span = Span::of(question);
-        need.add(&[Section::Rules], span.from, span.to);
-        RuleList { attempts: 0, rules: Vec::new(), targets: Table::new(MAX_ROWS) }
+        need.add(&[Section::Rules], Span::of(question));
+        RuleList::default()
     }
 }
 
@@ -39,12 +38,8 @@ impl Collect for RuleList {
         });
     }
 
-    fn finish(
-        mut self: Box<Self>,
-        question: &Question,
-        _: &mut Databases<'_>,
-        reasons: &mut Reasons,
-    ) -> Result<Answer, AnswerError> {
+    fn finish(mut self: Box<Self>, context: &mut Context<'_>) -> Result<Answer, AnswerError> {
+        let Context { question, reasons, .. } = context;
         rules::sort(&mut self.rules);
         let mut zones: Vec<ZoneRow> = Vec::new();
         for RuleCount { rule, attempts } in &self.rules {
@@ -72,16 +67,11 @@ impl Collect for RuleList {
         let rules = shown.map(rule).collect();
         self.targets.sort();
         let shown = cut(rows(&self.targets), "targets", self.targets.floor(), question, reasons);
-        let target = |sum: &Sum<(Service, Address)>| {
-            let service = service_row(sum.key.0, sum.attempts, None, sum.error);
-            TargetRow {
-                address: AddressText::of(sum.key.1),
-                protocol: service.protocol,
-                port: service.port,
-                name: service.name,
-                attempts: sum.attempts,
-                error: sum.error,
-            }
+        let target = |sum: Sum<(Service, Address)>| {
+            let (service, address) = sum.key;
+            let ServiceRow { protocol, port, name, attempts, error, .. } =
+                service_row(service, sum.attempts, None, sum.error);
+            TargetRow { address: address.to_string(), protocol, port, name, attempts, error }
         };
         let targets = shown.into_iter().map(target).collect();
         Ok(Answer::Rules(RulesAnswer { rules, zones, targets, ..RulesAnswer::default() }))

@@ -122,11 +122,14 @@ impl Reasons {
     }
 }
 
-/// The databases that an answer may need after the last month.
-pub(super) struct Databases<'a> {
+/// What an answer is made with after the last month.
+pub(super) struct Context<'a> {
+    pub question: &'a Question,
     pub calendar: &'a Calendar,
     pub lookup: Option<&'a mut dyn CountryLookup>,
     pub networks: Option<&'a mut dyn NetworkLookup>,
+    /// Why the answer is incomplete.
+    pub reasons: Reasons,
 }
 
 /// Collects the answer to a question.
@@ -134,13 +137,8 @@ pub(super) trait Collect {
     /// Adds a month.
     fn add(&mut self, question: &Question, data: &MonthData, reasons: &mut Reasons);
 
-    /// The answer, after the last month; with the reasons why it is incomplete.
-    fn finish(
-        self: Box<Self>,
-        question: &Question,
-        databases: &mut Databases<'_>,
-        reasons: &mut Reasons,
-    ) -> Result<Answer, AnswerError>;
+    /// The answer, after the last month. Adds the reasons why it is incomplete.
+    fn finish(self: Box<Self>, context: &mut Context<'_>) -> Result<Answer, AnswerError>;
 }
 
 /// Whether a question is about this service.

@@ -2,17 +2,17 @@
 
 use super::anomalies::{self, AnomalyScan};
 use super::answer::{ClassCounts, PeriodBefore, SourceAnswer, SourceRow, SummaryAnswer};
+use super::asns::network_of;
 use super::history::{Detail, History, MonthData, Need, Section};
-use super::lists::{MAX_ROWS, ServiceList, SourceList, source_row};
+use super::lists::{ServiceList, SourceList, source_row};
 use super::periods::{DayList, HourList, hour_rows};
 use super::question::Question;
-use super::scan::{Collect, Databases, Reasons, Span, is_about_services, per_day, ratio, rounded};
+use super::scan::{Collect, Context, Reasons, Span, per_day, ratio, rounded};
 use super::{Answer, AnswerError};
 use crate::event::calendar::Date;
 use crate::event::services;
 use crate::event::small_map::SmallMap;
 use crate::event::{Address, Class};
-use crate::query::short::{AddressText, CountryText};
 use crate::stats::anomalies::median;
 use crate::stats::sum::{Sources, Table, add_hours};
 use crate::stats::summary::ClassSummary;
@@ -36,7 +36,7 @@ struct Period {
 
 impl Period {
     fn new(span: Span, need: &mut Need) -> Period {
-        need.add(&[Section::Totals], span.from, span.to);
+        need.add(&[Section::Totals], span);
         Period { span, days: 0, attempts: 0, hours: [0; 24], last_day: None }
     }
 
@@ -51,14 +51,12 @@ impl Period {
         self.span.pieces(data, reasons, |summary, _| add_hours(&mut self.hours, &summary.hours));
     }
 
-    fn per_day(&self) -> Option<f64> {
-        per_day(self.attempts, self.days)
-    }
-
-    /// Attempts per day, of the last day only the hours before `hour`.
-    fn per_day_until(&self, hour: u8) -> Option<f64> {
-        let rest =
-            self.last_day?.iter().skip(hour.into()).fold(0, |sum: u64, count| sum.saturating_add(*count));
+    /// Attempts per day; with `hour`, of the last day only the hours before it.
+    fn per_day(&self, hour: Option<u8>) -> Option<f64> {
+        let mut rest = 0u64;
+        if let Some(hour) = hour {
+            rest = self.last_day?.iter().skip(hour.into()).copied().fold(0, u64::saturating_add);
+        }
         per_day(self.attempts.saturating_sub(rest), self.days)
     }
 }
@@ -79,18 +77,8 @@ pub(super) struct Summary {
 }
 
 impl Summary {
-    /// Adds what it needs to `need`. An error with a filter.
-    pub(super) fn new(
-        question: &Question,
-        history: &dyn History,
-        need: &mut Need,
-    ) -> Result<Summary, AnswerError> {
-        if is_about_services(question) || question.source.is_some() {
-            return Err(AnswerError::Invalid(
-                "a summary is about everything: ask services, sources, days, months or hours with a filter"
-                    .into(),
-            ));
-        }
+    /// Adds what it needs to `need`.
+    pub(super) fn new(question: &Question, history: &dyn History, need: &mut Need) -> Summary {
         let span = Span::of(question);
         need.add_since(Date(span.from.0.saturating_sub(USUAL_DAYS)));
         let length = span.to.0.saturating_sub(span.from.0).saturating_add(1);
@@ -98,7 +86,7 @@ impl Summary {
             let span = Span { from: Date(span.from.0.saturating_sub(length)), to: Date(span.from.0 - 1) };
             need.add_since(span.from);
             if !span.is_single() {
-                need.add(&[Section::Sample], span.from, span.to);
+                need.add(&[Section::Sample], span);
             }
             (Period::new(span, need), Sources::default(), Reasons::default())
         });
@@ -106,17 +94,17 @@ impl Summary {
             let from = span.from.min(Date(span.to.0.saturating_sub(LATELY_DAYS - 1)));
             AnomalyScan::new(Span { from, to: span.to }, history, need)
         });
-        Ok(Summary {
+        Summary {
             now: Period::new(span, need),
             before,
             usual: Vec::new(),
             classes: [0; Class::COUNT],
             protocols: SmallMap::new(),
-            services: ServiceList::new(question, need)?,
+            services: ServiceList::new(question, need),
             sources: SourceList::new(question, need),
             found,
             observed: None,
-        })
+        }
     }
 }
 
@@ -131,7 +119,7 @@ impl Collect for Summary {
         let usual = Span { from: Date(span.from.0.saturating_sub(USUAL_DAYS)), to: Date(span.from.0 - 1) };
         self.usual.extend(usual.days(data).map(|day| day.summary.attempts as f64));
         if let Some(found) = &mut self.found {
-            found.add(data);
+            found.add(question, data, reasons);
         }
         if span.days(data).next().is_none() {
             return;
@@ -155,28 +143,24 @@ impl Collect for Summary {
         self.sources.add(question, data, reasons);
     }
 
-    fn finish(
-        self: Box<Self>,
-        question: &Question,
-        databases: &mut Databases<'_>,
-        reasons: &mut Reasons,
-    ) -> Result<Answer, AnswerError> {
+    fn finish(self: Box<Self>, context: &mut Context<'_>) -> Result<Answer, AnswerError> {
+        let question = context.question;
         let Summary { now, mut usual, observed, .. } = *self;
         let [attempt, backscatter, noise, egress, login] = self.classes;
-        let (listed, distinct) = self.services.answer(question, databases.lookup.is_some(), reasons)?;
+        let (listed, distinct) = self.services.answer(context)?;
         let mut answer = SummaryAnswer {
             from: question.from.or(observed.map(|(first, _)| first)),
             to: question.to.or(observed.map(|(_, last)| last)),
-            timezone: databases.calendar.name().to_string(),
+            timezone: context.calendar.name().to_string(),
             days: now.days,
             attempts: now.attempts,
-            attempts_per_day: now.per_day().map(rounded),
+            attempts_per_day: now.per_day(None).map(rounded),
             unique_sources: distinct.map(|distinct| distinct.number),
             unique_sources_error: distinct.map(|distinct| distinct.error).filter(|error| *error > 0),
             classes: ClassCounts { attempt, backscatter, noise, egress, login },
             protocols: self.protocols,
             services: listed.services,
-            sources: self.sources.rows(question, databases, reasons),
+            sources: self.sources.rows(context),
             hours: (now.days > 0).then(|| hour_rows(&now.hours)),
             usual_per_day: (usual.len() >= MIN_DAYS).then(|| rounded(median(&mut usual))),
             ..SummaryAnswer::default()
@@ -186,10 +170,7 @@ impl Collect for Summary {
         if let Some((before, sources, _)) = before {
             // A day that is not over is compared with the same hours of the day before.
             let running = question.running.filter(|(date, _)| *date == now.span.to).map(|(_, hour)| hour);
-            answer.change = match running {
-                Some(hour) => ratio(now.per_day_until(hour), before.per_day_until(hour)),
-                None => ratio(now.per_day(), before.per_day()),
-            };
+            answer.change = ratio(now.per_day(running), before.per_day(running));
             answer.change_until_hour = running.filter(|_| answer.change.is_some()).map(u32::from);
             answer.before = Some(PeriodBefore {
                 from: before.span.from,
@@ -199,11 +180,11 @@ impl Collect for Summary {
                 hours: hour_rows(&before.hours),
             });
         }
-        if let Some(found) = self.found.map(AnomalyScan::finish) {
-            answer.anomalies = anomalies::rows(question, &now.span, &found);
+        if let Some(found) = self.found.map(AnomalyScan::found) {
+            answer.anomalies = anomalies::rows(question, now.span, &found);
             let last = observed.map_or(now.span.to, |(_, last)| last.min(now.span.to));
             let recent = Span { from: Date(last.0 - LATELY_DAYS + 1), to: last };
-            answer.anomalies_lately = anomalies::rows(question, &recent, &found);
+            answer.anomalies_lately = anomalies::rows(question, recent, &found);
         }
         Ok(Answer::Summary(answer))
     }
@@ -218,17 +199,14 @@ pub(super) struct OneSource {
 }
 
 impl OneSource {
-    /// Adds what it needs to `need`. An error without a source.
-    pub(super) fn new(question: &Question, need: &mut Need) -> Result<OneSource, AnswerError> {
-        if question.source.is_none() {
-            return Err(AnswerError::Invalid("source: give the address that you ask about".into()));
-        }
-        Ok(OneSource {
-            sources: Table::new(MAX_ROWS),
-            services: ServiceList::new(question, need)?,
-            hours: HourList::new(question, need)?,
+    /// Adds what it needs to `need`.
+    pub(super) fn new(question: &Question, need: &mut Need) -> OneSource {
+        OneSource {
+            sources: Table::default(),
+            services: ServiceList::new(question, need),
+            hours: HourList::new(question, need),
             days: DayList::new(question, need),
-        })
+        }
     }
 }
 
@@ -242,39 +220,36 @@ impl Collect for OneSource {
         self.days.add(question, data, reasons);
     }
 
-    fn finish(
-        mut self: Box<Self>,
-        question: &Question,
-        databases: &mut Databases<'_>,
-        reasons: &mut Reasons,
-    ) -> Result<Answer, AnswerError> {
+    fn finish(mut self: Box<Self>, context: &mut Context<'_>) -> Result<Answer, AnswerError> {
+        let question = context.question;
         self.sources.sort();
         let (sum, floor) = (self.sources.rows().first(), self.sources.floor());
         let address = sum.map(|sum| sum.key).or(question.source.map(|prefix| prefix.network));
         let low = sum.map_or(0, |sum| self.sources.missing(sum));
         if low > 0 {
-            reasons.add(format!("the attempts of some sources can be up to {low} too low"));
+            context.reasons.add(format!("the attempts of some sources can be up to {low} too low"));
         }
         if sum.is_none() && floor > 0 {
-            reasons.add(format!("sources with up to {floor} attempts are not stored"));
+            context.reasons.add(format!("sources with up to {floor} attempts are not stored"));
         }
         let row = match sum {
-            Some(sum) => source_row(sum, low, question, databases.calendar),
+            Some(sum) => source_row(sum, low, question, context.calendar),
             None => SourceRow {
-                address: address.map(AddressText::of).unwrap_or_default(),
+                address: address.map_or(String::new(), |address| address.to_string()),
                 ..SourceRow::default()
             },
         };
-        let country = databases
-            .lookup
-            .as_deref_mut()
-            .zip(address)
-            .and_then(|(lookup, address)| lookup.country_of(address));
+        let lookup = context.lookup.as_deref_mut().zip(address);
+        let country = lookup.and_then(|(lookup, address)| lookup.country_of(address));
+        let country = country.map(|country| country.to_string());
+        let network = address.and_then(|address| network_of(context, address));
+        let asn = network.as_ref().map(|network| network.number);
         Ok(Answer::Source(SourceAnswer {
-            row: SourceRow { country: country.map(CountryText::of), ..row },
-            top_services: self.services.answer(question, false, reasons)?.0.services,
-            hours: self.hours.rows(reasons),
-            days: self.days.rows(question, false, reasons)?,
+            row: SourceRow { country, asn, ..row },
+            as_name: network.map(|network| network.name).filter(|name| !name.is_empty()),
+            top_services: self.services.answer(context)?.0.services,
+            hours: self.hours.rows(&mut context.reasons),
+            days: self.days.rows(context)?,
             ..SourceAnswer::default()
         }))
     }

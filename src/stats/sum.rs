@@ -354,15 +354,18 @@ pub fn sum_of<'a>(parts: impl Iterator<Item = &'a DaySummary> + Clone) -> [Class
     Class::ALL.map(|class| sum_of_class(parts.clone().map(|part| part.class(class))))
 }
 
-/// The sum of two parts of one day: as [`sum_of`], with the hours of rows.
+/// The sum of two parts of one day.
 pub fn sum_of_day(known: &DaySummary, more: &DaySummary) -> DaySummary {
-    let mut classes = sum_of([known, more].into_iter());
-    for class in Class::ALL {
-        let (sum, parts) = (&mut classes[class as usize], [known.class(class), more.class(class)]);
-        add_row_hours(&mut sum.services, parts.map(|part| &part.services), |row| &mut row.hours);
-        add_row_hours(&mut sum.sources, parts.map(|part| &part.sources), |row| &mut row.hours);
-    }
+    let classes = Class::ALL.map(|class| sum_of_parts(known.class(class), more.class(class)));
     DaySummary { date: known.date, lost: known.lost.saturating_add(more.lost), classes }
+}
+
+/// The sum of two parts of one class on one day: as [`sum_of_class`], with the hours of rows.
+pub fn sum_of_parts(known: &ClassSummary, more: &ClassSummary) -> ClassSummary {
+    let mut sum = sum_of_class([known, more].into_iter());
+    add_row_hours(&mut sum.services, [&known.services, &more.services], |row| &mut row.hours);
+    add_row_hours(&mut sum.sources, [&known.sources, &more.sources], |row| &mut row.hours);
+    sum
 }
 
 /// Adds up the hours of rows, if every part that has the row has its hours.

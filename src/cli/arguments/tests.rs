@@ -35,7 +35,7 @@ fn input(files: &[&str]) -> Input {
 
 #[test]
 fn every_question_has_the_defaults_of_the_question() {
-    for (topic, name) in Topic::ALL.into_iter().filter(|(topic, _)| *topic != Topic::Source) {
+    for (topic, name) in Topic::ALL.iter().copied().filter(|(topic, _)| *topic != Topic::Source) {
         let ask = Command::Ask {
             question: Question::new(topic),
             arguments: Map::new(),

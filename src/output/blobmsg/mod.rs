@@ -192,49 +192,30 @@ fn read_call(method: &str, data: &[u8]) -> Option<Result<CheckedCall, String>> {
 /// The registration of the object on the present connection.
 #[derive(Debug, Default)]
 pub struct FwstatObject {
-    state: Registration,
+    /// The registration that is not complete yet.
+    request: Option<Request>,
+    /// The object's id, which is valid once the registration is complete.
+    id: Option<u32>,
+    /// Why the broker refused it, and when to try again.
+    refused: Option<(Status, u64)>,
     /// Pending callers with the numbers of their answers.
     waiting: Vec<(u64, Caller)>,
-}
-
-#[derive(Debug, Default)]
-enum Registration {
-    #[default]
-    Offline,
-    Requested {
-        request: Request,
-        id: Option<u32>,
-    },
-    Registered(u32),
-    Refused {
-        status: Status,
-        again_at: u64,
-    },
 }
 
 impl FwstatObject {
     /// The object's id while it is registered.
     pub fn id(&self) -> Option<u32> {
-        match self.state {
-            Registration::Registered(id) => Some(id),
-            _ => None,
-        }
+        self.id.filter(|_| self.request.is_none())
     }
 
     /// Why it is not registered, if the broker refused it.
     pub fn refused(&self) -> Option<Status> {
-        match self.state {
-            Registration::Refused { status, .. } => Some(status),
-            _ => None,
-        }
+        self.refused.map(|(status, _)| status)
     }
 
     /// When [`FwstatObject::on_time`] has something to do.
     pub fn deadline(&self) -> Option<u64> {
-        match self.state {
-            Registration::Refused { again_at, .. } => Some(again_at),
-            _ => None,
-        }
+        self.refused.map(|(_, again_at)| again_at)
     }
 
     /// Registers again after a refusal.
@@ -252,26 +233,20 @@ impl FwstatObject {
         event: &BusEvent<'_>,
         answers: &mut dyn Answers,
     ) {
-        match (event, &mut self.state) {
-            (BusEvent::Up, _) => self.register(outgoing),
-            (BusEvent::Down { .. }, _) => {
-                self.state = Registration::Offline;
-                self.waiting.clear();
+        match event {
+            BusEvent::Up => self.register(outgoing),
+            BusEvent::Down { .. } => *self = FwstatObject::default(),
+            BusEvent::Data { request, attributes } if self.request == Some(*request) => {
+                self.id = attributes.object.or(self.id);
             }
-            (BusEvent::Data { request, attributes }, Registration::Requested { request: asked, id })
-                if request == asked =>
-            {
-                *id = attributes.object.or(*id);
+            BusEvent::Done { request, status } if self.request == Some(*request) => {
+                self.request = None;
+                if *status != Status::OK || self.id.is_none() {
+                    self.id = None;
+                    self.refused = Some((*status, now_ms + REGISTER_AGAIN_MS));
+                }
             }
-            (BusEvent::Done { request, status }, Registration::Requested { request: asked, id })
-                if request == asked =>
-            {
-                self.state = match (*status, *id) {
-                    (Status::OK, Some(id)) => Registration::Registered(id),
-                    (status, _) => Registration::Refused { status, again_at: now_ms + REGISTER_AGAIN_MS },
-                };
-            }
-            (BusEvent::Call(call), Registration::Registered(id)) if call.caller.object == *id => {
+            BusEvent::Call(call) if self.id() == Some(call.caller.object) => {
                 self.serve(outgoing, call, answers);
             }
             _ => {}
@@ -307,19 +282,15 @@ impl FwstatObject {
     }
 
     fn register(&mut self, outgoing: &mut Outgoing) {
-        let request = outgoing.add_object(OBJECT, &blob::signature(METHODS));
-        self.state = Registration::Requested { request, id: None };
+        self.request = Some(outgoing.add_object(OBJECT, &blob::signature(METHODS)));
+        (self.id, self.refused) = (None, None);
     }
 }
 
 fn send(outgoing: &mut Outgoing, caller: &Caller, answered: Answered) {
-    let answered = answered.and_then(|answer| {
-        if answer.contents().len() > MAX_ANSWER {
-            return Err(AnswerError::Failed(String::from(
-                "the answer is too long for ubus: ask with a smaller limit",
-            )));
-        }
-        Ok(answer)
+    let answered = answered.and_then(|answer| match answer.contents().len() {
+        0..=MAX_ANSWER => Ok(answer),
+        _ => Err(AnswerError::Failed("the answer is too long for ubus: ask with a smaller limit".into())),
     });
     match answered {
         Ok(answer) => {
@@ -362,7 +333,7 @@ mod tests {
     #[test]
     fn whoever_asks_a_lot_keeps_nobody_else_from_asking() {
         let (mut link, mut object, mut slow) = (Link::default(), FwstatObject::default(), Slow::default());
-        object.state = Registration::Registered(5);
+        object.id = Some(5);
         let mut receive = |bytes: &[u8]| {
             link.inbox.space()[..bytes.len()].copy_from_slice(bytes);
             link.inbox.filled(bytes.len());

@@ -70,8 +70,7 @@ impl Document {
     pub(super) fn new(report: &MonthReport, advice: Vec<AdviceRow>) -> Document {
         let language = report.wanted.language;
         let title = format!("{}, {}", language.pick(words::TITLE), report.wanted.month);
-        let (headline, sections) = (headline(report), Vec::new());
-        let mut document = Document { language, title, headline, sections };
+        let mut document = Document { language, title, headline: headline(report), sections: Vec::new() };
         document.add_words(report);
         document.add_charts(report);
         document.add_tables(report);
@@ -127,17 +126,11 @@ impl Document {
         let figures = |name: String, attempts, sources, error| {
             vec![name, count(attempts), percent(attempts, total), about(sources, error)]
         };
-        let rows = report.summary.services.iter();
-        let rows = rows
-            .map(|row| {
-                figures(
-                    service_label(&row.protocol, row.port, row.name.as_deref()),
-                    row.attempts,
-                    row.unique_sources,
-                    row.unique_sources_error,
-                )
-            })
-            .collect();
+        let rows = report.summary.services.iter().map(|row| {
+            let service = service_label(&row.protocol, row.port, row.name.as_deref());
+            figures(service, row.attempts, row.unique_sources, row.unique_sources_error)
+        });
+        let rows = rows.collect();
         self.add(words::SERVICES, true, vec![Part::Table(Table { columns: &SERVICES, rows })]);
         let countries = match &report.countries {
             Err(reason) => {
@@ -190,45 +183,27 @@ impl Document {
 /// The month's figures in sentences.
 fn headline(report: &MonthReport) -> String {
     let MonthReport { summary, month, before, .. } = report;
-    let (attempts, days) = (count(summary.attempts), summary.days);
+    let language = report.wanted.language;
+    let sources =
+        summary.unique_sources.map(|sources| language.say(words::HEADLINE_SOURCES, &[&count(sources)]));
     let per_day = mean(summary.attempts_per_day.unwrap_or(0.0));
-    let is_english = report.wanted.language == Language::English;
-    let mut text = if is_english {
-        let from =
-            summary.unique_sources.map(|sources| format!(", from {} different sources", count(sources)));
-        let from = from.unwrap_or_default();
-        format!("The firewall refused {attempts} connection attempts in {days} days: {per_day} a day{from}.")
-    } else {
-        let from = summary.unique_sources.map(|sources| format!("、送信元は{}個", count(sources)));
-        let from = from.unwrap_or_default();
-        format!(
-            "ファイアウォールは{days}日間に{attempts}回の接続の試みを拒否しました（1日あたり{per_day}回{from}）。"
-        )
-    };
+    let parts = [&count(summary.attempts), &summary.days.to_string(), &per_day, &sources.unwrap_or_default()];
+    let mut text = language.say(words::HEADLINE, &parts.map(String::as_str));
     let Some(month) = month else { return text };
     let before = before.as_ref().map(|row| row.attempts_per_day).filter(|before| *before > 0.0);
-    if let Some(before) = before {
-        let ratio = ratio(Some(month.attempts_per_day / before));
-        text += &match is_english {
-            true => format!(" Against the month before: {ratio} a day."),
-            false => format!("1日あたりの前月比は{}倍です。", ratio.trim_start_matches('x')),
-        };
-    }
-    if month.year_over_year.is_some() {
-        let ratio = ratio(month.year_over_year);
-        text += &match is_english {
-            true => format!(" Against the same month a year ago: {ratio}."),
-            false => format!("前年同月比は{}倍です。", ratio.trim_start_matches('x')),
-        };
+    let against_month = before.map(|before| month.attempts_per_day / before);
+    for (sentence, compared) in
+        [(words::AGAINST_MONTH, against_month), (words::AGAINST_YEAR, month.year_over_year)]
+    {
+        if compared.is_some() {
+            let ratio = ratio(compared);
+            text += &language.say(sentence, &[&ratio, ratio.trim_start_matches('x')]);
+        }
     }
     let usual = month.anomalous.zip(month.attempts_per_day_usual);
     if let Some((cells, per_day)) = usual.filter(|(cells, _)| *cells > 0) {
-        let (cells, per_day) = (count(cells), mean(per_day));
-        text += &match (is_english, cells.as_str()) {
-            (true, "1") => format!(" Without one anomalous service and day: {per_day} a day."),
-            (true, _) => format!(" Without {cells} anomalous services and days: {per_day} a day."),
-            (false, _) => format!("ふだんと違う{cells}件（サービスと日）を除くと1日あたり{per_day}回です。"),
-        };
+        let sentence = if cells == 1 { words::WITHOUT_ONE } else { words::WITHOUT_SEVERAL };
+        text += &language.say(sentence, &[&count(cells), &mean(per_day)]);
     }
     text
 }

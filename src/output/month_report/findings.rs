@@ -6,8 +6,7 @@ use super::super::cells::{count, service_label};
 use super::words::{self, Language};
 use crate::event::Class;
 use crate::event::calendar::Month;
-use crate::live::open_day::mask;
-use crate::query::Answer;
+use crate::live::open_day::masked;
 use crate::query::answer::{
     BlocksAnswer, ServiceRow, ServicesAnswer, SourceRow, SourcesAnswer, SummaryAnswer,
 };
@@ -66,15 +65,11 @@ impl Findings {
     /// Takes inside devices. Addresses are masked unless `addresses` is set, except private ones, which identify the
     /// device to its owner only.
     pub(super) fn take_devices(&mut self, answer: SourcesAnswer, addresses: bool) {
-        let (inside, outside) = answer.sources.into_iter().partition(is_private);
-        self.devices = inside;
-        let mut outside = Answer::Sources(SourcesAnswer { sources: outside, ..SourcesAnswer::default() });
+        let (inside, mut outside): (Vec<_>, Vec<_>) = answer.sources.into_iter().partition(is_private);
         if !addresses {
-            mask(&mut outside);
+            outside.iter_mut().for_each(|row| row.address = masked(&row.address));
         }
-        if let Answer::Sources(outside) = outside {
-            self.devices.extend(outside.sources);
-        }
+        self.devices = inside.into_iter().chain(outside).collect();
     }
 
     /// The services of the month before.
@@ -127,11 +122,7 @@ impl Findings {
             let (most, least) = (row.attempts.max(old), row.attempts.min(old));
             if most >= MIN_COUNT && most / 2 >= least && changes.len() < MAX_SENTENCES {
                 let name = service_label(&row.protocol, row.port, row.name.as_deref());
-                let (new, old) = (count(row.attempts), count(old));
-                changes.push(match language {
-                    Language::English => format!("{name}: {new} attempts, {old} in the month before."),
-                    Language::Japanese => format!("{name}：{new}回、前月は{old}回。"),
-                });
+                changes.push(language.say(words::CHANGE, &[&name, &count(row.attempts), &count(old)]));
             }
         }
         if changes.is_empty() {
@@ -147,38 +138,15 @@ impl Findings {
         for row in
             exposure.flat_map(|exposure| &exposure.ports).filter(|row| row.attempts > 0).take(MAX_SENTENCES)
         {
-            let (port, by, attempts) = (row.port, language.sentences(&row.by), count(row.attempts));
-            let protocol = row.protocol.to_ascii_uppercase();
-            warnings.push(match language {
-                Language::English => format!(
-                    "Port {protocol} {port} is open to the Internet ({by}) and was tried {attempts} times: close it \
-                     if nobody needs it."
-                ),
-                Language::Japanese => format!(
-                    "ポート{protocol} {port}はインターネットに開いていて（{by}）、{attempts}回試されました。不要なら閉じてください。"
-                ),
-            });
+            let (protocol, port) = (row.protocol.to_ascii_uppercase(), row.port.to_string());
+            let (by, attempts) = (language.sentences(&row.by), count(row.attempts));
+            warnings.push(language.say(words::OPEN_PORT, &[&protocol, &port, &by, &attempts]));
         }
         for row in &self.devices {
-            let (address, attempts) = (&*row.address, count(row.attempts));
-            warnings.push(match language {
-                Language::English => format!(
-                    "The device {address} tried {attempts} times to reach what the firewall refuses: look whether it \
-                     is infected."
-                ),
-                Language::Japanese => format!(
-                    "機器{address}は、拒否される接続を{attempts}回試みました。感染していないか確かめてください。"
-                ),
-            });
+            warnings.push(language.say(words::DEVICE, &[&row.address, &count(row.attempts)]));
         }
         if summary.classes.login > 0 {
-            let logins = count(summary.classes.login);
-            warnings.push(match language {
-                Language::English => format!("Logins failed {logins} times: use keys instead of passwords."),
-                Language::Japanese => {
-                    format!("ログインの失敗が{logins}回ありました。パスワードではなく鍵を使ってください。")
-                }
-            });
+            warnings.push(language.say(words::LOGINS, &[&count(summary.classes.login)]));
         }
         if warnings.is_empty() {
             warnings.push(language.pick(words::NO_CARE).to_string());
@@ -189,25 +157,17 @@ impl Findings {
     /// The blocks that began in the month; `None` if not known.
     pub(super) fn blocked(&self, language: Language) -> Option<Vec<String>> {
         let Blocks { sources, networks, rules, at_least } = self.blocks.as_ref()?;
-        let number = count(*sources);
-        let (least, or_more) = if *at_least { ("at least ", "以上") } else { ("", "") };
+        let least = if *at_least { language.pick(words::AT_LEAST) } else { "" };
         let [flood, scan, login, manual] = rules.map(count);
-        let mut sentences = vec![match language {
-            Language::English if *sources == 0 => "No source was blocked.".to_string(),
-            Language::Japanese if *sources == 0 => "ブロックした送信元はありません。".to_string(),
-            Language::English => format!(
-                "Blocked sources: {least}{number} (floods {flood}, scans {scan}, failed logins {login}, by hand {manual})."
-            ),
-            Language::Japanese => format!(
-                "{number}個{or_more}の送信元をブロックしました（大量送信{flood}、スキャン{scan}、ログイン失敗{login}、手動{manual}）。"
-            ),
+        let mut sentences = vec![match sources {
+            0 => language.pick(words::NO_SOURCE_BLOCKED).to_string(),
+            _ => {
+                let parts = [least, &count(*sources), &flood, &scan, &login, &manual];
+                language.say(words::BLOCKED_SOURCES, &parts)
+            }
         }];
         if *networks > 0 {
-            let number = count(*networks);
-            sentences.push(match language {
-                Language::English => format!("Blocked networks and countries: {least}{number}."),
-                Language::Japanese => format!("{number}個{or_more}のネットワークと国をブロックしました。"),
-            });
+            sentences.push(language.say(words::BLOCKED_NETWORKS, &[least, &count(*networks)]));
         }
         Some(sentences)
     }

@@ -1,6 +1,8 @@
 //! Sentences of the answers in Japanese: why one is incomplete, and what leaves a port open. Answers hold them in
 //! English, joined by `; `.
 
+use super::words::filled;
+
 /// A sentence and its translation. `{}` is any text, `#` a number; `{0}` is the first of them.
 type Pattern = (&'static str, &'static str);
 
@@ -145,10 +147,8 @@ fn translated(sentence: &str) -> String {
             continue;
         }
         // A part is shorter than the text, so this recursion ends.
-        let parts = found.into_iter().map(translated);
-        let fill =
-            |text: String, (number, part): (usize, String)| text.replace(&format!("{{{number}}}"), &part);
-        return parts.enumerate().fold(japanese.to_string(), fill);
+        let parts: Vec<String> = found.into_iter().map(translated).collect();
+        return filled(japanese, &parts.iter().map(String::as_str).collect::<Vec<_>>());
     }
     sentence.to_string()
 }

@@ -189,15 +189,18 @@ fn summary_answer() -> SummaryAnswer {
 }
 
 fn report_answer() -> Report {
+    let answers = vec![
+        Answer::Summary(SummaryAnswer { blocks: None, completeness: complete(), ..summary_answer() }),
+        Answer::Months(months_answer()),
+        Answer::Days(days_answer()),
+        Answer::Services(services_answer()),
+        Answer::Sources(sources_answer()),
+        Answer::Anomalies(anomalies_answer()),
+        Answer::Hours(hours_answer()),
+        Answer::Rules(rules_answer()),
+    ];
     Report {
-        summary: SummaryAnswer { blocks: None, completeness: complete(), ..summary_answer() },
-        months: months_answer(),
-        days: days_answer(),
-        services: services_answer(),
-        sources: sources_answer(),
-        anomalies: anomalies_answer(),
-        hours: hours_answer(),
-        rules: rules_answer(),
+        answers,
         input: InputCounts {
             lines: 1_800_000,
             events: 1_757_566,
@@ -211,34 +214,38 @@ fn report_answer() -> Report {
 
 #[test]
 fn services_show_share_and_what_is_wanted() {
-    golden("services", |out| services(&services_answer(), Some(1_712_345), &Style::PLAIN, out));
-    golden("services-terminal", |out| services(&services_answer(), None, &TERMINAL, out));
+    golden("services", |out| {
+        table(&Answer::Services(services_answer()), Some(1_712_345), &Style::PLAIN, out)
+    });
+    golden("services-terminal", |out| write_answer(&Answer::Services(services_answer()), &TERMINAL, out));
 }
 
 #[test]
 fn packets_that_are_no_attempts_want_nothing() {
     let style = Style { counted: counted(Class::Egress), ..Style::PLAIN };
-    let text = text(|out| services(&services_answer(), None, &style, out));
+    let text = text(|out| write_answer(&Answer::Services(services_answer()), &style, out));
     assert!(text.contains("packets") && !text.contains("worms") && !text.contains("attempts"), "{text}");
 }
 
 #[test]
 fn sources_show_what_was_not_measured_as_absent() {
-    golden("sources", |out| sources(&sources_answer(), &Style::PLAIN, out));
+    golden("sources", |out| write_answer(&Answer::Sources(sources_answer()), &Style::PLAIN, out));
 }
 
 #[test]
 fn months_days_and_hours_have_bars_on_a_terminal() {
-    golden("months", |out| months(&months_answer(), &Style::PLAIN, out));
-    golden("months-terminal", |out| months(&months_answer(), &TERMINAL, out));
-    golden("days-terminal", |out| days(&days_answer(), &TERMINAL, out));
-    golden("hours-terminal", |out| hours(&hours_answer(), &TERMINAL, out));
-    golden("hours-colour", |out| hours(&hours_answer(), &Style { colour: true, ..TERMINAL }, out));
+    golden("months", |out| write_answer(&Answer::Months(months_answer()), &Style::PLAIN, out));
+    golden("months-terminal", |out| write_answer(&Answer::Months(months_answer()), &TERMINAL, out));
+    golden("days-terminal", |out| write_answer(&Answer::Days(days_answer()), &TERMINAL, out));
+    golden("hours-terminal", |out| write_answer(&Answer::Hours(hours_answer()), &TERMINAL, out));
+    golden("hours-colour", |out| {
+        write_answer(&Answer::Hours(hours_answer()), &Style { colour: true, ..TERMINAL }, out)
+    });
 }
 
 #[test]
 fn anomalies_begin_with_a_sentence() {
-    golden("anomalies", |out| anomalies(&anomalies_answer(), &Style::PLAIN, out));
+    golden("anomalies", |out| write_answer(&Answer::Anomalies(anomalies_answer()), &Style::PLAIN, out));
     let numbered = anomaly("2020-03-01", "47", None, 900, 3.25);
     assert_eq!(
         anomaly_sentence(&AnomalyRow { protocol: "200".into(), ..numbered }, &Style::PLAIN),
@@ -280,9 +287,12 @@ fn rules_answer() -> RulesAnswer {
 
 #[test]
 fn rules_zones_and_targets_are_rows() {
-    golden("rules", |out| super::rules(&rules_answer(), &Style::PLAIN, out));
+    golden("rules", |out| write_answer(&Answer::Rules(rules_answer()), &Style::PLAIN, out));
     let empty = RulesAnswer { completeness: complete(), ..RulesAnswer::default() };
-    assert_eq!(text(|out| super::rules(&empty, &Style::PLAIN, out)), "no data: no rule fits\n");
+    assert_eq!(
+        text(|out| write_answer(&Answer::Rules(empty), &Style::PLAIN, out)),
+        "no data: no rule fits\n"
+    );
 }
 
 #[test]
@@ -295,7 +305,7 @@ fn countries_are_rows() {
     };
     let countries = vec![row("NL", 12_345, Some(321)), row("JP", 7, None)];
     let answer = CountriesAnswer { countries, completeness: complete() };
-    golden("countries", |out| super::countries(&answer, &Style::PLAIN, out));
+    golden("countries", |out| write_answer(&Answer::Countries(answer), &Style::PLAIN, out));
 }
 
 #[test]
@@ -313,7 +323,7 @@ fn networks_are_rows() {
         row(Some(4_200_000_001), None, 7, 1),
     ];
     let answer = AsnsAnswer { asns, covers: Some(0.734), completeness: incomplete("4,480 attempts") };
-    golden("asns", |out| super::asns(&answer, &Style::PLAIN, out));
+    golden("asns", |out| write_answer(&Answer::Asns(answer), &Style::PLAIN, out));
 }
 
 #[test]
@@ -341,7 +351,7 @@ fn one_source_is_told_in_full() {
         block: Some(Box::new(block_row())),
         completeness: complete(),
     };
-    golden("source", |out| source(&answer, &Style::PLAIN, out));
+    golden("source", |out| write_answer(&Answer::Source(answer), &Style::PLAIN, out));
 }
 
 #[test]
@@ -363,7 +373,7 @@ fn recent_events_are_one_line_each_and_harmless() {
     };
     let icmp = EventRow { protocol: "icmp".into(), port: None, flags: None, zone: None, ..row.clone() };
     let answer = RecentAnswer { events: vec![row, icmp], cursor: 1_234, completeness: complete() };
-    golden("recent", |out| recent(&answer, &Style::PLAIN, out));
+    golden("recent", |out| write_answer(&Answer::Recent(answer), &Style::PLAIN, out));
 }
 
 #[test]
@@ -387,12 +397,12 @@ fn blocks_show_their_evidence() {
     let history = Some(vec![EndedRow { dry: true, ..over.clone() }, over]);
     let (blocks_in_force, completeness) = (vec![block_row()], complete());
     let answer = BlocksAnswer { blocks: blocks_in_force, history, completeness, ..BlocksAnswer::default() };
-    golden("blocks", |out| blocks(&answer, &Style::PLAIN, out));
+    golden("blocks", |out| write_answer(&Answer::Blocks(answer), &Style::PLAIN, out));
 }
 
 #[test]
 fn a_summary_and_a_report_have_every_section() {
-    golden("summary", |out| summary(&summary_answer(), &Style::PLAIN, out));
+    golden("summary", |out| write_answer(&Answer::Summary(summary_answer()), &Style::PLAIN, out));
     golden("report", |out| report(&report_answer(), &Style::PLAIN, out));
     golden("report-terminal", |out| report(&report_answer(), &Style { width: 100, ..TERMINAL }, out));
 }
@@ -412,7 +422,7 @@ fn an_empty_answer_says_so() {
     let completeness = incomplete("no country\ndatabase");
     let countries = CountriesAnswer { countries: vec![], completeness };
     assert_eq!(
-        text(|out| super::countries(&countries, &Style::PLAIN, out)),
+        text(|out| write_answer(&Answer::Countries(countries), &Style::PLAIN, out)),
         "no data: no matching source\nincomplete: no country\\ndatabase\n"
     );
     let empty = SummaryAnswer {
@@ -424,9 +434,15 @@ fn an_empty_answer_says_so() {
         completeness: complete(),
         ..summary_answer()
     };
-    assert_eq!(text(|out| summary(&empty, &Style::PLAIN, out)), "no data: nothing was counted\n");
+    assert_eq!(
+        text(|out| write_answer(&Answer::Summary(empty), &Style::PLAIN, out)),
+        "no data: nothing was counted\n"
+    );
     let none = BlocksAnswer { completeness: complete(), ..BlocksAnswer::default() };
-    assert_eq!(text(|out| blocks(&none, &Style::PLAIN, out)), "no data: nothing is blocked\n");
+    assert_eq!(
+        text(|out| write_answer(&Answer::Blocks(none), &Style::PLAIN, out)),
+        "no data: nothing is blocked\n"
+    );
 }
 
 #[test]

@@ -1,7 +1,6 @@
 //! The fields of the answer to `rules`, as ubus and JSON have them.
 
 use super::{Completeness, Known};
-use crate::query::short::AddressText;
 use crate::record;
 
 record! {
@@ -25,7 +24,7 @@ record! {
 
     /// A service of an inside host to which refused attempts were addressed.
     pub struct TargetRow {
-        pub address: AddressText,
+        pub address: String,
         pub protocol: Known,
         /// Absent for protocols without ports.
         pub port: Option<u16>,
