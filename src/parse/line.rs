@@ -12,7 +12,7 @@
 //! * Malformed: `IN=` or `OUT=` is there, and an address or the stamp can't be read.
 //! * Skipped: everything else; accepted packets and ARP too.
 
-use memchr::memmem::Finder;
+use memchr::memmem;
 
 use super::fingerprint::{fingerprint, fingerprint_or_id};
 use super::interfaces::Networks;
@@ -92,14 +92,11 @@ pub struct LineReader {
     logins: Logins,
     /// Events whose line has no time of its own.
     undated: u64,
-    source_key: Finder<'static>,
 }
 
-/// A context up to the address behind `SRC=`, with the MAC addresses of the last packet.
+/// A context up to the address behind `SRC=`.
 struct KnownContext {
     text: Prefix,
-    /// How many bytes of it come before the MAC addresses.
-    fixed: usize,
     origin: Origin,
     info: PathInfo,
 }
@@ -120,7 +117,6 @@ impl LineReader {
             destination: KnownAddress::default(),
             logins: Logins::default(),
             undated: 0,
-            source_key: Finder::new(b"SRC="),
         }
     }
 
@@ -153,20 +149,7 @@ impl LineReader {
     pub fn read(&mut self, line: &[u8], paths: &mut Paths) -> Outcome {
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         let outcome = self.read_line(line, paths);
-        self.with_reason(outcome, line)
-    }
-
-    /// Only what looks like a packet needs a reason.
-    fn with_reason(&self, outcome: Outcome, text: &[u8]) -> Outcome {
-        match outcome {
-            Outcome::Skipped(Some(_)) if !self.looks_like_packet(text) => Outcome::Skipped(None),
-            outcome => outcome,
-        }
-    }
-
-    fn looks_like_packet(&self, line: &[u8]) -> bool {
-        let source = self.source_key.find(line);
-        source.is_some_and(|at| memchr::memmem::find(&line[at..], b"DST=").is_some())
+        with_reason(outcome, line)
     }
 
     fn read_line(&mut self, line: &[u8], paths: &mut Paths) -> Outcome {
@@ -179,13 +162,6 @@ impl LineReader {
         if self.headers.is_irrelevant(text) {
             return Outcome::Skipped(Some(Uncounted::OtherProgram));
         }
-        if let Some((micros, at)) = uptime(line, 0)
-            && let Some((context, source_at)) = self.known_context(text, at, Origin::File)
-            && self.contexts[context].info.no_tag
-        {
-            let packet = netfilter::fields(text, line, source_at, &mut self.destination);
-            return outcome(packet, &self.contexts[context].info, self.time_of_uptime(micros), micros);
-        }
         self.read_unknown(line, paths)
     }
 
@@ -194,7 +170,10 @@ impl LineReader {
     pub fn read_quickly(&mut self, text: Window, event: &mut Event) -> Option<usize> {
         let (time, info, source_at, uptime) = self.known_path(text)?;
         let Some((packet, end)) = netfilter::v4_kernel_order(text, source_at, &mut self.destination) else {
-            return self.known_v6(text, source_at, &info, time, uptime, event);
+            // Apart, so that what is asked of all addresses costs IPv4 nothing.
+            let (packet, end) = netfilter::v6_kernel_order(text, source_at, &mut self.destination)?;
+            *event = self::event(&packet, &info, time, uptime, fingerprint_or_id(&packet));
+            return Some(end);
         };
         *event = self::event(&packet, &info, time, uptime, fingerprint_or_id(&packet));
         Some(end)
@@ -203,7 +182,7 @@ impl LineReader {
     /// Reads a message that is known to be the kernel's, such as `[119160.26] reject wan in: IN=...`.
     pub fn read_kernel(&mut self, message: &[u8], time: i64, origin: Origin, paths: &mut Paths) -> Outcome {
         let outcome = self.packet(message, time, origin, paths);
-        self.with_reason(outcome, message)
+        with_reason(outcome, message)
     }
 
     /// Reads a message of any other process, such as `dropbear[1234]: Bad password...`. Never a packet.
@@ -212,7 +191,7 @@ impl LineReader {
             Some((tag, text)) => self.login(tag, text, time, origin, paths),
             None => Outcome::Skipped(Some(Uncounted::OtherProgram)),
         };
-        self.with_reason(outcome, message)
+        with_reason(outcome, message)
     }
 
     fn read_unknown(&mut self, line: &[u8], paths: &mut Paths) -> Outcome {
@@ -225,7 +204,7 @@ impl LineReader {
             None => None,
             Some(stamp) => match self.time_of(&stamp) {
                 Some(time) => Some(time),
-                None => return self.without_time(line),
+                None => return without_time(line),
             },
         };
         let fraction = header.stamp.and_then(|stamp| line.get(stamp.minute_at.checked_add(5)?..));
@@ -252,15 +231,6 @@ impl LineReader {
                 with_log_timestamp(outcome, fraction.unwrap_or_default())
             }
             Author::Nobody => Outcome::Skipped(Some(Uncounted::NotTheKernel)),
-        }
-    }
-
-    /// A line whose date does not exist: a packet's is damaged.
-    fn without_time(&self, line: &[u8]) -> Outcome {
-        if self.looks_like_packet(line) {
-            Outcome::Malformed(Uncounted::Time)
-        } else {
-            Outcome::Skipped(None)
         }
     }
 
@@ -302,22 +272,6 @@ impl LineReader {
         if info.ignored { None } else { Some((time, info, source_at, uptime)) }
     }
 
-    /// Apart, so that what is asked of all addresses costs IPv4 nothing.
-    #[inline(never)]
-    fn known_v6(
-        &mut self,
-        text: Window,
-        source_at: usize,
-        info: &PathInfo,
-        time: i64,
-        uptime: u64,
-        to: &mut Event,
-    ) -> Option<usize> {
-        let (packet, end) = netfilter::v6_kernel_order(text, source_at, &mut self.destination)?;
-        *to = event(&packet, info, time, uptime, fingerprint_or_id(&packet));
-        Some(end)
-    }
-
     /// A kernel message, from its uptime on.
     fn packet(&mut self, message: &[u8], time: i64, origin: Origin, paths: &mut Paths) -> Outcome {
         let message = if message.starts_with(b" ") { message.trim_ascii_start() } else { message };
@@ -327,11 +281,7 @@ impl LineReader {
         let Some(text) = padded.window() else {
             return self.packet_of_new_head(message, time, uptime, origin, paths);
         };
-        let mut context = self.known_context(text, 0, origin);
-        if context.is_none() && self.change_device(message, origin).is_some() {
-            context = self.known_context(text, 0, origin);
-        }
-        let Some((context, source_at)) = context else {
+        let Some((context, source_at)) = self.known_context(text, 0, origin) else {
             return self.packet_of_new_head(message, time, uptime, origin, paths);
         };
         let packet = netfilter::fields(text, message, source_at, &mut self.destination);
@@ -373,6 +323,23 @@ impl LineReader {
     }
 }
 
+/// Only what looks like a packet needs a reason.
+fn with_reason(outcome: Outcome, text: &[u8]) -> Outcome {
+    match outcome {
+        Outcome::Skipped(Some(_)) if !looks_like_packet(text) => Outcome::Skipped(None),
+        outcome => outcome,
+    }
+}
+
+fn looks_like_packet(line: &[u8]) -> bool {
+    memmem::find(line, b"SRC=").is_some_and(|at| memmem::find(&line[at..], b"DST=").is_some())
+}
+
+/// A line whose date does not exist: a packet's is damaged.
+fn without_time(line: &[u8]) -> Outcome {
+    if looks_like_packet(line) { Outcome::Malformed(Uncounted::Time) } else { Outcome::Skipped(None) }
+}
+
 /// Whether a text is a field of an entry of the journal that was cut off before its time, such as `MESSAGE=`: anybody's.
 fn is_journal_field(text: &[u8]) -> bool {
     let is_key = |byte: &u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || *byte == b'_';
@@ -403,7 +370,7 @@ pub fn is_log_line(line: &[u8]) -> bool {
 
 /// Whether the kernel names OpenWrt's bridge in this line: any other text can be a stranger's, such as a user name.
 pub fn names_lan_bridge(line: &[u8]) -> bool {
-    let names = |text: &[u8]| memchr::memmem::find(line, text).is_some();
+    let names = |text: &[u8]| memmem::find(line, text).is_some();
     names(b"br-lan")
         && match object(line).and_then(record) {
             Some(record) => matches!(record.writer, RecordWriter::Kernel),

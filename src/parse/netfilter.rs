@@ -37,8 +37,6 @@ pub struct Context<'a> {
     pub other_protocol: bool,
     /// Where the fields begin.
     pub fields_at: usize,
-    /// Where the MAC addresses begin, or `source_at`.
-    pub mac_at: usize,
     /// Where the address behind `SRC=` begins if all of the context comes before it, as in the kernel's order.
     pub source_at: Option<usize>,
 }
@@ -47,7 +45,6 @@ pub struct Context<'a> {
 pub fn context(message: &[u8]) -> Option<Context<'_>> {
     let fields_at = fields_at(message)?;
     let mut context = Context { prefix: &message[..fields_at], fields_at, ..Context::default() };
-    let mut mac_at = None;
     let mut ordered = true;
     for Word { at, key, value } in outer_words(message, fields_at) {
         match key {
@@ -56,7 +53,6 @@ pub fn context(message: &[u8]) -> Option<Context<'_>> {
             b"PHYSIN=" => keep_first(&mut context.bridge_input, value),
             b"PHYSOUT=" => keep_first(&mut context.bridge_output, value),
             b"MAC=" | b"MACSRC=" | b"MACDST=" | b"MACPROTO=" | b"VLANPROTO=" | b"VLANTCI=" => {
-                mac_at.get_or_insert(at);
                 context.group_mac |= matches!(key, b"MAC=" | b"MACDST=") && is_group_mac(value);
                 context.other_protocol |=
                     key == b"MACPROTO=" && !matches!(value, b"0800" | b"86dd" | b"8100" | b"88a8");
@@ -69,7 +65,6 @@ pub fn context(message: &[u8]) -> Option<Context<'_>> {
             _ => ordered = false,
         }
     }
-    context.mac_at = mac_at.or(context.source_at).unwrap_or(message.len());
     Some(context)
 }
 
@@ -92,7 +87,7 @@ fn fields_at(message: &[u8]) -> Option<usize> {
 
 /// Ethernet's broadcast, and the multicast of IPv4, IPv6 and bridges. Not simply the group bit: logs
 /// that were made anonymous have it set by chance.
-pub fn is_group_mac(mac: &[u8]) -> bool {
+fn is_group_mac(mac: &[u8]) -> bool {
     [&b"ff:ff:ff:ff:ff:ff"[..], b"01:00:5e:", b"33:33:", b"01:80:c2:"]
         .iter()
         .any(|group| mac.get(..group.len()).is_some_and(|start| start.eq_ignore_ascii_case(group)))

@@ -34,32 +34,6 @@ impl LineReader {
         Some((index, end))
     }
 
-    /// Makes a known context that of the device which sent this message, if they differ in the MAC addresses only.
-    #[inline(never)]
-    pub(super) fn change_device(&mut self, message: &[u8], origin: Origin) -> Option<()> {
-        let begins = |known: &KnownContext| {
-            known.origin == origin
-                && message
-                    .strip_prefix(&known.text.text()[..known.fixed])
-                    .is_some_and(|rest| rest.starts_with(b"MAC="))
-        };
-        let fixed = self.contexts.iter().find(|known| begins(known))?.fixed;
-        let mac = &message[fixed + b"MAC=".len()..];
-        let length = mac.iter().position(|&byte| byte == b' ')?;
-        mac[length..].strip_prefix(b" SRC=")?;
-        let group_mac = netfilter::is_group_mac(&mac[..length]);
-        let same =
-            |known: &KnownContext| begins(known) && known.fixed == fixed && known.info.group_mac == group_mac;
-        let index = self.contexts.iter().position(same)?;
-        let source_at = fixed + b"MAC=".len() + length + b" SRC=".len();
-        if source_at > LONGEST_CONTEXT {
-            return None;
-        }
-        self.contexts[index].text.set(&message[..source_at]);
-        self.last_context = index;
-        Some(())
-    }
-
     /// The info of a context that is not known, which it is from now on.
     pub(super) fn info(
         &mut self,
@@ -71,8 +45,7 @@ impl LineReader {
         let info = self.new_path(context, origin, paths);
         let is_plain = (context.input.is_some() || context.output.is_some()) && !context.other_protocol;
         if let Some(source_at) = context.source_at.filter(|&length| is_plain && length <= LONGEST_CONTEXT) {
-            let fixed = context.mac_at.min(source_at - b"SRC=".len());
-            let known = KnownContext { text: Prefix::new(&message[..source_at]), fixed, origin, info };
+            let known = KnownContext { text: Prefix::new(&message[..source_at]), origin, info };
             if self.contexts.len() < CONTEXTS {
                 self.contexts.push(known);
             } else {

@@ -16,8 +16,6 @@ pub struct PathInfo {
     /// and its destination public, it comes from inside.
     pub(super) forwarded: bool,
     pub(super) group_mac: bool,
-    /// A prefix that may stand behind a bare uptime.
-    pub(super) no_tag: bool,
 }
 
 impl PathInfo {
@@ -34,11 +32,9 @@ impl PathInfo {
         // What is ignored needs no place in the table.
         let id = if ignored { PathId::default() } else { paths.intern(&path) };
         let Path { direction, verdict, group_mac, accepted, .. } = path;
-        let is_whole = context.input.is_some() && context.output.is_some();
-        let no_tag = is_whole && !context.prefix.split(|&byte| byte == b' ').any(has_pid);
         let is_guessed = networks.wan.is_empty() && networks.lan.is_empty();
         let forwarded = is_guessed && !path.output.is_empty();
-        PathInfo { path: id, direction, verdict, ignored, accepted, forwarded, group_mac, no_tag }
+        PathInfo { path: id, direction, verdict, ignored, accepted, forwarded, group_mac }
     }
 }
 

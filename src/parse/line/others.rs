@@ -46,7 +46,7 @@ impl LineReader {
         }
         let at = machine.len() + level.len() + chain.len() + 3;
         let stamp = stamp::pve(line, at)?;
-        let Some(time) = self.time_of(&stamp) else { return Some(self.without_time(line)) };
+        let Some(time) = self.time_of(&stamp) else { return Some(without_time(line)) };
         let message = line[stamp.end..].trim_ascii_start();
         // The chain determines the direction: it becomes part of the log prefix.
         let message = [chain, b" ", message].concat();

@@ -177,10 +177,10 @@ pub fn kernel_order(text: Window, at: usize, known: &mut KnownAddress) -> Option
 #[inline(always)]
 pub fn v4_kernel_order(line: Window, source_at: usize, known: &mut KnownAddress) -> Option<(Packet, usize)> {
     let text = line.fields(source_at);
-    let (source, at) = short_v4(text.bytes(0))?;
-    let (destination, mut at) = match known.v4.read_short(text, at) {
-        Some(known) => known,
-        None => known.v4.read_new(text, at, |text, at| short_v4(text.bytes(at)))?,
+    let (source, at) = v4_at(text, 0)?;
+    let mut at = match known.text.short_end_at(text, at) {
+        Some(end) => end,
+        None => known.read_new(text, at, v4_at)?,
     };
     if at > LONGEST_ADDRESSES {
         // Never, which the compiler does not see.
@@ -201,8 +201,9 @@ pub fn v4_kernel_order(line: Window, source_at: usize, known: &mut KnownAddress)
         at += 3;
     }
     let mut packet = Packet {
-        source: Address::v4(source),
-        destination: Address::v4(destination),
+        source,
+        // So that the compiler sees that it is one of IPv4.
+        destination: Address::v4(known.address.low as u32),
         id: u64::from(id),
         length: length.min(0xffff) as u16,
         ..Packet::default()
@@ -215,14 +216,10 @@ pub fn v4_kernel_order(line: Window, source_at: usize, known: &mut KnownAddress)
 #[inline(never)]
 pub fn v6_kernel_order(line: Window, source_at: usize, known: &mut KnownAddress) -> Option<(Packet, usize)> {
     let text = line.fields(source_at);
-    let v6 = |text: Fields, at: usize| {
-        let (address, _) = full_v6(text.from(at))?;
-        Some((address, 39))
-    };
-    let (source, at) = v6(text, 0)?;
-    let (destination, mut at) = match known.v6.read(text, at) {
-        Some(known) => known,
-        None => known.v6.read_new(text, at, v6)?,
+    let (source, at) = v6_at(text, 0)?;
+    let mut at = match known.text.end_at(text, at) {
+        Some(end) => end,
+        None => known.read_new(text, at, v6_at)?,
     };
     let length = number(text, &mut at)?;
     let mut field = |key: &[u8]| {
@@ -232,10 +229,26 @@ pub fn v6_kernel_order(line: Window, source_at: usize, known: &mut KnownAddress)
     field(b" TC=")?;
     field(b" HOPLIMIT=")?;
     let id = u64::from(field(b" FLOWLBL=")?);
-    let mut packet =
-        Packet { source, destination, id, length: length.min(0xffff) as u16, ..Packet::default() };
+    let mut packet = Packet {
+        source,
+        destination: known.address,
+        id,
+        length: length.min(0xffff) as u16,
+        ..Packet::default()
+    };
     let end = transport(&mut packet, text, at)?;
     Some((packet, source_at + end))
+}
+
+/// The IPv4 address at `at`, and its length.
+#[inline(always)]
+fn v4_at(text: Fields, at: usize) -> Option<(Address, usize)> {
+    short_v4(text.bytes(at)).map(|(bits, length)| (Address::v4(bits), length))
+}
+
+/// The IPv6 address at `at` as the kernel writes it, and its length.
+fn v6_at(text: Fields, at: usize) -> Option<(Address, usize)> {
+    full_v6(text.from(at)).map(|(address, _)| (address, 39))
 }
 
 /// The number at `at`, which is behind it then. None for long ones.
@@ -388,42 +401,24 @@ fn icmp_fields(protocol: u8, text: Fields, mut at: usize) -> Option<Icmp> {
     Some(Icmp { icmp_type, code, id, sequence, end: at })
 }
 
-/// The destinations that were read last.
+/// The destination that was read last, as ` DST=192.0.2.1 LEN=`: it mostly is the router's own.
 #[derive(Clone, Debug, Default)]
 pub struct KnownAddress {
-    v4: Destination<u32>,
-    v6: Destination<Address>,
-}
-
-/// A destination as ` DST=192.0.2.1 LEN=`: it mostly is the router's own.
-#[derive(Clone, Debug, Default)]
-struct Destination<A> {
     /// Empty: none yet.
     text: Prefix,
-    address: A,
+    address: Address,
 }
 
-impl<A: Copy> Destination<A> {
-    /// The address, and where `LEN=` ends.
-    #[inline(always)]
-    fn read(&self, text: Fields, at: usize) -> Option<(A, usize)> {
-        Some((self.address, self.text.end_at(text, at)?))
-    }
-
-    /// The same, if it is no longer than that of an IPv4 address.
-    #[inline(always)]
-    fn read_short(&self, text: Fields, at: usize) -> Option<(A, usize)> {
-        Some((self.address, self.text.short_end_at(text, at)?))
-    }
-
-    /// One that is not known, which it is from now on.
+impl KnownAddress {
+    /// An address that is not known, which it is from now on, and where ` LEN=` behind it ends. `reader` gives the address
+    /// at a place and its length.
     #[inline(never)]
     fn read_new(
         &mut self,
         text: Fields,
         at: usize,
-        reader: impl Fn(Fields, usize) -> Option<(A, usize)>,
-    ) -> Option<(A, usize)> {
+        reader: fn(Fields, usize) -> Option<(Address, usize)>,
+    ) -> Option<usize> {
         if !text.has(at, b" DST=") {
             return None;
         }
@@ -434,6 +429,6 @@ impl<A: Copy> Destination<A> {
         }
         self.text.set(text.from(at).get(..end - at)?);
         self.address = address;
-        Some((address, end))
+        Some(end)
     }
 }
