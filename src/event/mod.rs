@@ -189,12 +189,12 @@ impl Verdict {
 }
 
 /// Which input an event came through.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-#[repr(u8)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Origin {
-    File = 0,
-    Logd = 1,
-    Nflog = 2,
+    /// Text: a log file, or logd.
+    #[default]
+    Log,
+    Nflog,
 }
 
 /// The target of an attempt: an IP protocol and, for protocols with ports, the destination port.

@@ -27,8 +27,8 @@ use super::syslog::{Author, Header, Tag, has_pid, header, host_before_prefix, li
 use super::uncounted::Uncounted;
 use super::window::{Padded, Text, Window};
 use crate::event::calendar::{Calendar, Date};
-use crate::event::classify::{Facts, classify};
-use crate::event::paths::{Direction, Path, Paths};
+use crate::event::classify::{Way, classify};
+use crate::event::paths::{Path, Paths};
 use crate::event::{Address, Class, Event, Origin, PathId, Verdict, protocol};
 
 mod contexts;
@@ -85,9 +85,8 @@ pub struct LineReader {
     /// The day and the instant of a stamp before, for the next one without a year.
     previous: Option<(Date, i64)>,
     headers: Headers,
+    /// The last hit first.
     contexts: Vec<KnownContext>,
-    last_context: usize,
-    next_context: usize,
     destination: KnownAddress,
     logins: Logins,
     /// Events whose line has no time of its own.
@@ -97,7 +96,6 @@ pub struct LineReader {
 /// A context up to the address behind `SRC=`.
 struct KnownContext {
     text: Prefix,
-    origin: Origin,
     info: PathInfo,
 }
 
@@ -112,8 +110,6 @@ impl LineReader {
             previous: None,
             headers: Headers::default(),
             contexts: Vec::with_capacity(CONTEXTS),
-            last_context: 0,
-            next_context: 0,
             destination: KnownAddress::default(),
             logins: Logins::default(),
             undated: 0,
@@ -156,7 +152,7 @@ impl LineReader {
         let padded = Padded::new(line);
         let Some(text) = padded.window() else { return self.read_unknown(line, paths) };
         if let Some((time, message)) = self.headers.read(text) {
-            let outcome = self.packet(&line[message..], time, Origin::File, paths);
+            let outcome = self.packet(&line[message..], time, paths);
             return with_log_timestamp(outcome, self.headers.fraction(text));
         }
         if self.headers.is_irrelevant(text) {
@@ -180,15 +176,15 @@ impl LineReader {
     }
 
     /// Reads a message that is known to be the kernel's, such as `[119160.26] reject wan in: IN=...`.
-    pub fn read_kernel(&mut self, message: &[u8], time: i64, origin: Origin, paths: &mut Paths) -> Outcome {
-        let outcome = self.packet(message, time, origin, paths);
+    pub fn read_kernel(&mut self, message: &[u8], time: i64, paths: &mut Paths) -> Outcome {
+        let outcome = self.packet(message, time, paths);
         with_reason(outcome, message)
     }
 
     /// Reads a message of any other process, such as `dropbear[1234]: Bad password...`. Never a packet.
-    pub fn read_daemon(&mut self, message: &[u8], time: i64, origin: Origin, paths: &mut Paths) -> Outcome {
+    pub fn read_daemon(&mut self, message: &[u8], time: i64, paths: &mut Paths) -> Outcome {
         let outcome = match split_tag(message) {
-            Some((tag, text)) => self.login(tag, text, time, origin, paths),
+            Some((tag, text)) => self.login(tag, text, time, paths),
             None => Outcome::Skipped(Some(Uncounted::OtherProgram)),
         };
         with_reason(outcome, message)
@@ -214,7 +210,7 @@ impl LineReader {
                 if let Some(stamp) = header.stamp {
                     self.headers.remember(line, &stamp, header.message, time);
                 }
-                let outcome = self.packet(message, time, Origin::File, paths);
+                let outcome = self.packet(message, time, paths);
                 with_log_timestamp(outcome, fraction.unwrap_or_default())
             }
             Author::Daemon(tag) => {
@@ -224,7 +220,7 @@ impl LineReader {
                     self.headers.remember_irrelevant(line, &stamp, header.message);
                 }
                 let time = time.unwrap_or(self.clock.modified);
-                self.login(tag, message, time, Origin::File, paths)
+                self.login(tag, message, time, paths)
             }
             Author::Untagged => {
                 let outcome = self.untagged(message, &header, time, paths);
@@ -257,7 +253,7 @@ impl LineReader {
         };
         let time = time.unwrap_or_else(|| self.time_without_stamp(message));
         let skipped = if header.kern || uptime_end.is_some() || header.stamp.is_none() { 0 } else { host };
-        self.packet(&message[skipped..], time, Origin::File, paths)
+        self.packet(&message[skipped..], time, paths)
     }
 
     /// Time, info, place of the source's address, and uptime of a packet whose header and context are known.
@@ -267,38 +263,32 @@ impl LineReader {
         let (uptime, context_at) =
             if text.byte(message) == b'[' { uptime_at(text, message)? } else { (0, message) };
         let uptime = if uptime == 0 { micros_of(time, self.headers.fraction(text)) } else { uptime };
-        let (context, source_at) = self.known_context(text, context_at, Origin::File)?;
-        let info = self.contexts[context].info;
+        let (info, source_at) = self.known_context(text, context_at)?;
         if info.ignored { None } else { Some((time, info, source_at, uptime)) }
     }
 
     /// A kernel message, from its uptime on.
-    fn packet(&mut self, message: &[u8], time: i64, origin: Origin, paths: &mut Paths) -> Outcome {
+    fn packet(&mut self, message: &[u8], time: i64, paths: &mut Paths) -> Outcome {
         let message = if message.starts_with(b" ") { message.trim_ascii_start() } else { message };
         let (uptime, at) = uptime(message, 0).unwrap_or((0, 0));
         let message = &message[at..];
         let padded = Padded::new(message);
-        let Some(text) = padded.window() else {
-            return self.packet_of_new_head(message, time, uptime, origin, paths);
-        };
-        let Some((context, source_at)) = self.known_context(text, 0, origin) else {
-            return self.packet_of_new_head(message, time, uptime, origin, paths);
-        };
-        let packet = netfilter::fields(text, message, source_at, &mut self.destination);
-        outcome(packet, &self.contexts[context].info, time, uptime)
+        if let Some(text) = padded.window()
+            && let Some((info, source_at)) = self.known_context(text, 0)
+        {
+            let packet = match netfilter::kernel_order(text, source_at, &mut self.destination) {
+                Some((packet, _)) => Some(packet),
+                None => netfilter::any_order(&message[source_at - b"SRC=".len()..]),
+            };
+            return outcome(packet, &info, time, uptime);
+        }
+        self.packet_of_new_head(message, time, uptime, paths)
     }
 
     #[inline(never)]
-    fn packet_of_new_head(
-        &mut self,
-        message: &[u8],
-        time: i64,
-        uptime: u64,
-        origin: Origin,
-        paths: &mut Paths,
-    ) -> Outcome {
+    fn packet_of_new_head(&mut self, message: &[u8], time: i64, uptime: u64, paths: &mut Paths) -> Outcome {
         if let Some((count, inner)) = unfold(message) {
-            return match self.packet(inner, time, origin, paths) {
+            return match self.packet(inner, time, paths) {
                 Outcome::Event(event) => Outcome::Event(Event { count, ..event }),
                 outcome => outcome,
             };
@@ -310,11 +300,9 @@ impl LineReader {
         let Some(context) = netfilter::context(message) else {
             return Outcome::Skipped(Some(Uncounted::Untagged));
         };
-        let info = self.info(message, &context, origin, paths);
-        let packet = match context.source_at {
-            Some(source_at) => netfilter::any_order(&message[source_at - b"SRC=".len()..]),
-            None => netfilter::any_order(&message[context.fields_at..]),
-        };
+        let info = self.info(message, &context, paths);
+        let start = context.source_at.map_or(context.fields_at, |source_at| source_at - b"SRC=".len());
+        let packet = netfilter::any_order(&message[start..]);
         let shaped = context.input.is_some() || context.output.is_some();
         if packet.is_none() && (!shaped || context.other_protocol) {
             return Outcome::Skipped(Some(Uncounted::Untagged));
@@ -397,8 +385,8 @@ pub fn read_anything(line: &[u8]) {
     let mut reader = LineReader::new(&Networks::default(), Calendar::utc());
     for _ in 0..2 {
         reader.read(line, &mut paths);
-        reader.read_kernel(line, 0, Origin::Logd, &mut paths);
-        reader.read_daemon(line, 0, Origin::Logd, &mut paths);
+        reader.read_kernel(line, 0, &mut paths);
+        reader.read_daemon(line, 0, &mut paths);
     }
     day_without_year(line);
     bare_uptime(line);

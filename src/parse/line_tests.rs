@@ -120,19 +120,16 @@ fn failed_logins() {
 fn entries_of_logd_come_without_header() {
     let (mut reader, mut paths) = (reader(), Paths::new());
     let message = format!("[119160.26] reject wan in: IN=eth1 OUT= MAC= {TCP}");
-    let outcome = reader.read_kernel(message.as_bytes(), 5, Origin::Logd, &mut paths);
+    let outcome = reader.read_kernel(message.as_bytes(), 5, &mut paths);
     let Outcome::Event(event) = outcome else { panic!() };
     assert_eq!((event.time, event.uptime), (5, 119_160_260_000));
-    assert_eq!(paths.get(event.path).unwrap().origin, Origin::Logd);
-    let outcome = reader.read_daemon(message.as_bytes(), 5, Origin::Logd, &mut paths);
+    assert_eq!(paths.get(event.path).unwrap().origin);
+    let outcome = reader.read_daemon(message.as_bytes(), 5, &mut paths);
     assert!(matches!(outcome, Outcome::Skipped(_)));
     let forged = format!("kernel: DROP IN=eth1 OUT= MAC= {TCP}");
-    assert!(matches!(
-        reader.read_daemon(forged.as_bytes(), 5, Origin::Logd, &mut paths),
-        Outcome::Skipped(_)
-    ));
+    assert!(matches!(reader.read_daemon(forged.as_bytes(), 5, &mut paths), Outcome::Skipped(_)));
     let login = b"dropbear[1234]: Bad password attempt for 'root' from 192.0.2.1:4022";
-    assert!(matches!(reader.read_daemon(login, 5, Origin::Logd, &mut paths), Outcome::Event(_)));
+    assert!(matches!(reader.read_daemon(login, 5, &mut paths), Outcome::Event(_)));
 }
 
 /// The messages of OpenWrt's logd: what real dropbear 2022.83, LuCI 25.12 and logd gave for failed logins, and the forms of
@@ -143,7 +140,7 @@ fn failed_logins_as_logd_gives_them() {
     let mut logins = |messages: &[&str]| -> Vec<(String, u32)> {
         let mut found = Vec::new();
         for message in messages {
-            match reader.read_daemon(message.as_bytes(), 5, Origin::Logd, &mut paths) {
+            match reader.read_daemon(message.as_bytes(), 5, &mut paths) {
                 Outcome::Event(event) => found.push((event.source.to_string(), event.count)),
                 Outcome::Skipped(None) => {}
                 other => panic!("{message} {other:?}"),
@@ -463,11 +460,11 @@ fn what_does_not_look_like_a_packet_needs_no_reason() {
         "[ 7753.752904] eth0: left allmulticast mode",
         "[ 12.000001] br-lan: port 2(eth1) entered blocking state",
     ] {
-        let outcome = reader.read_kernel(message.as_bytes(), 0, Origin::Logd, &mut paths);
+        let outcome = reader.read_kernel(message.as_bytes(), 0, &mut paths);
         assert!(matches!(outcome, Outcome::Skipped(None)), "{message}");
     }
     let odd = b"[ 1.000001] something SRC=192.0.2.1 DST=192.0.2.2";
-    assert!(!matches!(reader.read_kernel(odd, 0, Origin::Logd, &mut paths), Outcome::Skipped(None)));
+    assert!(!matches!(reader.read_kernel(odd, 0, &mut paths), Outcome::Skipped(None)));
 }
 
 #[test]

@@ -232,7 +232,7 @@ mod tests {
     fn read(prefix: &str, input: &str) -> String {
         let context =
             Context { prefix: prefix.as_bytes(), input: Some(input.as_bytes()), ..Context::default() };
-        let path = path(&context, Origin::File, &Networks::default(), false);
+        let path = path(&context, Origin::Log, &Networks::default(), false);
         let accepted = if path.accepted { " accepted" } else { "" };
         let zone = path.zone.as_deref().unwrap_or("-");
         format!("{} {zone} {:?}{accepted}", path.verdict.name(), path.direction)
@@ -353,7 +353,7 @@ mod tests {
         let networks = Networks { rules, ..Networks::default() };
         let read = |prefix: &str| {
             let context = Context { prefix: prefix.as_bytes(), input: Some(b"eth0"), ..Context::default() };
-            let path = path(&context, Origin::File, &networks, false);
+            let path = path(&context, Origin::Log, &networks, false);
             (path.accepted, path.verdict)
         };
         assert_eq!(read("Web: "), (true, Verdict::Unknown));

@@ -9,14 +9,14 @@
 //! |-- context: the same for many packets ---| |-- packet ----------------------------------------------------
 //! ```
 //!
-//! The fields of the packet are read by `fields`.
+//! The packet's fields are read by the module `fields`.
 
 use super::number::v4;
 use crate::event::Address;
 
 mod fields;
 
-pub use fields::{KnownAddress, any_order, fields, is_echo, kernel_order, v4_kernel_order, v6_kernel_order};
+pub use fields::{KnownAddress, any_order, is_echo, kernel_order, v4_kernel_order, v6_kernel_order};
 
 /// What the packets of one rule and interface have in common, as it stands before `SRC=`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

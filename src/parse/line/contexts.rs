@@ -5,68 +5,42 @@
 use super::*;
 
 impl LineReader {
-    /// Which known context stands at `at`, and where it ends: where the source's address begins. No line ends within a
-    /// context.
+    /// The info of the known context that stands at `at`, and where it ends: where the source's address begins. No line
+    /// ends within a context.
     #[inline(always)]
-    pub(super) fn known_context(
-        &mut self,
-        text: Window,
-        at: usize,
-        origin: Origin,
-    ) -> Option<(usize, usize)> {
-        if let Some(known) = self.contexts.get(self.last_context)
-            && known.origin == origin
+    pub(super) fn known_context(&mut self, text: Window, at: usize) -> Option<(PathInfo, usize)> {
+        if let Some(known) = self.contexts.first()
             && let Some(end) = known.text.end_at(text, at)
         {
-            return Some((self.last_context, end));
+            return Some((known.info, end));
         }
-        self.other_context(text, at, origin)
+        self.other_context(text, at)
     }
 
     #[inline(never)]
-    fn other_context(&mut self, text: Window, at: usize, origin: Origin) -> Option<(usize, usize)> {
-        let end_at = |known: &KnownContext| {
-            if known.origin == origin { known.text.end_at(text, at) } else { None }
-        };
-        let found = self.contexts.iter().map(end_at).enumerate();
-        let (index, end) = found.filter_map(|(index, end)| Some((index, end?))).next()?;
-        self.last_context = index;
-        Some((index, end))
+    fn other_context(&mut self, text: Window, at: usize) -> Option<(PathInfo, usize)> {
+        let mut known = self.contexts.iter().enumerate();
+        let (index, end) = known.find_map(|(index, known)| Some((index, known.text.end_at(text, at)?)))?;
+        self.contexts.swap(0, index);
+        Some((self.contexts[0].info, end))
     }
 
-    /// The info of a context that is not known, which it is from now on.
+    /// The info of a context that is not known, which it is from now on. It may be the first to name `br-lan`.
     pub(super) fn info(
         &mut self,
         message: &[u8],
         context: &netfilter::Context,
-        origin: Origin,
         paths: &mut Paths,
     ) -> PathInfo {
-        let info = self.new_path(context, origin, paths);
-        let is_plain = (context.input.is_some() || context.output.is_some()) && !context.other_protocol;
-        if let Some(source_at) = context.source_at.filter(|&length| is_plain && length <= LONGEST_CONTEXT) {
-            let known = KnownContext { text: Prefix::new(&message[..source_at]), origin, info };
-            if self.contexts.len() < CONTEXTS {
-                self.contexts.push(known);
-            } else {
-                self.contexts[self.next_context] = known;
-                self.next_context = (self.next_context + 1) % CONTEXTS;
-            }
-        }
-        info
-    }
-
-    /// The info of a context, which may be the first to name `br-lan`.
-    pub(super) fn new_path(
-        &mut self,
-        context: &netfilter::Context,
-        origin: Origin,
-        paths: &mut Paths,
-    ) -> PathInfo {
-        let names_lan_bridge = [context.input, context.output].contains(&Some(b"br-lan"));
-        if names_lan_bridge && !self.lan_bridge {
+        if !self.lan_bridge && [context.input, context.output].contains(&Some(b"br-lan")) {
             self.set_lan_bridge();
         }
-        PathInfo::new(context, origin, &self.networks, self.lan_bridge, paths)
+        let info = PathInfo::new(context, Origin::Log, &self.networks, self.lan_bridge, paths);
+        let is_plain = (context.input.is_some() || context.output.is_some()) && !context.other_protocol;
+        if let Some(source_at) = context.source_at.filter(|&length| is_plain && length <= LONGEST_CONTEXT) {
+            self.contexts.truncate(CONTEXTS - 1);
+            self.contexts.push(KnownContext { text: Prefix::new(&message[..source_at]), info });
+        }
+        info
     }
 }

@@ -6,16 +6,12 @@ use super::*;
 #[derive(Clone, Copy, Default)]
 pub struct PathInfo {
     pub(super) path: PathId,
-    pub(super) direction: Direction,
     pub(super) verdict: Verdict,
     /// Not a refused packet.
     pub ignored: bool,
     /// Ignored since the packet was let through.
     pub(super) accepted: bool,
-    /// The interfaces are taken for what their names say, and the packet leaves by another: where its source is private
-    /// and its destination public, it comes from inside.
-    pub(super) forwarded: bool,
-    pub(super) group_mac: bool,
+    pub(super) way: Way,
 }
 
 impl PathInfo {
@@ -32,39 +28,21 @@ impl PathInfo {
         // What is ignored needs no place in the table.
         let id = if ignored { PathId::default() } else { paths.intern(&path) };
         let Path { direction, verdict, group_mac, accepted, .. } = path;
+        // The interfaces are taken for what their names say, and the packet leaves by another.
         let is_guessed = networks.wan.is_empty() && networks.lan.is_empty();
         let forwarded = is_guessed && !path.output.is_empty();
-        PathInfo { path: id, direction, verdict, ignored, accepted, forwarded, group_mac }
+        let way = Way { direction, group_mac, forwarded, later_fragment: false };
+        PathInfo { path: id, verdict, ignored, accepted, way }
     }
 }
 
 impl LineReader {
     /// The failed login of a daemon's message, if it is one. `time`: Unix seconds.
-    pub(super) fn login(
-        &mut self,
-        tag: Tag,
-        text: &[u8],
-        time: i64,
-        origin: Origin,
-        paths: &mut Paths,
-    ) -> Outcome {
+    pub(super) fn login(&mut self, tag: Tag, text: &[u8], time: i64, paths: &mut Paths) -> Outcome {
         let Some(login) = self.logins.read(tag, text, time) else {
             return Outcome::Skipped(Some(Uncounted::OtherProgram));
         };
-        let path = paths.intern(&Path {
-            origin,
-            prefix: login.daemon.to_string(),
-            input: String::new(),
-            output: String::new(),
-            bridge_input: String::new(),
-            bridge_output: String::new(),
-            group_mac: false,
-            firewall_zone: None,
-            verdict: Verdict::Unknown,
-            zone: None,
-            direction: Direction::Inbound,
-            accepted: false,
-        });
+        let path = paths.intern(&Path { prefix: login.daemon.to_string(), ..Path::default() });
         let packet = Packet {
             source: login.source,
             protocol: protocol::TCP,
@@ -75,21 +53,14 @@ impl LineReader {
         Outcome::Event(Event {
             time,
             source: login.source,
-            destination: Address::default(),
             fingerprint: fingerprint(&packet),
-            uptime: 0,
             count: login.count,
             source_port: login.source_port,
             port: login.port,
-            length: 0,
             path,
             protocol: protocol::TCP,
-            flags: 0,
-            icmp_type: 0,
-            icmp_code: 0,
             class: Class::Login,
-            verdict: Verdict::Unknown,
-            unhashed: false,
+            ..Event::default()
         })
     }
 }
@@ -113,20 +84,7 @@ pub fn event(
     uptime: u64,
     (fingerprint, unhashed): (u64, bool),
 ) -> Event {
-    let class = classify(&Facts {
-        direction: info.direction,
-        protocol: packet.protocol,
-        flags: packet.flags,
-        source_port: packet.source_port,
-        port: packet.port,
-        icmp_type: packet.icmp_type,
-        source: packet.source,
-        destination: packet.destination,
-        group_mac: info.group_mac,
-        later_fragment: packet.is_later_fragment(),
-        forwarded: info.forwarded,
-    });
-    Event {
+    let mut event = Event {
         time,
         source: packet.source,
         destination: packet.destination,
@@ -141,8 +99,10 @@ pub fn event(
         flags: packet.flags,
         icmp_type: packet.icmp_type,
         icmp_code: packet.icmp_code,
-        class,
+        class: Class::default(),
         verdict: info.verdict,
         unhashed,
-    }
+    };
+    event.class = classify(&event, &Way { later_fragment: packet.is_later_fragment(), ..info.way });
+    event
 }

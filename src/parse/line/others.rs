@@ -23,14 +23,14 @@ impl LineReader {
         match writer {
             RecordWriter::Kernel => {
                 let time = time.unwrap_or_else(|| self.time_of_file());
-                match self.packet(&message, time, Origin::File, paths) {
+                match self.packet(&message, time, paths) {
                     Outcome::Event(event) if event.uptime == 0 => Outcome::Event(Event { uptime, ..event }),
                     outcome => outcome,
                 }
             }
             RecordWriter::Program { name, pid } => {
                 let tag = Tag { name: name.as_bytes(), pid };
-                self.login(tag, &message, time.unwrap_or(self.clock.modified), Origin::File, paths)
+                self.login(tag, &message, time.unwrap_or(self.clock.modified), paths)
             }
         }
     }
@@ -50,7 +50,7 @@ impl LineReader {
         let message = line[stamp.end..].trim_ascii_start();
         // The chain determines the direction: it becomes part of the log prefix.
         let message = [chain, b" ", message].concat();
-        Some(self.packet(&message, time, Origin::File, paths))
+        Some(self.packet(&message, time, paths))
     }
 }
 

@@ -1,8 +1,7 @@
 //! The fields of a packet, from `SRC=` on.
 //!
-//! [`fields`] is the parser. It reads word by word, in any order ([`any_order`]); as an optimisation it first reads
-//! what it can in the kernel's own order ([`kernel_order`]), which gives up at anything rare. Where the latter reads, the
-//! former reads the same.
+//! The parser is [`any_order`], which reads word by word. As an optimisation [`kernel_order`] is tried before it: it reads
+//! the kernel's own order only, and gives up at anything rare. Where the latter reads, the former reads the same.
 //!
 //! What nearly every line is, a first or only fragment over IPv4 without options, is one function without calls,
 //! so that its values stay in registers until the event is made. No line ends within what is read: the text may
@@ -17,16 +16,6 @@ use crate::parse::window::{Fields, Text, Window};
 
 /// `192.0.2.100 DST=192.0.2.100 LEN=` is no longer.
 const LONGEST_ADDRESSES: usize = 64;
-
-/// Reads the packet whose source's address stands at `at` of `line`; `text` begins with the line. None: no address can
-/// be read behind `SRC=` or `DST=`. `known`: see [`kernel_order`].
-#[inline(never)]
-pub fn fields(text: Window, line: &[u8], at: usize, known: &mut KnownAddress) -> Option<Packet> {
-    match kernel_order(text, at, known) {
-        Some((packet, _)) => Some(packet),
-        None => any_order(line.get(at - b"SRC=".len()..)?),
-    }
-}
 
 /// Reads a packet word by word, whatever the order; the first of each field counts. `text` begins at any
 /// field. None: no address to be read behind `SRC=` or `DST=`.
@@ -167,10 +156,7 @@ fn port_of(number: u32) -> u16 {
 /// end. None: not in this order, or with parts that are rare.
 /// `known` is the destination of the last packet: mostly the same again.
 pub fn kernel_order(text: Window, at: usize, known: &mut KnownAddress) -> Option<(Packet, usize)> {
-    match v4_kernel_order(text, at, known) {
-        None => v6_kernel_order(text, at, known),
-        read => read,
-    }
+    v4_kernel_order(text, at, known).or_else(|| v6_kernel_order(text, at, known))
 }
 
 /// The same for IPv4 only.
