@@ -22,14 +22,14 @@ use super::netfilter::{self, KnownAddress};
 use super::packet::Packet;
 use super::prefix::Prefix;
 use super::stamp::uptime;
-use super::structured::{Record, RecordTime, RecordWriter, record};
+use super::structured::{Record, RecordTime, record};
 use super::syslog::{Author, Header, Tag, has_pid, header, host_before_prefix, line_start, split_tag};
 use super::uncounted::Uncounted;
 use super::window::{Padded, Text, Window};
 use crate::event::calendar::{Calendar, Date};
 use crate::event::classify::{Way, classify};
 use crate::event::paths::{Path, Paths};
-use crate::event::{Address, Class, Event, Origin, PathId, Verdict, protocol};
+use crate::event::{Class, Event, Origin, PathId, Verdict, protocol};
 
 mod contexts;
 mod events;
@@ -361,7 +361,7 @@ pub fn names_lan_bridge(line: &[u8]) -> bool {
     let names = |text: &[u8]| memmem::find(line, text).is_some();
     names(b"br-lan")
         && match object(line).and_then(record) {
-            Some(record) => matches!(record.writer, RecordWriter::Kernel),
+            Some(record) => record.program.is_none(),
             None => match header(line).author {
                 Author::Kernel => true,
                 Author::Untagged => names(b"IN=br-lan ") || names(b"OUT=br-lan "),

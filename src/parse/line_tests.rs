@@ -1,4 +1,5 @@
 use super::*;
+use crate::event::Address;
 use crate::parse::fingerprint_of;
 use proptest::prelude::*;
 
@@ -123,7 +124,7 @@ fn entries_of_logd_come_without_header() {
     let outcome = reader.read_kernel(message.as_bytes(), 5, &mut paths);
     let Outcome::Event(event) = outcome else { panic!() };
     assert_eq!((event.time, event.uptime), (5, 119_160_260_000));
-    assert_eq!(paths.get(event.path).unwrap().origin);
+    assert_eq!(paths.get(event.path).unwrap().origin, Origin::Log);
     let outcome = reader.read_daemon(message.as_bytes(), 5, &mut paths);
     assert!(matches!(outcome, Outcome::Skipped(_)));
     let forged = format!("kernel: DROP IN=eth1 OUT= MAC= {TCP}");

@@ -82,24 +82,23 @@ impl Daemon {
 #[derive(Debug, Default)]
 pub struct Logins {
     sessions: Sessions,
-    recent: [Recent; RECENT],
-    next: usize,
+    /// The last one at the end.
+    recent: Vec<Recent>,
 }
 
 /// A connection to sshd of which a failure was counted.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 struct Recent {
     peer: Peer,
     pid: Option<u32>,
     time: i64,
     /// Failures that were counted by PAM's line, which names no port: as many lines of sshd are about the same.
     by_pam: u32,
-    used: bool,
 }
 
 impl Recent {
     fn is_open(&self, time: i64) -> bool {
-        self.used && self.time.abs_diff(time) <= LONGEST_SESSION
+        self.time.abs_diff(time) <= LONGEST_SESSION
     }
 }
 
@@ -125,13 +124,7 @@ impl Logins {
     }
 
     fn dropbear(&mut self, pid: Option<u32>, message: &[u8], time: i64, count: u32) -> Option<Login> {
-        let login = |(source, source_port): Peer, count| Login {
-            daemon: "dropbear",
-            source,
-            source_port,
-            port: 22,
-            count,
-        };
+        let login = |peer, count| ssh_login("dropbear", peer, count);
         let bad_password: [&[u8]; 3] =
             [b"Bad password attempt for '", b"bad password attempt for '", b"Bad PAM password attempt for '"];
         let no_user: [&[u8]; 3] = [
@@ -177,8 +170,7 @@ impl Logins {
 
     fn sshd(&mut self, pid: Option<u32>, message: &[u8], time: i64, count: u32) -> Option<Login> {
         let message = message.strip_prefix(b"error: ").unwrap_or(message);
-        let login =
-            |(source, source_port): Peer| Login { daemon: "sshd", source, source_port, port: 22, count: 1 };
+        let login = |peer| ssh_login("sshd", peer, 1);
         if let Some(rest) = message.strip_prefix(b"PAM: ") {
             let (reason, peer) = split_last(rest, b" from ")?;
             without_any(
@@ -192,7 +184,7 @@ impl Logins {
                 ],
             )?;
             let peer = (address(peer)?, 0);
-            self.remember(Recent { peer, pid, time, by_pam: count, used: true });
+            self.remember(Recent { peer, pid, time, by_pam: count });
             return Some(login(peer));
         }
         let failed: [(&[u8], bool); 3] = [
@@ -207,7 +199,7 @@ impl Logins {
             if pam_may_report && self.is_reported_by_pam(peer, pid, time) {
                 return None;
             }
-            self.remember(Recent { peer, pid, time, by_pam: 0, used: true });
+            self.remember(Recent { peer, pid, time, by_pam: 0 });
             return Some(login(peer));
         }
         let peer = sshd_peer(sshd_end(message)?)?;
@@ -217,7 +209,7 @@ impl Logins {
         if self.recent.iter().any(is_counted) {
             return None;
         }
-        self.remember(Recent { peer, pid, time, by_pam: 0, used: true });
+        self.remember(Recent { peer, pid, time, by_pam: 0 });
         Some(login(peer))
     }
 
@@ -233,15 +225,21 @@ impl Logins {
     }
 
     fn remember(&mut self, new: Recent) {
-        let same = |recent: &&mut Recent| recent.used && recent.peer == new.peer && recent.pid == new.pid;
+        let same = |recent: &&mut Recent| recent.peer == new.peer && recent.pid == new.pid;
         if let Some(recent) = self.recent.iter_mut().find(same) {
             recent.time = new.time;
             recent.by_pam = recent.by_pam.saturating_add(new.by_pam);
             return;
         }
-        self.recent[self.next] = new;
-        self.next = (self.next + 1) % RECENT;
+        if self.recent.len() == RECENT {
+            self.recent.remove(0);
+        }
+        self.recent.push(new);
     }
+}
+
+fn ssh_login(daemon: &'static str, (source, source_port): Peer, count: u32) -> Login {
+    Login { daemon, source, source_port, port: 22, count }
 }
 
 /// `ADDR port N` at the end of sshd's words about the end of a connection that named a user and did not log in.

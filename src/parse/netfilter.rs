@@ -16,7 +16,7 @@ use crate::event::Address;
 
 mod fields;
 
-pub use fields::{KnownAddress, any_order, is_echo, kernel_order, v4_kernel_order, v6_kernel_order};
+pub use fields::{KnownAddress, any_order, kernel_order, v4_kernel_order, v6_kernel_order};
 
 /// What the packets of one rule and interface have in common, as it stands before `SRC=`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

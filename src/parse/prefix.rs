@@ -64,14 +64,6 @@ impl Prefix {
         }
     }
 
-    /// The same of a text that can be compared at once: no other is found.
-    #[inline(always)]
-    pub(super) fn short_end_at<'a>(&self, line: impl Text<'a>, at: usize) -> Option<usize> {
-        let length = self.text.len();
-        let found = length.wrapping_sub(1) < AT_ONCE && self.begins_at(line, at);
-        if found { Some(at + length) } else { None }
-    }
-
     #[inline(always)]
     fn begins_at<'a>(&self, line: impl Text<'a>, at: usize) -> bool {
         let words = |bytes: &[u8; AT_ONCE], word: usize| u64::from_ne_bytes(bytes.as_chunks::<8>().0[word]);
@@ -101,7 +93,6 @@ mod tests {
             let end = line.starts_with(&text).then_some(text.len());
             let prefix = Prefix::new(text.as_bytes());
             prop_assert_eq!(prefix.end_at(window, 0), end);
-            prop_assert_eq!(prefix.short_end_at(window, 0), end.filter(|_| text.len() <= AT_ONCE));
             prop_assert_eq!(Prefix::default().end_at(window, 0), None);
         }
     }

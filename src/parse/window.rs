@@ -27,16 +27,8 @@ pub trait Text<'a>: Copy {
     /// Whether exactly this text is there.
     #[inline(always)]
     fn has<const N: usize>(self, at: usize, text: &[u8; N]) -> bool {
-        let here = self.bytes::<N>(at);
-        // In two halves that overlap: pieces of other sizes would be put together first.
-        match (here.first_chunk(), here.last_chunk(), text.first_chunk(), text.last_chunk()) {
-            (Some(first), Some(last), Some(a), Some(b)) if 8 < N && N < 16 => {
-                let differ =
-                    |here: &[u8; 8], text: &[u8; 8]| u64::from_ne_bytes(*here) ^ u64::from_ne_bytes(*text);
-                differ(first, a) | differ(last, b) == 0
-            }
-            _ => here == text,
-        }
+        // As slices: arrays of some sizes would be put together from pieces first.
+        self.bytes::<N>(at)[..] == text[..]
     }
 
     /// The text from there to the end.

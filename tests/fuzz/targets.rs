@@ -286,7 +286,7 @@ pub fn nflog_datagram(data: &[u8]) {
         if let Message::Packet(record) = message {
             record.group_mac();
             if let Some(packet) = Packet::parse(record.payload) {
-                packet.with_logged(|packet| packet.port);
+                packet.logged();
                 packet.is_later_fragment();
             }
         }
@@ -301,7 +301,7 @@ pub fn nftables_datagram(data: &[u8]) {
     use fwstat::parse::nftables::{Message, messages};
     for message in messages(data) {
         if let Message::Elements(elements) = message {
-            elements.for_each(drop);
+            elements.iter().for_each(drop);
         }
     }
 }

@@ -109,12 +109,12 @@ fn answering(entry: &[u8]) -> Option<&[u8]> {
 }
 
 fn request(family: u8) -> Vec<u8> {
-    netlink::request(GET, NLM_F_DUMP, 1, (family, 0), |_| {})
+    netlink::request(GET, NLM_F_DUMP, 1, (family, 0), &|_| {})
 }
 
 /// Requests the connections whose replies come from this IPv4 address.
 fn request_for(bits: u32) -> Vec<u8> {
-    netlink::request(GET, NLM_F_DUMP, 1, (AF_INET, 0), |message| {
+    netlink::request(GET, NLM_F_DUMP, 1, (AF_INET, 0), &|message| {
         put_nested(message, TUPLE_REPLY, |message| {
             put_nested(message, TUPLE_IP, |message| put(message, IP_V4_SOURCE, &bits.to_be_bytes()));
         });

@@ -13,7 +13,7 @@ use super::{DATAGRAM, TIMEOUT, range_changes, receive_answer, result_of};
 use crate::guard::Source;
 use crate::guard::networks::Element;
 use crate::guard::ranges::Range;
-use crate::parse::nftables::{self, Message, NFNLGRP_NFTABLES, Transaction};
+use crate::parse::nftables::{self, Change, Message, NFNLGRP_NFTABLES, Transaction};
 use crate::sys::netlink::Netlink;
 
 /// The whole ruleset of a router is some hundred notifications when it is reloaded.
@@ -237,11 +237,9 @@ impl Elements {
                         (of == family).then(|| (first, behind, left.map(script::timeout_ms)))
                     };
                     let removed: Vec<_> = removed.clone().filter_map(of_family).collect();
-                    removed
-                        .chunks(ELEMENTS_PER_MESSAGE / 2)
-                        .for_each(|some| transaction.delete_ranges(set, some));
+                    removed.chunks(ELEMENTS_PER_MESSAGE / 2).for_each(|some| transaction.delete(set, some));
                     let added: Vec<_> = added.clone().filter_map(of_family).collect();
-                    added.chunks(ELEMENTS_PER_MESSAGE / 2).for_each(|some| transaction.add_ranges(set, some));
+                    added.chunks(ELEMENTS_PER_MESSAGE / 2).for_each(|some| transaction.add(set, some));
                 }
             })?;
             rest = later;
@@ -255,7 +253,7 @@ impl Elements {
         let mut ends: Vec<u128> = Vec::new();
         let errno = self.ask(&|request| nftables::list_elements(TABLE, set, request), &mut |message| {
             let Message::Elements(elements) = message else { return };
-            for element in elements {
+            for element in elements.iter() {
                 match script::address_of(element.key) {
                     Some(behind) if element.is_end => ends.push(behind),
                     Some(first) => ranges.push(((first, last), element.expires_ms)),
@@ -291,16 +289,18 @@ impl Elements {
                 let of_set = |source: Source| script::set_of(BLOCKED, source) == set;
                 let gone: Vec<Source> = remove.iter().copied().filter(|source| of_set(*source)).collect();
                 for gone in gone.chunks(ELEMENTS_PER_MESSAGE) {
-                    let keys: Vec<Vec<u8>> = gone.iter().map(|source| script::key(*source)).collect();
+                    let with =
+                        |left| gone.iter().map(move |source| (script::key(*source), None, left)).collect();
                     // Deleting an element that does not exist is an error, so each is added first.
-                    let there: Vec<(Vec<u8>, u64)> = keys.iter().map(|key| (key.clone(), 1000)).collect();
-                    transaction.add_elements(set, &there);
-                    transaction.delete_elements(set, &keys);
+                    let (there, gone): (Vec<Change>, Vec<Change>) = (with(Some(1000)), with(None));
+                    transaction.add(set, &there);
+                    transaction.delete(set, &gone);
                 }
                 let new = add.iter().filter(|(source, _)| of_set(*source));
-                let new = new.map(|(source, left)| (script::key(*source), script::timeout_ms(*left)));
-                let new: Vec<(Vec<u8>, u64)> = new.collect();
-                new.chunks(ELEMENTS_PER_MESSAGE).for_each(|new| transaction.add_elements(set, new));
+                let new =
+                    new.map(|(source, left)| (script::key(*source), None, Some(script::timeout_ms(*left))));
+                let new: Vec<Change> = new.collect();
+                new.chunks(ELEMENTS_PER_MESSAGE).for_each(|new| transaction.add(set, new));
             }
         })
     }
@@ -325,9 +325,11 @@ impl Elements {
     pub fn remember(&mut self, remembered: &[Remembered]) -> io::Result<()> {
         for of_set in remembered.chunk_by(|one, next| one.set == next.set) {
             for some in of_set.chunks(ELEMENTS_PER_MESSAGE) {
-                let element = |one: &Remembered| (one.key[..one.length.into()].to_vec(), one.left_ms.max(1));
-                let new: Vec<_> = some.iter().map(element).collect();
-                self.transact(&mut |transaction| transaction.add_elements(some[0].set, &new))?;
+                let element = |one: &Remembered| {
+                    (one.key[..one.length.into()].to_vec(), None, Some(one.left_ms.max(1)))
+                };
+                let new: Vec<Change> = some.iter().map(element).collect();
+                self.transact(&mut |transaction| transaction.add(some[0].set, &new))?;
             }
         }
         Ok(())
@@ -394,8 +396,8 @@ impl Elements {
         let mut packets = None;
         let asked = self.ask(make, &mut |message| match message {
             Message::Counter(count) => packets = count,
-            Message::Elements(mut elements) => {
-                packets = elements.next().and_then(|element| element.packets);
+            Message::Elements(elements) => {
+                packets = elements.iter().next().and_then(|element| element.packets);
             }
             _ => {}
         });
@@ -441,7 +443,7 @@ impl Elements {
         // What cannot be listed is restored from the ledger, or learnt again.
         let _ = self.ask(&|request| nftables::list_elements(TABLE, set, request), &mut |message| {
             if let Message::Elements(elements) = message {
-                elements.for_each(&mut *each);
+                elements.iter().for_each(&mut *each);
             }
         });
     }

@@ -67,7 +67,7 @@ impl NflogEvents {
         if info.ignored {
             return None;
         }
-        let hashed = (record.packet.with_logged(fingerprint), false);
+        let hashed = (fingerprint(&record.packet.logged()), false);
         Some(self.event.insert(event(&record.packet, &info, time, uptime, hashed)))
     }
 

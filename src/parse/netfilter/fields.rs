@@ -7,9 +7,9 @@
 //! so that its values stay in registers until the event is made. No line ends within what is read: the text may
 //! go on behind the packet's line.
 
-use super::super::packet::Packet;
+use super::super::packet::{Packet, is_echo};
 use super::{Word, address, full_v6, outer_words};
-use crate::event::{Address, Service, protocol, tcp};
+use crate::event::{Address, Service, protocol, services, tcp};
 use crate::parse::number::{digits, short_length, short_number, short_v4};
 use crate::parse::prefix::Prefix;
 use crate::parse::window::{Fields, Text, Window};
@@ -103,33 +103,14 @@ impl FieldsRead {
     }
 }
 
-/// Whether the kernel logs id and sequence of this ICMP type.
-pub fn is_echo(protocol: u8, icmp_type: u8) -> bool {
-    matches!((protocol, icmp_type), (protocol::ICMP, 0 | 8) | (protocol::ICMPV6, 128 | 129))
-}
-
 fn protocol_of(value: &[u8]) -> u8 {
-    const NAMES: [(&[u8], u8); 15] = [
-        (b"TCP", protocol::TCP),
-        (b"UDP", protocol::UDP),
-        (b"ICMP", protocol::ICMP),
-        (b"ICMPv6", protocol::ICMPV6),
-        (b"IPv6-ICMP", protocol::ICMPV6),
-        (b"UDPLITE", protocol::UDPLITE),
-        (b"SCTP", protocol::SCTP),
-        (b"DCCP", protocol::DCCP),
-        (b"ESP", protocol::ESP),
-        (b"AH", protocol::AH),
-        (b"IGMP", protocol::IGMP),
-        (b"GRE", protocol::GRE),
-        (b"IPIP", 4),
-        (b"IPv6", 41),
-        (b"OSPF", 89),
-    ];
-    match NAMES.iter().find(|(name, _)| value.eq_ignore_ascii_case(name)) {
-        Some((_, number)) => *number,
-        None => digits(value).and_then(|(number, _)| u8::try_from(number).ok()).unwrap_or(0),
-    }
+    // Names that only the log's text has.
+    const OTHERS: [(&[u8], u8); 4] =
+        [(b"IPv6-ICMP", protocol::ICMPV6), (b"IPIP", 4), (b"IPv6", 41), (b"OSPF", 89)];
+    let other = OTHERS.iter().find(|(name, _)| value.eq_ignore_ascii_case(name)).map(|(_, number)| *number);
+    let known = || services::protocol_number(std::str::from_utf8(value).ok()?);
+    let number = || digits(value).and_then(|(number, _)| u8::try_from(number).ok());
+    other.or_else(known).or_else(number).unwrap_or(0)
 }
 
 #[inline]
@@ -164,7 +145,7 @@ pub fn kernel_order(text: Window, at: usize, known: &mut KnownAddress) -> Option
 pub fn v4_kernel_order(line: Window, source_at: usize, known: &mut KnownAddress) -> Option<(Packet, usize)> {
     let text = line.fields(source_at);
     let (source, at) = v4_at(text, 0)?;
-    let mut at = match known.text.short_end_at(text, at) {
+    let mut at = match known.text.end_at(text, at) {
         Some(end) => end,
         None => known.read_new(text, at, v4_at)?,
     };
@@ -178,11 +159,7 @@ pub fn v4_kernel_order(line: Window, source_at: usize, known: &mut KnownAddress)
     }
     at += 24;
     at += short_length(text.word(at))?;
-    if !text.has(at, b" ID=") {
-        return None;
-    }
-    at += 4;
-    let id = number(text, &mut at)?;
+    let id = number_behind(text, &mut at, b" ID=")?;
     if text.has(at, b" DF ") {
         at += 3;
     }
@@ -208,13 +185,9 @@ pub fn v6_kernel_order(line: Window, source_at: usize, known: &mut KnownAddress)
         None => known.read_new(text, at, v6_at)?,
     };
     let length = number(text, &mut at)?;
-    let mut field = |key: &[u8]| {
-        at = text.from(at).starts_with(key).then_some(at + key.len())?;
-        number(text, &mut at)
-    };
-    field(b" TC=")?;
-    field(b" HOPLIMIT=")?;
-    let id = u64::from(field(b" FLOWLBL=")?);
+    number_behind(text, &mut at, b" TC=")?;
+    number_behind(text, &mut at, b" HOPLIMIT=")?;
+    let id = u64::from(number_behind(text, &mut at, b" FLOWLBL=")?);
     let mut packet = Packet {
         source,
         destination: known.address,
@@ -245,6 +218,16 @@ fn number(text: Fields, at: &mut usize) -> Option<u32> {
     Some(number)
 }
 
+/// The same of the number behind `key`, which stands at `at`.
+#[inline(always)]
+fn number_behind<const N: usize>(text: Fields, at: &mut usize, key: &[u8; N]) -> Option<u32> {
+    if !text.has(*at, key) {
+        return None;
+    }
+    *at += N;
+    number(text, at)
+}
+
 /// From ` PROTO=` on. Where the fields end.
 #[inline(always)]
 fn transport(packet: &mut Packet, text: Fields, at: usize) -> Option<usize> {
@@ -258,9 +241,9 @@ fn transport(packet: &mut Packet, text: Fields, at: usize) -> Option<usize> {
         packet.protocol = protocol::UDP;
         ports(packet, text, at + 15)
     } else if text.has(at, b" PROTO=ICMP TYPE=") {
-        Some(icmp_fields(protocol::ICMP, text, at + 17)?.put(packet, protocol::ICMP))
+        icmp(packet, protocol::ICMP, text, at + 17)
     } else if text.has(at, b" PROTO=ICMPv6 TYPE=") {
-        Some(icmp_fields(protocol::ICMPV6, text, at + 19)?.put(packet, protocol::ICMPV6))
+        icmp(packet, protocol::ICMPV6, text, at + 19)
     } else {
         None
     }
@@ -270,11 +253,7 @@ fn transport(packet: &mut Packet, text: Fields, at: usize) -> Option<usize> {
 #[inline(always)]
 fn ports(packet: &mut Packet, text: Fields, mut at: usize) -> Option<usize> {
     let source = number(text, &mut at)?;
-    if !text.has(at, b" DPT=") {
-        return None;
-    }
-    at += 5;
-    let port = number(text, &mut at)?;
+    let port = number_behind(text, &mut at, b" DPT=")?;
     (packet.source_port, packet.port) = (port_of(source), port_of(port));
     (text.byte(at) == b' ').then_some(at)
 }
@@ -295,16 +274,10 @@ fn tcp_fields(text: Fields, at: usize) -> Option<(u8, usize)> {
 #[inline(never)]
 fn tcp_flags(text: Fields, mut at: usize) -> Option<(u8, usize)> {
     if text.has(at, b" SEQ=") {
-        at = after_digits(text, at + 5)?;
-        if !text.has(at, b" ACK=") {
-            return None;
-        }
-        at = after_digits(text, at + 5)?;
+        at = end_of_number_behind(text, at, b" SEQ=")?;
+        at = end_of_number_behind(text, at, b" ACK=")?;
     }
-    if !text.has(at, b" WINDOW=") {
-        return None;
-    }
-    at = after_digits(text, at + 8)?;
+    at = end_of_number_behind(text, at, b" WINDOW=")?;
     if !(text.has(at, b" RES=0x") && is_hexadecimal(text, at + 7)) {
         return None;
     }
@@ -318,10 +291,10 @@ fn tcp_flags(text: Fields, mut at: usize) -> Option<(u8, usize)> {
     Some((flags, at + 6))
 }
 
-/// Where a number of any length ends.
-fn after_digits(text: Fields, at: usize) -> Option<usize> {
-    let end = at + text.from(at).iter().position(|byte| !byte.is_ascii_digit())?;
-    (end > at).then_some(end)
+/// Where the number behind `key` ends, of any length.
+fn end_of_number_behind<const N: usize>(text: Fields, at: usize, key: &[u8; N]) -> Option<usize> {
+    let digits = text.from(at + N).iter().position(|byte| !byte.is_ascii_digit())?;
+    (text.has(at, key) && digits > 0).then_some(at + N + digits)
 }
 
 /// Two characters that are not blanks, such as the `C0` of `PREC=0xC0`.
@@ -339,52 +312,31 @@ fn has_service(text: Fields, at: usize) -> bool {
         && text.has(at + 19, b" TTL=")
 }
 
-/// The fields of ICMP, and where they end.
-struct Icmp {
-    icmp_type: u8,
-    code: u8,
-    id: u16,
-    sequence: u16,
-    end: usize,
+/// From the number behind `TYPE=` on. Where the fields end.
+#[inline(always)]
+fn icmp(packet: &mut Packet, protocol: u8, text: Fields, at: usize) -> Option<usize> {
+    let ([icmp_type, icmp_code], [icmp_id, icmp_sequence], end) = icmp_fields(protocol, text, at)?;
+    *packet = Packet { protocol, icmp_type, icmp_code, icmp_id, icmp_sequence, ..*packet };
+    Some(end)
 }
 
-impl Icmp {
-    #[inline(always)]
-    fn put(self, packet: &mut Packet, protocol: u8) -> usize {
-        packet.protocol = protocol;
-        (packet.icmp_type, packet.icmp_code) = (self.icmp_type, self.code);
-        (packet.icmp_id, packet.icmp_sequence) = (self.id, self.sequence);
-        self.end
-    }
-}
-
-/// From the number behind `TYPE=` on. A call of its own that knows no packet, so that the packet's fields need no place
-/// in memory.
+/// Type and code, id and sequence number, and where they end. A call of its own that knows no packet, so that the packet's
+/// fields need no place in memory.
 #[inline(never)]
-fn icmp_fields(protocol: u8, text: Fields, mut at: usize) -> Option<Icmp> {
+fn icmp_fields(protocol: u8, text: Fields, mut at: usize) -> Option<([u8; 2], [u16; 2], usize)> {
     let icmp_type = number(text, &mut at)?.min(255) as u8;
-    if !text.has(at, b" CODE=") {
-        return None;
-    }
-    at += 6;
-    let code = number(text, &mut at)?.min(255) as u8;
+    let code = number_behind(text, &mut at, b" CODE=")?.min(255) as u8;
     if text.byte(at) != b' ' {
         return None;
     }
-    if !is_echo(protocol, icmp_type) {
-        return Some(Icmp { icmp_type, code, id: 0, sequence: 0, end: at });
+    let mut echo = [0, 0];
+    if is_echo(protocol, icmp_type) {
+        echo = [
+            port_of(number_behind(text, &mut at, b" ID=")?),
+            port_of(number_behind(text, &mut at, b" SEQ=")?),
+        ];
     }
-    if !text.has(at, b" ID=") {
-        return None;
-    }
-    at += 4;
-    let id = port_of(number(text, &mut at)?);
-    if !text.has(at, b" SEQ=") {
-        return None;
-    }
-    at += 5;
-    let sequence = port_of(number(text, &mut at)?);
-    Some(Icmp { icmp_type, code, id, sequence, end: at })
+    Some(([icmp_type, code], echo, at))
 }
 
 /// The destination that was read last, as ` DST=192.0.2.1 LEN=`: it mostly is the router's own.
