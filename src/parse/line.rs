@@ -149,8 +149,8 @@ impl LineReader {
     }
 
     fn read_line(&mut self, line: &[u8], paths: &mut Paths) -> Outcome {
-        let padded = Padded::new(line);
-        let Some(text) = padded.window() else { return self.read_unknown(line, paths) };
+        let Some(padded) = Padded::new(line) else { return self.read_unknown(line, paths) };
+        let text = padded.window();
         if let Some((time, message)) = self.headers.read(text) {
             let outcome = self.packet(&line[message..], time, paths);
             return with_log_timestamp(outcome, self.headers.fraction(text));
@@ -164,7 +164,14 @@ impl LineReader {
     /// Reads the packet of the line that `text` begins with, if it begins as the lines before did: how many bytes
     /// were read. No line ends within these; `text` may go on behind the line.
     pub fn read_quickly(&mut self, text: Window, event: &mut Event) -> Option<usize> {
-        let (time, info, source_at, uptime) = self.known_path(text)?;
+        let (time, message) = self.headers.read(text)?;
+        let (uptime, context_at) =
+            if text.byte(message) == b'[' { uptime(text.from(0), message)? } else { (0, message) };
+        let uptime = if uptime == 0 { micros_of(time, self.headers.fraction(text)) } else { uptime };
+        let (info, source_at) = self.known_context(text, context_at)?;
+        if info.ignored {
+            return None;
+        }
         let Some((packet, end)) = netfilter::v4_kernel_order(text, source_at, &mut self.destination) else {
             // Apart, so that what is asked of all addresses costs IPv4 nothing.
             let (packet, end) = netfilter::v6_kernel_order(text, source_at, &mut self.destination)?;
@@ -256,27 +263,15 @@ impl LineReader {
         self.packet(&message[skipped..], time, paths)
     }
 
-    /// Time, info, place of the source's address, and uptime of a packet whose header and context are known.
-    #[inline(always)]
-    fn known_path(&mut self, text: Window) -> Option<(i64, PathInfo, usize, u64)> {
-        let (time, message) = self.headers.read(text)?;
-        let (uptime, context_at) =
-            if text.byte(message) == b'[' { uptime_at(text, message)? } else { (0, message) };
-        let uptime = if uptime == 0 { micros_of(time, self.headers.fraction(text)) } else { uptime };
-        let (info, source_at) = self.known_context(text, context_at)?;
-        if info.ignored { None } else { Some((time, info, source_at, uptime)) }
-    }
-
     /// A kernel message, from its uptime on.
     fn packet(&mut self, message: &[u8], time: i64, paths: &mut Paths) -> Outcome {
         let message = if message.starts_with(b" ") { message.trim_ascii_start() } else { message };
         let (uptime, at) = uptime(message, 0).unwrap_or((0, 0));
         let message = &message[at..];
-        let padded = Padded::new(message);
-        if let Some(text) = padded.window()
-            && let Some((info, source_at)) = self.known_context(text, 0)
+        if let Some(padded) = Padded::new(message)
+            && let Some((info, source_at)) = self.known_context(padded.window(), 0)
         {
-            let packet = match netfilter::kernel_order(text, source_at, &mut self.destination) {
+            let packet = match netfilter::kernel_order(padded.window(), source_at, &mut self.destination) {
                 Some((packet, _)) => Some(packet),
                 None => netfilter::any_order(&message[source_at - b"SRC=".len()..]),
             };
@@ -334,13 +329,6 @@ fn is_journal_field(text: &[u8]) -> bool {
     memchr::memchr(b'=', text).is_some_and(|equals| equals > 0 && text[..equals].iter().all(is_key))
 }
 
-/// The kernel's uptime at `at`, and where the message behind it begins.
-#[inline(never)]
-fn uptime_at(text: Window, at: usize) -> Option<(u64, usize)> {
-    let (micros, length) = uptime(text.from(at), 0)?;
-    Some((micros, at + length))
-}
-
 /// Month and day if the line begins with a stamp that has no year.
 pub fn day_without_year(line: &[u8]) -> Option<(u8, u8)> {
     let stamp = line_start(line).stamp?;
@@ -390,8 +378,8 @@ pub fn read_anything(line: &[u8]) {
     }
     day_without_year(line);
     bare_uptime(line);
-    let padded = Padded::new(line);
-    let Some(text) = padded.window() else { return };
+    let Some(padded) = Padded::new(line) else { return };
+    let text = padded.window();
     if let Some((fast, end)) = netfilter::kernel_order(text, 0, &mut KnownAddress::default()) {
         let slow = netfilter::any_order(&[b"SRC=", line].concat());
         assert_eq!(Some(fast), slow);

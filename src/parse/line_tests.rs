@@ -345,8 +345,8 @@ proptest! {
     #[test]
     fn the_fast_reader_reads_what_the_tolerant_one_reads(line in mutated()) {
         if let Some(at) = memchr::memmem::find(&line, b"SRC=")
-            && let Some(text) = Padded::new(&line).window()
-            && let Some((fast, _)) = netfilter::kernel_order(text, at + 4, &mut KnownAddress::default()) {
+            && let Some(padded) = Padded::new(&line)
+            && let Some((fast, _)) = netfilter::kernel_order(padded.window(), at + 4, &mut KnownAddress::default()) {
                 prop_assert_eq!(Some(fast), netfilter::any_order(&line[at..]));
             }
         read_anything(&line);
@@ -372,8 +372,8 @@ fn lines_of_dull_daemons_are_known_by_their_tag() {
         let kernel = stamp.replace("daemon.info", "kern.warn");
         let mut read = |stamp: &str, second: u32, rest: &str| {
             let line = format!("{} {}", stamp.replace('#', &second.to_string()), rest.replace("...", TCP));
-            let quick = Padded::new(line.as_bytes());
-            let event = reader.read_quickly(quick.window().unwrap(), &mut Event::default());
+            let quick = Padded::new(line.as_bytes()).unwrap();
+            let event = reader.read_quickly(quick.window(), &mut Event::default());
             match reader.read(line.as_bytes(), &mut paths) {
                 Outcome::Event(event) => event.class.name(),
                 Outcome::Malformed(_) => "malformed",
@@ -438,8 +438,8 @@ fn lines_are_read_quickly_as_they_are_read_alone() {
         let line =
             format!("{}{}{fields}", headers[header].replace('#', &second.to_string()), contexts[context]);
         let mut event = Event::default();
-        let padded = Padded::new(line.as_bytes());
-        let read = quick_reader.read_quickly(padded.window().unwrap(), &mut event);
+        let padded = Padded::new(line.as_bytes()).unwrap();
+        let read = quick_reader.read_quickly(padded.window(), &mut event);
         quickly += u32::from(read.is_some());
         if read.is_none() {
             let Outcome::Event(slow) = quick_reader.read(line.as_bytes(), &mut paths) else {

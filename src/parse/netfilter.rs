@@ -133,9 +133,6 @@ pub fn address(text: &[u8]) -> Option<Address> {
     if let Some((bits, [])) = v4(text) {
         return Some(Address::v4(bits));
     }
-    if let Some((address, [])) = full_v6(text) {
-        return Some(address);
-    }
     let text = std::str::from_utf8(text).ok()?;
     let text = text.split('%').next().unwrap_or(text);
     text.parse::<std::net::Ipv6Addr>().ok().map(|address| Address::v6(address.into()))

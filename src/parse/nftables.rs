@@ -343,7 +343,7 @@ mod tests {
             for datagram in [&bytes[..], &whole[..cut.min(whole.len())]] {
                 for message in messages(datagram) {
                     if let Message::Elements(elements) = message {
-                        elements.clone().any_drops();
+                        elements.any_drops();
                         elements.iter().for_each(drop);
                     }
                 }

@@ -375,7 +375,7 @@ mod tests {
                 *first = if six { 0x60 } else { 0x45 };
             }
             if let Some(packet) = Packet::parse(&bytes) {
-                packet.logged().port;
+                packet.logged();
                 prop_assert_eq!(packet.source.is_v4(), !six || packet.source.high == 0);
             }
         }

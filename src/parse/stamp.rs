@@ -179,7 +179,7 @@ pub fn of_unix(seconds: i64, end: usize) -> Option<Stamp> {
 
 /// The kernel's `[119160.262669]` at `at`, in microseconds, and where it and the blank behind it end.
 /// The thread or CPU that newer kernels may write behind it (`[T123]`, `[    C0]`) is passed over.
-#[inline]
+#[inline(never)]
 pub fn uptime(line: &[u8], at: usize) -> Option<(u64, usize)> {
     let mut text = line.get(at..)?.strip_prefix(b"[")?;
     while let [b' ', rest @ ..] = text {

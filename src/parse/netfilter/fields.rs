@@ -165,8 +165,7 @@ pub fn v4_kernel_order(line: Window, source_at: usize, known: &mut KnownAddress)
     }
     let mut packet = Packet {
         source,
-        // So that the compiler sees that it is one of IPv4.
-        destination: Address::v4(known.address.low as u32),
+        destination: Address::v4(known.address.as_v4()?),
         id: u64::from(id),
         length: length.min(0xffff) as u16,
         ..Packet::default()
@@ -368,5 +367,40 @@ impl KnownAddress {
         self.text.set(text.from(at).get(..end - at)?);
         self.address = address;
         Some(end)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::parse::window::Padded;
+
+    #[test]
+    fn a_known_destination_is_not_taken_for_one_of_the_other_family() {
+        let v6 = "2001:0db8:0000:0000:0000:0000:0000:0001";
+        let fields = [("192.0.2.1", "TOS=0x00 PREC=0x00 TTL=58 ID=1 DF"), (v6, "TC=0 HOPLIMIT=58 FLOWLBL=0")];
+        let mut known = KnownAddress::default();
+        let mut read = 0;
+        for _ in 0..2 {
+            for ((source, fields), destination) in [
+                (0, "192.0.2.9"),
+                (0, v6),
+                (1, v6),
+                (0, v6),
+                (1, "192.0.2.9"),
+                (0, "192.0.2.9"),
+                (1, "192.0.2.9"),
+            ]
+            .map(|(family, destination)| (fields[family], destination))
+            {
+                let line = format!("{source} DST={destination} LEN=40 {fields} PROTO=UDP SPT=1 DPT=2 LEN=20");
+                let padded = Padded::new(line.as_bytes()).unwrap();
+                if let Some((packet, _)) = kernel_order(padded.window(), 0, &mut known) {
+                    read += 1;
+                    assert_eq!(Some(packet), any_order(&[b"SRC=", line.as_bytes()].concat()), "{line}");
+                }
+            }
+        }
+        assert!(read >= 6, "{read}");
     }
 }

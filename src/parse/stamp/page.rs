@@ -53,8 +53,7 @@ const UNITS: [(&str, usize); 6] = [("시", 0), ("분", 1), ("초", 2), ("h ", 0)
 #[derive(Default)]
 struct Parts {
     /// Numbers of the date in their order, with the count of digits.
-    numbers: [(u32, usize); 3],
-    held: usize,
+    numbers: Vec<(u32, usize)>,
     /// The month, if it is a name.
     month: Option<u8>,
     /// The day comes first, known by a word of the language.
@@ -141,18 +140,17 @@ impl Parts {
                 .is_some_and(|end| !unit.ends_with(' ') || !end.starts_with(char::is_alphabetic))
         });
         if let Some((unit, place)) = unit
-            && self.held > 1
+            && self.numbers.len() > 1
         {
             let most = if *place == 0 { 23 } else { 59 };
             self.units[*place] = u8::try_from(value).ok().filter(|value| *value <= most);
             let blank = usize::from(after.starts_with(' '));
             return self.units[*place].map(|_| at + digits + blank + unit.trim_end().len());
         }
-        if self.held == 3 || digits > 4 {
+        if self.numbers.len() == 3 || digits > 4 {
             return None;
         }
-        self.numbers[self.held] = (value, digits);
-        self.held += 1;
+        self.numbers.push((value, digits));
         self.dotted |= after.starts_with('.');
         // `2026年11月21日`
         let unit = ["年", "月", "日"].into_iter().find(|unit| after.starts_with(unit));
@@ -223,13 +221,12 @@ impl Parts {
     }
 
     fn date(&self) -> Option<(i32, u8, u8)> {
-        let [(a, a_digits), (b, b_digits), (c, c_digits)] = self.numbers;
-        let (year, month, day) = match (self.month, self.held) {
-            (Some(month), 2) if b_digits == 4 => (b, u32::from(month), a),
-            (Some(month), 2) if a_digits == 4 => (a, u32::from(month), b),
-            (None, 3) if a_digits == 4 => (a, b, c),
-            (None, 3) if c_digits == 4 && (self.dotted || self.day_first || a > 12) => (c, b, a),
-            (None, 3) if c_digits == 4 && b > 12 => (c, a, b),
+        let (year, month, day) = match (self.month, &self.numbers[..]) {
+            (Some(month), &[(a, _), (b, 4)]) => (b, u32::from(month), a),
+            (Some(month), &[(a, 4), (b, _)]) => (a, u32::from(month), b),
+            (None, &[(a, 4), (b, _), (c, _)]) => (a, b, c),
+            (None, &[(a, _), (b, _), (c, 4)]) if self.dotted || self.day_first || a > 12 => (c, b, a),
+            (None, &[(a, _), (b, _), (c, 4)]) if b > 12 => (c, a, b),
             _ => return None,
         };
         let is_date = (1970..=2199).contains(&year) && month <= 12 && day <= 31;
