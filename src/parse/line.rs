@@ -12,9 +12,7 @@
 //! * Malformed: `IN=` or `OUT=` is there, and an address or the stamp can't be read.
 //! * Skipped: everything else; accepted packets and ARP too.
 
-use memchr::memmem;
-
-use super::fingerprint::{fingerprint, fingerprint_or_id};
+use super::fingerprint::fingerprint_or_id;
 use super::interfaces::Networks;
 use super::log_prefix;
 use super::login::{Logins, unfold};
@@ -175,10 +173,10 @@ impl LineReader {
         let Some((packet, end)) = netfilter::v4_kernel_order(text, source_at, &mut self.destination) else {
             // Apart, so that what is asked of all addresses costs IPv4 nothing.
             let (packet, end) = netfilter::v6_kernel_order(text, source_at, &mut self.destination)?;
-            *event = self::event(&packet, &info, time, uptime, fingerprint_or_id(&packet));
+            *event = self::event(&packet, &info, time, uptime);
             return Some(end);
         };
-        *event = self::event(&packet, &info, time, uptime, fingerprint_or_id(&packet));
+        *event = self::event(&packet, &info, time, uptime);
         Some(end)
     }
 
@@ -315,7 +313,8 @@ fn with_reason(outcome: Outcome, text: &[u8]) -> Outcome {
 }
 
 fn looks_like_packet(line: &[u8]) -> bool {
-    memmem::find(line, b"SRC=").is_some_and(|at| memmem::find(&line[at..], b"DST=").is_some())
+    let mut keys = memchr::memchr_iter(b'=', line).map(|at| &line[..at]);
+    keys.any(|key| key.ends_with(b"SRC")) && keys.any(|key| key.ends_with(b"DST"))
 }
 
 /// A line whose date does not exist: a packet's is damaged.
@@ -346,7 +345,7 @@ pub fn is_log_line(line: &[u8]) -> bool {
 
 /// Whether the kernel names OpenWrt's bridge in this line: any other text can be a stranger's, such as a user name.
 pub fn names_lan_bridge(line: &[u8]) -> bool {
-    let names = |text: &[u8]| memmem::find(line, text).is_some();
+    let names = |text: &[u8]| memchr::memmem::find(line, text).is_some();
     names(b"br-lan")
         && match object(line).and_then(record) {
             Some(record) => record.program.is_none(),

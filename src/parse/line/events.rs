@@ -43,23 +43,16 @@ impl LineReader {
             return Outcome::Skipped(Some(Uncounted::OtherProgram));
         };
         let path = paths.intern(&Path { prefix: login.daemon.to_string(), ..Path::default() });
-        let packet = Packet {
-            source: login.source,
-            protocol: protocol::TCP,
-            source_port: login.source_port,
-            port: login.port,
-            ..Default::default()
-        };
         Outcome::Event(Event {
             time,
             source: login.source,
-            fingerprint: fingerprint(&packet),
             count: login.count,
             source_port: login.source_port,
             port: login.port,
             path,
             protocol: protocol::TCP,
             class: Class::Login,
+            unhashed: true,
             ..Event::default()
         })
     }
@@ -70,20 +63,14 @@ pub(super) fn outcome(packet: Option<Packet>, info: &PathInfo, time: i64, uptime
     match packet {
         _ if info.ignored => Outcome::Skipped(info.accepted.then_some(Uncounted::Accepted)),
         None => Outcome::Malformed(Uncounted::Address),
-        Some(packet) => Outcome::Event(event(&packet, info, time, uptime, fingerprint_or_id(&packet))),
+        Some(packet) => Outcome::Event(event(&packet, info, time, uptime)),
     }
 }
 
-/// The classified event of a packet. `time`: Unix seconds; `uptime`: see [`Event::uptime`]; the last are the event's
-/// `fingerprint` and `unhashed`.
+/// The classified event of a packet. `time`: Unix seconds; `uptime`: see [`Event::uptime`].
 #[inline(always)]
-pub fn event(
-    packet: &Packet,
-    info: &PathInfo,
-    time: i64,
-    uptime: u64,
-    (fingerprint, unhashed): (u64, bool),
-) -> Event {
+pub fn event(packet: &Packet, info: &PathInfo, time: i64, uptime: u64) -> Event {
+    let (fingerprint, unhashed) = fingerprint_or_id(packet);
     let mut event = Event {
         time,
         source: packet.source,

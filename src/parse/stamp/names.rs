@@ -3,19 +3,25 @@
 /// Beginnings of the names, for each month, without regard to ASCII case: `okt` is in `Okt`, `okt.` and `oktober`. The
 /// longest that fits decides: Finnish `marras` is November. Croatian is left out: its `lis`, `lip` and `srp` are other
 /// months than those of Polish and Czech.
-const MONTHS: [&str; 12] = [
-    "jan jän ene gen sty led янв яну oca tam ian січ ιαν",
-    "feb fév fev lut úno фев şub hel лют φεβ",
-    "mar mär mrt bře мар maa már бер μαρ μάρ mac",
-    "apr avr abr kwi dub апр nis huh ápr кві απρ",
-    "may mai mei maj mag kvě мая май máj tou тра μαι μαΐ μάι",
-    "jun juin giu cze čvn čen июн юни haz kes jún iun чер ιουν ιούν",
-    "jul juil lug lip čvc čec июл юли tem hei júl iul лип ιουλ ιούλ",
-    "aug aoû ago sie srp авг ağu elo avg agu сер αυγ αύγ ogo",
-    "sep set wrz zář сен сеп eyl syy sze вер σεπ",
-    "oct okt out ott paź říj окт eki lok жов οκτ",
-    "nov lis ноя ное kas marras noi лис νοε νοέ",
-    "dec déc dez dic des gru pro дек ara jou гру δεκ dis",
+const MONTHS: [&[&str]; 12] = [
+    &["jan", "jän", "ene", "gen", "sty", "led", "янв", "яну", "oca", "tam", "ian", "січ", "ιαν"],
+    &["feb", "fév", "fev", "lut", "úno", "фев", "şub", "hel", "лют", "φεβ"],
+    &["mar", "mär", "mrt", "bře", "мар", "maa", "már", "бер", "μαρ", "μάρ", "mac"],
+    &["apr", "avr", "abr", "kwi", "dub", "апр", "nis", "huh", "ápr", "кві", "απρ"],
+    &["may", "mai", "mei", "maj", "mag", "kvě", "мая", "май", "máj", "tou", "тра", "μαι", "μαΐ", "μάι"],
+    &[
+        "jun", "juin", "giu", "cze", "čvn", "čen", "июн", "юни", "haz", "kes", "jún", "iun", "чер", "ιουν",
+        "ιούν",
+    ],
+    &[
+        "jul", "juil", "lug", "lip", "čvc", "čec", "июл", "юли", "tem", "hei", "júl", "iul", "лип", "ιουλ",
+        "ιούλ",
+    ],
+    &["aug", "aoû", "ago", "sie", "srp", "авг", "ağu", "elo", "avg", "agu", "сер", "αυγ", "αύγ", "ogo"],
+    &["sep", "set", "wrz", "zář", "сен", "сеп", "eyl", "syy", "sze", "вер", "σεπ"],
+    &["oct", "okt", "out", "ott", "paź", "říj", "окт", "eki", "lok", "жов", "οκτ"],
+    &["nov", "lis", "ноя", "ное", "kas", "marras", "noi", "лис", "νοε", "νοέ"],
+    &["dec", "déc", "dez", "dic", "des", "gru", "pro", "дек", "ara", "jou", "гру", "δεκ", "dis"],
 ];
 /// What follows the number of a month in Japanese, Chinese and Korean.
 const MONTH_UNITS: [&str; 2] = ["月", "월"];
@@ -39,10 +45,10 @@ pub(super) fn month(text: &[u8]) -> Option<(u8, usize)> {
             lower_case.as_bytes()
         }
     };
-    let begins = |known: &&str| {
+    let begins = |known: &&&str| {
         name.get(..known.len()).is_some_and(|start| start.eq_ignore_ascii_case(known.as_bytes()))
     };
-    let longest = |names: &str| names.split(' ').filter(begins).map(str::len).max();
+    let longest = |names: &[&str]| names.iter().filter(begins).map(|known| known.len()).max();
     let (_, month) =
         MONTHS.iter().zip(1..).filter_map(|(names, month)| Some((longest(names)?, month))).max()?;
     let dot = usize::from(text.get(letters) == Some(&b'.'));

@@ -22,23 +22,23 @@ use super::{NOWHERE, Stamp, Writer, names};
 const LONGEST: usize = 80;
 
 /// Minutes east of UTC, and what browsers call such time zones.
-const ZONES: [(i32, &str); 16] = [
-    (0, "UTC GMT WET"),
-    (60, "WEST CET MEZ SEČ"),
-    (120, "CEST MESZ SELČ EET"),
-    (180, "EEST MSK"),
-    (480, "AWST"),
-    (540, "JST KST"),
-    (570, "ACST"),
-    (600, "AEST"),
-    (660, "AEDT"),
-    (720, "NZST"),
-    (780, "NZDT"),
-    (-240, "EDT HAE"),
-    (-300, "EST HNE CDT"),
-    (-360, "CST"),
-    (-420, "MST PDT"),
-    (-480, "PST"),
+const ZONES: [(i32, &[&str]); 16] = [
+    (0, &["UTC", "GMT", "WET"]),
+    (60, &["WEST", "CET", "MEZ", "SEČ"]),
+    (120, &["CEST", "MESZ", "SELČ", "EET"]),
+    (180, &["EEST", "MSK"]),
+    (480, &["AWST"]),
+    (540, &["JST", "KST"]),
+    (570, &["ACST"]),
+    (600, &["AEST"]),
+    (660, &["AEDT"]),
+    (720, &["NZST"]),
+    (780, &["NZDT"]),
+    (-240, &["EDT", "HAE"]),
+    (-300, &["EST", "HNE", "CDT"]),
+    (-360, &["CST"]),
+    (-420, &["MST", "PDT"]),
+    (-480, &["PST"]),
 ];
 
 /// Words for the first half of the day, in lower case.
@@ -205,7 +205,7 @@ impl Parts {
             .unwrap_or(rest.len());
         let word = rest.get(..length).filter(|word| !word.is_empty())?;
         self.day_first |= word == "thg";
-        let zone = ZONES.iter().find(|(_, names)| names.split(' ').any(|name| name == word));
+        let zone = ZONES.iter().find(|(_, names)| names.contains(&word));
         let has_time = self.time.is_some() || self.units[0].is_some();
         let (minutes, end) = offset(text, at + length)?;
         if let Some((zone, _)) = zone {
