@@ -87,7 +87,7 @@ fn fields_at(message: &[u8]) -> Option<usize> {
 
 /// Ethernet's broadcast, and the multicast of IPv4, IPv6 and bridges. Not simply the group bit: logs
 /// that were made anonymous have it set by chance.
-fn is_group_mac(mac: &[u8]) -> bool {
+pub fn is_group_mac(mac: &[u8]) -> bool {
     [&b"ff:ff:ff:ff:ff:ff"[..], b"01:00:5e:", b"33:33:", b"01:80:c2:"]
         .iter()
         .any(|group| mac.get(..group.len()).is_some_and(|start| start.eq_ignore_ascii_case(group)))

@@ -25,6 +25,26 @@ impl LineReader {
         Some((self.contexts[0].info, end))
     }
 
+    /// Makes a known context that of the device which sent this message, if they differ in the MAC addresses only: as
+    /// [`LineReader::known_context`].
+    #[inline(never)]
+    pub(super) fn change_device(&mut self, message: &[u8]) -> Option<(PathInfo, usize)> {
+        let is_mac = |&equals: &usize| message[..equals].ends_with(b" MAC");
+        let (fixed, rest) = message.split_at(memchr::memchr_iter(b'=', message).find(is_mac)? + 1);
+        let mac = memchr::memchr(b' ', rest).filter(|&mac| rest[mac..].starts_with(b" SRC="))?;
+        let group_mac = netfilter::is_group_mac(&rest[..mac]);
+        let differs_in_mac = |known: &KnownContext| {
+            let rest = known.text.text().strip_prefix(fixed).unwrap_or_default();
+            known.info.way.group_mac == group_mac
+                && rest.strip_suffix(b" SRC=").is_some_and(|mac| !mac.contains(&b' '))
+        };
+        let source_at = fixed.len() + mac + b" SRC=".len();
+        let index = self.contexts.iter().position(differs_in_mac).filter(|_| source_at <= LONGEST_CONTEXT)?;
+        self.contexts.swap(0, index);
+        self.contexts[0].text.set(&message[..source_at]);
+        Some((self.contexts[0].info, source_at))
+    }
+
     /// The info of a context that is not known, which it is from now on. It may be the first to name `br-lan`.
     pub(super) fn info(
         &mut self,

@@ -12,6 +12,8 @@ pub struct PathInfo {
     /// Ignored since the packet was let through.
     pub(super) accepted: bool,
     pub(super) way: Way,
+    /// A prefix that may stand behind a bare uptime.
+    pub(super) no_tag: bool,
 }
 
 impl PathInfo {
@@ -32,7 +34,9 @@ impl PathInfo {
         let is_guessed = networks.wan.is_empty() && networks.lan.is_empty();
         let forwarded = is_guessed && !path.output.is_empty();
         let way = Way { direction, group_mac, forwarded, later_fragment: false };
-        PathInfo { path: id, verdict, ignored, accepted, way }
+        let is_whole = context.input.is_some() && context.output.is_some();
+        let no_tag = is_whole && !context.prefix.split(|&byte| byte == b' ').any(has_pid);
+        PathInfo { path: id, verdict, ignored, accepted, way, no_tag }
     }
 }
 
