@@ -91,7 +91,7 @@ pub struct LineReader {
     undated: u64,
 }
 
-/// A context up to the address behind `SRC=`.
+/// A context up to the address behind `SRC=`, with the MAC addresses of the last packet.
 struct KnownContext {
     text: Prefix,
     info: PathInfo,
