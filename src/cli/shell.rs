@@ -135,7 +135,7 @@ pub fn import(input: &Input, backend: &Backend, out: &mut dyn Write) -> Result<O
 
 /// Reads log files into memory and prints the tables.
 pub fn report(input: &Input, question: &Question, as_json: bool, out: &mut dyn Write) -> Result<Outcome> {
-    use Topic::{Anomalies, Days, Hours, Months, Rules, Services, Sources, Summary};
+
     if !cfg!(feature = "files") {
         return reads_no_files();
     }
@@ -143,7 +143,7 @@ pub fn report(input: &Input, question: &Question, as_json: bool, out: &mut dyn W
     let mut report = Report { input: reading.counts, ..Report::default() };
     for (topic, _) in Report::TOPICS {
         let mut question = Question { topic, ..question.clone() };
-        if topic == Anomalies {
+        if topic == Topic::Anomalies {
             // Anomalies are days of attempts, whatever else is asked for.
             question.class = Class::Attempt;
         }

@@ -21,10 +21,8 @@ impl Date {
     /// The day with this year, month (1..=12) and day of the month, if there is one
     /// and the year is within 1970..=9999.
     pub fn from_ymd(year: i32, month: u32, day: u32) -> Option<Date> {
-        if !(1970..=9999).contains(&year) || !(1..=12).contains(&month) || day == 0 {
-            return None;
-        }
-        if day > days_in_month(year, month) {
+        let valid = civil::Date::new(year.try_into().ok()?, month.try_into().ok()?, day.try_into().ok()?);
+        if !(1970..=9999).contains(&year) || valid.is_err() {
             return None;
         }
         // Days from civil, proleptic Gregorian, with March as the first month of the year.
@@ -108,15 +106,6 @@ impl fmt::Display for Date {
 impl fmt::Display for Month {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:04}-{:02}", self.0.div_euclid(12), self.0.rem_euclid(12) + 1)
-    }
-}
-
-fn days_in_month(year: i32, month: u32) -> u32 {
-    match month {
-        4 | 6 | 9 | 11 => 30,
-        2 if year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) => 29,
-        2 => 28,
-        _ => 31,
     }
 }
 

@@ -1,63 +1,54 @@
 //! Event -> Class.
 //!
-//! Takes the facts of one packet, returns its class; stateless. First match wins: noise, egress, then
+//! Takes the fields of one packet and its way, returns its class; stateless. First match wins: noise, egress, then
 //! by protocol for an inbound packet.
 
 use crate::event::paths::Direction;
 use crate::event::services;
-use crate::event::{Address, Class, protocol, tcp};
+use crate::event::{Address, Class, Event, protocol, tcp};
 
-/// The fields of a packet that its class depends on.
-#[derive(Clone, Copy, Debug)]
-pub struct Facts {
+/// What the class of a packet depends on beside its own fields.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Way {
     pub direction: Direction,
-    /// IANA's protocol number.
-    pub protocol: u8,
-    /// TCP flags; 0 for other protocols.
-    pub flags: u8,
-    pub source_port: u16,
-    pub port: u16,
-    pub icmp_type: u8,
-    pub source: Address,
-    pub destination: Address,
     /// The destination MAC is a broadcast or multicast address.
     pub group_mac: bool,
-    /// A fragment other than the first: it has no ports and no flags.
-    pub later_fragment: bool,
     /// It is forwarded, and its direction is known from the names of interfaces only: then a private source with a
     /// public destination is inside.
     pub forwarded: bool,
+    /// A fragment other than the first: it has no ports and no flags.
+    pub later_fragment: bool,
 }
 
 /// The class by the first rule that matches (docs/STATISTICS.md).
 #[inline(always)]
-pub fn classify(facts: &Facts) -> Class {
-    if is_noise(facts) {
+pub fn classify(event: &Event, way: &Way) -> Class {
+    if is_noise(event, way) {
         return Class::Noise;
     }
-    if facts.direction == Direction::Egress || facts.forwarded && is_on_its_way_out(facts) {
+    if way.direction == Direction::Egress || way.forwarded && is_on_its_way_out(event) {
         return Class::Egress;
     }
-    if facts.later_fragment {
+    if way.later_fragment {
         return Class::Backscatter;
     }
-    let attempt = match facts.protocol {
-        protocol::TCP => is_opening(facts.flags),
+    let attempt = match event.protocol {
+        protocol::TCP => is_opening(event.flags),
         protocol::UDP | protocol::UDPLITE => {
-            !(facts.source_port < 1024 && facts.port >= 1024 && !is_service(facts.protocol, facts.port))
+            !(event.source_port < 1024 && event.port >= 1024 && !is_service(event.protocol, event.port))
         }
         // Echo, timestamp, information and address mask requests (RFC 792, RFC 950).
-        protocol::ICMP => matches!(facts.icmp_type, 8 | 13 | 15 | 17),
+        protocol::ICMP => matches!(event.icmp_type, 8 | 13 | 15 | 17),
         // Echo request (RFC 4443), node information query (RFC 4620).
-        protocol::ICMPV6 => matches!(facts.icmp_type, 128 | 139),
+        protocol::ICMPV6 => matches!(event.icmp_type, 128 | 139),
         _ => true,
     };
     if attempt { Class::Attempt } else { Class::Backscatter }
 }
 
 #[inline(never)]
-fn is_on_its_way_out(facts: &Facts) -> bool {
-    is_private(facts.source) && !is_private(facts.destination)
+fn is_on_its_way_out(event: &Event) -> bool {
+    is_private(event.source) && !is_private(event.destination)
 }
 
 /// Addresses that are not routed on the Internet: RFC 1918, RFC 6598 (behind a provider's NAT), RFC 4193.
@@ -86,20 +77,20 @@ fn is_service(protocol: u8, port: u16) -> bool {
 }
 
 #[inline(always)]
-fn is_noise(facts: &Facts) -> bool {
-    if facts.group_mac || facts.protocol == protocol::IGMP || is_link_local(facts.source) {
+fn is_noise(event: &Event, way: &Way) -> bool {
+    if way.group_mac || event.protocol == protocol::IGMP || is_link_local(event.source) {
         return true;
     }
-    match facts.destination.as_v4() {
+    match event.destination.as_v4() {
         Some(bits) if bits >> 28 == 0xe || bits == u32::MAX || bits >> 16 == 0xa9fe => return true,
-        None if facts.destination.high >> 56 == 0xff || is_link_local(facts.destination) => return true,
+        None if event.destination.high >> 56 == 0xff || is_link_local(event.destination) => return true,
         _ => {}
     }
-    match facts.protocol {
+    match event.protocol {
         // Multicast listeners, routers, neighbours and redirects (RFC 2710, 3810, 4861).
-        protocol::ICMPV6 => matches!(facts.icmp_type, 130..=137 | 143),
+        protocol::ICMPV6 => matches!(event.icmp_type, 130..=137 | 143),
         // DHCP of a host that has no address yet; DHCPv6 is link-local.
-        protocol::UDP => matches!(facts.port, 67 | 68) && facts.source == Address::v4(0),
+        protocol::UDP => matches!(event.port, 67 | 68) && event.source == Address::v4(0),
         _ => false,
     }
 }
@@ -116,20 +107,21 @@ mod tests {
     use super::*;
     use std::net::IpAddr;
 
-    fn facts() -> Facts {
-        Facts {
-            direction: Direction::Inbound,
+    fn event() -> Event {
+        Event {
             protocol: protocol::TCP,
             flags: tcp::SYN,
             source_port: 40_000,
             port: 23,
-            icmp_type: 0,
             source: Address::v4(0xc633_6407),
             destination: Address::v4(0xc000_0201),
-            group_mac: false,
-            later_fragment: false,
-            forwarded: false,
+            ..Event::default()
         }
+    }
+
+    /// The class of a packet from outside to the machine itself.
+    fn class_of(event: &Event) -> Class {
+        classify(event, &Way::default())
     }
 
     fn address(text: &str) -> Address {
@@ -152,7 +144,7 @@ mod tests {
             (FIN, Class::Backscatter),
             (URG | PSH | FIN, Class::Backscatter),
         ] {
-            assert_eq!(classify(&Facts { flags, ..facts() }), class, "{flags:#x}");
+            assert_eq!(class_of(&Event { flags, ..event() }), class, "{flags:#x}");
         }
     }
 
@@ -165,8 +157,8 @@ mod tests {
             (123, 1900, Class::Attempt),
             (40_000, 40_000, Class::Attempt),
         ] {
-            let facts = Facts { protocol: protocol::UDP, flags: 0, source_port, port, ..facts() };
-            assert_eq!(classify(&facts), class, "{source_port} {port}");
+            let event = Event { protocol: protocol::UDP, flags: 0, source_port, port, ..event() };
+            assert_eq!(class_of(&event), class, "{source_port} {port}");
         }
     }
 
@@ -182,7 +174,7 @@ mod tests {
             (protocol::ICMPV6, 135, Class::Noise),
             (protocol::ICMPV6, 143, Class::Noise),
         ] {
-            assert_eq!(classify(&Facts { protocol, icmp_type, ..facts() }), class, "{protocol} {icmp_type}");
+            assert_eq!(class_of(&Event { protocol, icmp_type, ..event() }), class, "{protocol} {icmp_type}");
         }
     }
 
@@ -199,13 +191,10 @@ mod tests {
             ("198.51.100.9", "192.168.1.9", Class::Attempt),
         ] {
             let (source, destination) = (address(source), address(destination));
-            let facts = Facts { source, destination, forwarded: true, ..facts() };
-            assert_eq!(classify(&facts), class, "{source} {destination}");
-            assert_eq!(
-                classify(&Facts { forwarded: false, ..facts }),
-                Class::Attempt,
-                "{source} {destination}"
-            );
+            let event = Event { source, destination, ..event() };
+            let forwarded = Way { forwarded: true, ..Way::default() };
+            assert_eq!(classify(&event, &forwarded), class, "{source} {destination}");
+            assert_eq!(class_of(&event), Class::Attempt, "{source} {destination}");
         }
     }
 
@@ -225,27 +214,23 @@ mod tests {
             ("2001:db8::2", "ff02::1", Class::Noise),
             ("2001:db8::2", "fe80::2", Class::Noise),
         ] {
-            let facts = Facts {
-                direction: Direction::Egress,
-                source: address(source),
-                destination: address(destination),
-                ..facts()
-            };
-            assert_eq!(classify(&facts), class, "{source} {destination}");
+            let event = Event { source: address(source), destination: address(destination), ..event() };
+            let egress = Way { direction: Direction::Egress, ..Way::default() };
+            assert_eq!(classify(&event, &egress), class, "{source} {destination}");
         }
-        assert_eq!(classify(&Facts { group_mac: true, ..facts() }), Class::Noise);
-        assert_eq!(classify(&Facts { protocol: protocol::IGMP, ..facts() }), Class::Noise);
-        let dhcp = Facts { protocol: protocol::UDP, port: 67, source: Address::v4(0), ..facts() };
-        assert_eq!(classify(&dhcp), Class::Noise);
-        assert_eq!(classify(&Facts { port: 67, ..dhcp }), Class::Noise);
-        assert_eq!(classify(&Facts { port: 53, ..dhcp }), Class::Attempt);
+        assert_eq!(classify(&event(), &Way { group_mac: true, ..Way::default() }), Class::Noise);
+        assert_eq!(class_of(&Event { protocol: protocol::IGMP, ..event() }), Class::Noise);
+        let dhcp = Event { protocol: protocol::UDP, port: 67, source: Address::v4(0), ..event() };
+        assert_eq!(class_of(&dhcp), Class::Noise);
+        assert_eq!(class_of(&Event { port: 67, ..dhcp }), Class::Noise);
+        assert_eq!(class_of(&Event { port: 53, ..dhcp }), Class::Attempt);
     }
 
     #[test]
     fn other_protocols_are_attempts_and_later_fragments_are_not() {
         for protocol in [protocol::GRE, protocol::ESP, protocol::SCTP, 0, 255] {
-            assert_eq!(classify(&Facts { protocol, ..facts() }), Class::Attempt);
+            assert_eq!(class_of(&Event { protocol, ..event() }), Class::Attempt);
         }
-        assert_eq!(classify(&Facts { later_fragment: true, ..facts() }), Class::Backscatter);
+        assert_eq!(classify(&event(), &Way { later_fragment: true, ..Way::default() }), Class::Backscatter);
     }
 }

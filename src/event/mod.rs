@@ -10,7 +10,7 @@ pub mod services;
 pub mod small_map;
 
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv6Addr};
 
 /// IP protocol numbers (IANA "Protocol Numbers") that are treated specially.
 pub mod protocol {
@@ -79,10 +79,7 @@ impl Address {
 
     /// The same as a type of the standard library.
     pub fn to_ip(self) -> IpAddr {
-        match self.as_v4() {
-            Some(bits) => IpAddr::V4(Ipv4Addr::from(bits)),
-            None => IpAddr::V6(Ipv6Addr::from(self.to_bytes())),
-        }
+        Ipv6Addr::from(self.to_bytes()).to_canonical()
     }
 
     /// The number of leading bits that `self` and a prefix of `length` bits share is at least `length`.
@@ -189,12 +186,12 @@ impl Verdict {
 }
 
 /// Which input an event came through.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-#[repr(u8)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Origin {
-    File = 0,
-    Logd = 1,
-    Nflog = 2,
+    /// Text: a log file, or logd.
+    #[default]
+    Log,
+    Nflog,
 }
 
 /// The target of an attempt: an IP protocol and, for protocols with ports, the destination port.

@@ -3,8 +3,7 @@
 //! Takes the fields that both a log line and an NFLOG message have by default and that forwarding does
 //! not change. Not among them: prefix, interfaces, MAC, TTL, marks, TCP sequence numbers.
 
-use super::netfilter::is_echo;
-use super::packet::Packet;
+use super::packet::{Packet, is_echo};
 use crate::event::hash::fold;
 use crate::event::{Event, protocol};
 

@@ -1,44 +1,32 @@
 //! Recognises logs of other firewalls, which are not read, so that `report` can say why nothing is counted.
 
+/// Systems with the texts of their lines: all of one of the groups.
+const SYSTEMS: [(&str, &[&[&str]]); 15] = [
+    ("MikroTik RouterOS", &[&[" in:", " out:", ", len ", "->"]]),
+    ("pfSense or OPNsense (filterlog)", &[&["filterlog"]]),
+    ("ipchains (Linux 2.2)", &[&["Packet log: ", " PROTO="]]),
+    ("Common Event Format (CEF)", &[&["CEF:0|"], &["CEF:1|"]]),
+    ("Log Event Extended Format (LEEF)", &[&["LEEF:1.0|"], &["LEEF:2.0|"]]),
+    ("a firewall of Cisco", &[&["%ASA-"], &["%FTD-"], &["%SEC-6-IPACCESSLOG"]]),
+    ("Fortinet FortiGate", &[&["devname=", "logid="], &["type=\"traffic\"", "srcip="]]),
+    ("Sophos UTM", &[&["sub=\"packetfilter\"", "srcip="]]),
+    ("SonicWall", &[&["id=firewall ", " sn="]]),
+    ("Palo Alto Networks PAN-OS", &[&[",TRAFFIC,"], &[",THREAT,"]]),
+    ("Juniper Junos", &[&["RT_FLOW_SESSION"]]),
+    ("Microsoft Windows Firewall", &[&["Software: Microsoft Windows Firewall"]]),
+    ("Suricata (eve.json)", &[&["\"event_type\":", "\"src_ip\":"]]),
+    ("a web server", &[&["\" ", " HTTP/1"], &["\" ", " HTTP/2"]]),
+    ("fail2ban", &[&["NOTICE  [", "] Ban "]]),
+];
+
 /// What a line looks like that is none of netfilter; none: nothing known.
 pub fn system(line: &[u8]) -> Option<&'static str> {
-    let has = |text: &str| memchr::memmem::find(line, text.as_bytes()).is_some();
-    let all = |texts: &[&str]| texts.iter().all(|text| has(text));
-    if all(&[" in:", " out:", ", len "]) && has("->") {
-        Some("MikroTik RouterOS")
-    } else if has("filterlog") {
-        Some("pfSense or OPNsense (filterlog)")
-    } else if has("Packet log: ") && has(" PROTO=") {
-        Some("ipchains (Linux 2.2)")
-    } else if has("CEF:0|") || has("CEF:1|") {
-        Some("Common Event Format (CEF)")
-    } else if has("LEEF:1.0|") || has("LEEF:2.0|") {
-        Some("Log Event Extended Format (LEEF)")
-    } else if has("%ASA-") || has("%FTD-") || has("%SEC-6-IPACCESSLOG") {
-        Some("a firewall of Cisco")
-    } else if all(&["devname=", "logid="]) || all(&["type=\"traffic\"", "srcip="]) {
-        Some("Fortinet FortiGate")
-    } else if all(&["sub=\"packetfilter\"", "srcip="]) {
-        Some("Sophos UTM")
-    } else if all(&["id=firewall ", " sn="]) {
-        Some("SonicWall")
-    } else if has(",TRAFFIC,") || has(",THREAT,") {
-        Some("Palo Alto Networks PAN-OS")
-    } else if has("RT_FLOW_SESSION") {
-        Some("Juniper Junos")
-    } else if has("Software: Microsoft Windows Firewall") {
-        Some("Microsoft Windows Firewall")
-    } else if all(&["\"event_type\":", "\"src_ip\":"]) {
-        Some("Suricata (eve.json)")
-    } else if line.starts_with(b"#separator ") {
-        Some("Zeek")
-    } else if all(&["\" ", " HTTP/1"]) || all(&["\" ", " HTTP/2"]) {
-        Some("a web server")
-    } else if has("NOTICE  [") && has("] Ban ") {
-        Some("fail2ban")
-    } else {
-        None
+    if line.starts_with(b"#separator ") {
+        return Some("Zeek");
     }
+    let has = |text: &&str| memchr::memmem::find(line, text.as_bytes()).is_some();
+    let known = SYSTEMS.iter().find(|(_, groups)| groups.iter().any(|group| group.iter().all(has)));
+    known.map(|(name, _)| *name)
 }
 
 #[cfg(test)]

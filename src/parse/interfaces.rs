@@ -6,7 +6,7 @@
 //! What the user names decides. Otherwise what the log prefix says, then the name of the interface. A name that says
 //! nothing (`eth0`) is taken for an uplink: on a server it is.
 
-use super::log_prefix::Hint;
+use super::words;
 use crate::event::Verdict;
 use crate::event::paths::Direction;
 
@@ -32,40 +32,12 @@ pub struct NamedRule {
     pub refuses: Option<Verdict>,
 }
 
-/// Why packets of an interface count as coming from outside or inside.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub enum Reason {
-    NamedWan,
-    NamedLan,
-    NotNamed,
-    LogPrefix,
-    NoInput,
-    UplinkName,
-    InsideName,
-    BridgePort,
-    WirelessUplink,
-    WirelessLan,
-    OtherName,
-}
-
-impl Reason {
-    /// For a person, in the words of [`Networks`]' options.
-    pub const fn text(self) -> &'static str {
-        match self {
-            Reason::NamedWan => "named by --wan",
-            Reason::NamedLan => "named by --lan",
-            Reason::NotNamed => "not named by --wan or --lan",
-            Reason::LogPrefix => "the log prefix says so",
-            Reason::NoInput => "sent by the machine itself",
-            Reason::UplinkName => "the name of an uplink",
-            Reason::InsideName => "a name of the inside (LAN, bridge, container, VPN)",
-            Reason::BridgePort => "the bridge port it came in by",
-            Reason::WirelessUplink => "wireless, on a machine without br-lan",
-            Reason::WirelessLan => "wireless, on a machine with br-lan",
-            Reason::OtherName => "not a name of the inside",
-        }
-    }
-}
+const OTHER_NAME: &str = "not a name of the inside";
+const BRIDGE_PORT: &str = "the bridge port it came in by";
+/// Why a wireless interface leads outside.
+pub(super) const WIRELESS_UPLINK: &str = "wireless, on a machine without br-lan";
+/// Why a wireless interface is inside.
+pub(super) const WIRELESS_LAN: &str = "wireless, on a machine with br-lan";
 
 /// The interfaces in one packet's log line; empty where the line has none.
 #[derive(Clone, Copy, Debug, Default)]
@@ -85,53 +57,46 @@ impl Networks {
         zone.map(|(_, zone)| zone.as_str())
     }
 
-    /// `lan_bridge`: the machine has OpenWrt's `br-lan`.
-    pub fn direction(&self, hint: Hint, interfaces: Interfaces, lan_bridge: bool) -> (Direction, Reason) {
+    /// The direction of a packet, and the reason for a person, in the words of these options. `hint`: what the log prefix
+    /// says; `lan_bridge`: the machine has OpenWrt's `br-lan`.
+    pub fn direction(
+        &self,
+        hint: Option<Direction>,
+        interfaces: Interfaces,
+        lan_bridge: bool,
+    ) -> (Direction, &'static str) {
+        use Direction::{Egress, Inbound};
         let Interfaces { input, output, bridge_input } = interfaces;
-        let named = |names: &[String]| names.iter().any(|name| is_named(input.unwrap_or_default(), name));
+        let name = input.unwrap_or_default();
+        let named = |names: &[String]| names.iter().any(|known| is_named(name, known));
         if named(&self.wan) {
-            return (Direction::Inbound, Reason::NamedWan);
+            (Inbound, "named by --wan")
+        } else if named(&self.lan) {
+            (Egress, "named by --lan")
+        } else if !self.wan.is_empty() {
+            (Egress, "not named by --wan or --lan")
+        } else if !self.lan.is_empty() && !matches!(name, "" | "lo") {
+            (Inbound, "not named by --wan or --lan")
+        } else if let Some(direction) = hint {
+            (direction, "the log prefix says so")
+        } else if input.is_none() {
+            (Inbound, OTHER_NAME)
+        } else if name.is_empty() {
+            (Egress, "sent by the machine itself")
+        } else if is_uplink(name) {
+            (Inbound, "the name of an uplink")
+        } else if name == output && name != "br-lan" && !bridge_input.is_empty() {
+            // A bridge between two networks: the port decides.
+            (if is_inside(bridge_input) { Egress } else { Inbound }, BRIDGE_PORT)
+        } else if is_inside(name) {
+            (Egress, "a name of the inside (LAN, bridge, container, VPN)")
+        } else if starts_with_any(name, &WIRELESS) {
+            if lan_bridge { (Egress, WIRELESS_LAN) } else { (Inbound, WIRELESS_UPLINK) }
+        } else if !bridge_input.is_empty() && is_inside(bridge_input) {
+            (Egress, BRIDGE_PORT)
+        } else {
+            (Inbound, OTHER_NAME)
         }
-        if named(&self.lan) {
-            return (Direction::Egress, Reason::NamedLan);
-        }
-        if !self.wan.is_empty() {
-            return (Direction::Egress, Reason::NotNamed);
-        }
-        if !self.lan.is_empty() && input.is_some_and(|input| !matches!(input, "" | "lo")) {
-            return (Direction::Inbound, Reason::NotNamed);
-        }
-        match hint {
-            Hint::Inbound => return (Direction::Inbound, Reason::LogPrefix),
-            Hint::Egress => return (Direction::Egress, Reason::LogPrefix),
-            Hint::Nothing => {}
-        }
-        let Some(input) = input else { return (Direction::Inbound, Reason::OtherName) };
-        if input.is_empty() {
-            return (Direction::Egress, Reason::NoInput);
-        }
-        if is_uplink(input) {
-            return (Direction::Inbound, Reason::UplinkName);
-        }
-        // A bridge between two networks: the port decides.
-        let bridges = input == output && input != "br-lan" && !bridge_input.is_empty();
-        if bridges {
-            let direction = if is_inside(bridge_input) { Direction::Egress } else { Direction::Inbound };
-            return (direction, Reason::BridgePort);
-        }
-        if is_inside(input) {
-            return (Direction::Egress, Reason::InsideName);
-        }
-        if is_wireless(input) {
-            return match lan_bridge {
-                true => (Direction::Egress, Reason::WirelessLan),
-                false => (Direction::Inbound, Reason::WirelessUplink),
-            };
-        }
-        if !bridge_input.is_empty() && is_inside(bridge_input) {
-            return (Direction::Egress, Reason::BridgePort);
-        }
-        (Direction::Inbound, Reason::OtherName)
     }
 }
 
@@ -143,58 +108,23 @@ fn is_named(input: &str, name: &str) -> bool {
     }
 }
 
-/// A name of OpenWrt, IPFire or pppd for what leads outside.
+/// Names begin so on OpenWrt, IPFire and with pppd for what leads outside.
+const UPLINKS: [&[u8]; 6] = words("wan wwan pppoe ppp red internet");
+/// `wlan0` is the LAN's on an access point, and the uplink of a laptop.
+const WIRELESS: [&[u8]; 3] = words("wlan wlp wlx");
+/// Names begin so for the inside on OpenWrt, on other routers, or of containers, virtual machines and VPNs.
+const INSIDE: [&[u8]; 40] = words(
+    "br- lan guest iot switch green blue orange docker virbr vmnet vboxnet waydroid hassio veth vnet \
+    tap fwln fwpr lxc lxd incusbr podman cni flannel cali vxlan cilium weave kube- wg tun utun nebula uap bat tailscale zt \
+    vti ipsec",
+);
+
 fn is_uplink(name: &str) -> bool {
-    let name = name.strip_prefix("br-").unwrap_or(name);
-    starts_with_any(name, &["wan", "wwan", "pppoe", "ppp", "red", "internet"])
+    starts_with_any(name.strip_prefix("br-").unwrap_or(name), &UPLINKS)
 }
 
-/// No interface, or a name that is the inside's on OpenWrt, on other routers, or of containers, virtual machines and
-/// VPNs.
+/// No interface, or a name that is the inside's.
 pub fn is_inside(name: &str) -> bool {
-    const EXACT: [&str; 2] = ["", "lo"];
-    const BEGINNINGS: [&str; 40] = [
-        "br-",
-        "lan",
-        "guest",
-        "iot",
-        "switch",
-        "green",
-        "blue",
-        "orange",
-        "docker",
-        "virbr",
-        "vmnet",
-        "vboxnet",
-        "waydroid",
-        "hassio",
-        "veth",
-        "vnet",
-        "tap",
-        "fwln",
-        "fwpr",
-        "lxc",
-        "lxd",
-        "incusbr",
-        "podman",
-        "cni",
-        "flannel",
-        "cali",
-        "vxlan",
-        "cilium",
-        "weave",
-        "kube-",
-        "wg",
-        "tun",
-        "utun",
-        "nebula",
-        "uap",
-        "bat",
-        "tailscale",
-        "zt",
-        "vti",
-        "ipsec",
-    ];
     // `br0` to `brN`, and their VLANs.
     let numbered_bridge = || {
         let number = name.strip_prefix("br").or(name.strip_prefix("bridge"));
@@ -202,19 +132,15 @@ pub fn is_inside(name: &str) -> bool {
     };
     let access_point = || name.starts_with("phy") && name.contains("-ap");
     !is_uplink(name)
-        && (EXACT.contains(&name)
-            || starts_with_any(name, &BEGINNINGS)
+        && (matches!(name, "" | "lo")
+            || starts_with_any(name, &INSIDE)
             || numbered_bridge()
             || access_point())
 }
 
-/// `wlan0` is the LAN's on an access point, and the uplink of a laptop.
-fn is_wireless(name: &str) -> bool {
-    starts_with_any(name, &["wlan", "wlp", "wlx"])
-}
-
-fn starts_with_any(name: &str, beginnings: &[&str]) -> bool {
-    beginnings.iter().any(|beginning| name.starts_with(beginning))
+/// Whether `name` begins with one of these words.
+fn starts_with_any(name: &str, beginnings: &[&[u8]]) -> bool {
+    beginnings.iter().any(|beginning| name.as_bytes().starts_with(beginning))
 }
 
 #[cfg(test)]
@@ -223,8 +149,8 @@ mod tests {
 
     fn direction(input: &str, output: &str, port: &str, lan_bridge: bool) -> String {
         let interfaces = Interfaces { input: Some(input), output, bridge_input: port };
-        let (direction, reason) = Networks::default().direction(Hint::Nothing, interfaces, lan_bridge);
-        format!("{direction:?} {reason:?}")
+        let (direction, reason) = Networks::default().direction(None, interfaces, lan_bridge);
+        format!("{direction:?} {reason}")
     }
 
     #[test]
@@ -254,39 +180,49 @@ mod tests {
             "tailscale0",
             "lo",
         ] {
-            assert_eq!(direction(name, "", "", false), "Egress InsideName", "{name}");
+            assert_eq!(
+                direction(name, "", "", false),
+                "Egress a name of the inside (LAN, bridge, container, VPN)",
+                "{name}"
+            );
         }
         for (name, reason) in [
-            ("wan", "UplinkName"),
-            ("wanb", "UplinkName"),
-            ("br-wan", "UplinkName"),
-            ("pppoe-wan", "UplinkName"),
-            ("ppp0", "UplinkName"),
-            ("wwan0", "UplinkName"),
-            ("red0", "UplinkName"),
-            ("eth0", "OtherName"),
-            ("enp3s0", "OtherName"),
-            ("vmbr0", "OtherName"),
-            ("phy0-sta0", "OtherName"),
-            ("vlan2", "OtherName"),
-            ("brother", "OtherName"),
-            ("wlan0", "WirelessUplink"),
+            ("wan", "the name of an uplink"),
+            ("wanb", "the name of an uplink"),
+            ("br-wan", "the name of an uplink"),
+            ("pppoe-wan", "the name of an uplink"),
+            ("ppp0", "the name of an uplink"),
+            ("wwan0", "the name of an uplink"),
+            ("red0", "the name of an uplink"),
+            ("eth0", "not a name of the inside"),
+            ("enp3s0", "not a name of the inside"),
+            ("vmbr0", "not a name of the inside"),
+            ("phy0-sta0", "not a name of the inside"),
+            ("vlan2", "not a name of the inside"),
+            ("brother", "not a name of the inside"),
+            ("wlan0", "wireless, on a machine without br-lan"),
         ] {
             assert_eq!(direction(name, "", "", false), format!("Inbound {reason}"), "{name}");
         }
-        assert_eq!(direction("wlan0", "", "", true), "Egress WirelessLan");
-        assert_eq!(direction("", "eth0", "", false), "Egress NoInput");
+        assert_eq!(direction("wlan0", "", "", true), "Egress wireless, on a machine with br-lan");
+        assert_eq!(direction("", "eth0", "", false), "Egress sent by the machine itself");
     }
 
     #[test]
     fn on_a_bridge_the_port_tells() {
-        assert_eq!(direction("vmbr0", "", "tap100i0", false), "Egress BridgePort");
-        assert_eq!(direction("vmbr0", "", "eno1", false), "Inbound OtherName");
-        assert_eq!(direction("br0", "br0", "eth0", false), "Inbound BridgePort");
-        assert_eq!(direction("br0", "br0", "lan2", false), "Egress BridgePort");
-        assert_eq!(direction("br0", "eth0", "eth1", false), "Egress InsideName");
-        assert_eq!(direction("br-wan", "", "lan2", false), "Inbound UplinkName");
-        assert_eq!(direction("br-lan", "br-lan", "eth0", true), "Egress InsideName");
+        assert_eq!(direction("vmbr0", "", "tap100i0", false), "Egress the bridge port it came in by");
+        assert_eq!(direction("vmbr0", "", "eno1", false), "Inbound not a name of the inside");
+        assert_eq!(direction("br0", "br0", "eth0", false), "Inbound the bridge port it came in by");
+        assert_eq!(direction("br0", "br0", "lan2", false), "Egress the bridge port it came in by");
+        assert_eq!(
+            direction("br0", "eth0", "eth1", false),
+            "Egress a name of the inside (LAN, bridge, container, VPN)"
+        );
+        assert_eq!(direction("br-wan", "", "lan2", false), "Inbound the name of an uplink");
+        assert_eq!(
+            direction("br-lan", "br-lan", "eth0", true),
+            "Egress a name of the inside (LAN, bridge, container, VPN)"
+        );
     }
 
     #[test]
@@ -296,14 +232,20 @@ mod tests {
             let networks = Networks { wan: names(wan), lan: names(lan), ..Networks::default() };
             let interfaces = Interfaces { input: Some(input), ..Interfaces::default() };
             let (direction, reason) = networks.direction(hint, interfaces, false);
-            format!("{direction:?} {reason:?}")
+            format!("{direction:?} {reason}")
         };
-        assert_eq!(read(&["br-lan"], &[], Hint::Egress, "br-lan"), "Inbound NamedWan");
-        assert_eq!(read(&["ppp+"], &[], Hint::Nothing, "ppp3"), "Inbound NamedWan");
-        assert_eq!(read(&["ppp0"], &[], Hint::Inbound, "eth1"), "Egress NotNamed");
-        assert_eq!(read(&[], &["eth1"], Hint::Inbound, "eth1"), "Egress NamedLan");
-        assert_eq!(read(&[], &["eth1"], Hint::Egress, "eth0"), "Inbound NotNamed");
-        assert_eq!(read(&[], &["eth1"], Hint::Nothing, ""), "Egress NoInput");
-        assert_eq!(read(&["eth1"], &["eth1"], Hint::Nothing, "eth1"), "Inbound NamedWan");
+        assert_eq!(read(&["br-lan"], &[], Some(Direction::Egress), "br-lan"), "Inbound named by --wan");
+        assert_eq!(read(&["ppp+"], &[], None, "ppp3"), "Inbound named by --wan");
+        assert_eq!(
+            read(&["ppp0"], &[], Some(Direction::Inbound), "eth1"),
+            "Egress not named by --wan or --lan"
+        );
+        assert_eq!(read(&[], &["eth1"], Some(Direction::Inbound), "eth1"), "Egress named by --lan");
+        assert_eq!(
+            read(&[], &["eth1"], Some(Direction::Egress), "eth0"),
+            "Inbound not named by --wan or --lan"
+        );
+        assert_eq!(read(&[], &["eth1"], None, ""), "Egress sent by the machine itself");
+        assert_eq!(read(&["eth1"], &["eth1"], None, "eth1"), "Inbound named by --wan");
     }
 }

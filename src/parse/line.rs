@@ -12,9 +12,7 @@
 //! * Malformed: `IN=` or `OUT=` is there, and an address or the stamp can't be read.
 //! * Skipped: everything else; accepted packets and ARP too.
 
-use memchr::memmem::Finder;
-
-use super::fingerprint::{fingerprint, fingerprint_or_id};
+use super::fingerprint::fingerprint_or_id;
 use super::interfaces::Networks;
 use super::log_prefix;
 use super::login::{Logins, unfold};
@@ -22,14 +20,14 @@ use super::netfilter::{self, KnownAddress};
 use super::packet::Packet;
 use super::prefix::Prefix;
 use super::stamp::uptime;
-use super::structured::{Record, RecordTime, RecordWriter, record};
+use super::structured::{Record, RecordTime, record};
 use super::syslog::{Author, Header, Tag, has_pid, header, host_before_prefix, line_start, split_tag};
 use super::uncounted::Uncounted;
 use super::window::{Padded, Text, Window};
 use crate::event::calendar::{Calendar, Date};
-use crate::event::classify::{Facts, classify};
-use crate::event::paths::{Direction, Path, Paths};
-use crate::event::{Address, Class, Event, Origin, PathId, Verdict, protocol};
+use crate::event::classify::{Way, classify};
+use crate::event::paths::{Path, Paths};
+use crate::event::{Class, Event, Origin, PathId, Verdict, protocol};
 
 mod contexts;
 mod events;
@@ -85,22 +83,17 @@ pub struct LineReader {
     /// The day and the instant of a stamp before, for the next one without a year.
     previous: Option<(Date, i64)>,
     headers: Headers,
+    /// The last hit first.
     contexts: Vec<KnownContext>,
-    last_context: usize,
-    next_context: usize,
     destination: KnownAddress,
     logins: Logins,
     /// Events whose line has no time of its own.
     undated: u64,
-    source_key: Finder<'static>,
 }
 
 /// A context up to the address behind `SRC=`, with the MAC addresses of the last packet.
 struct KnownContext {
     text: Prefix,
-    /// How many bytes of it come before the MAC addresses.
-    fixed: usize,
-    origin: Origin,
     info: PathInfo,
 }
 
@@ -115,12 +108,9 @@ impl LineReader {
             previous: None,
             headers: Headers::default(),
             contexts: Vec::with_capacity(CONTEXTS),
-            last_context: 0,
-            next_context: 0,
             destination: KnownAddress::default(),
             logins: Logins::default(),
             undated: 0,
-            source_key: Finder::new(b"SRC="),
         }
     }
 
@@ -153,38 +143,24 @@ impl LineReader {
     pub fn read(&mut self, line: &[u8], paths: &mut Paths) -> Outcome {
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         let outcome = self.read_line(line, paths);
-        self.with_reason(outcome, line)
-    }
-
-    /// Only what looks like a packet needs a reason.
-    fn with_reason(&self, outcome: Outcome, text: &[u8]) -> Outcome {
-        match outcome {
-            Outcome::Skipped(Some(_)) if !self.looks_like_packet(text) => Outcome::Skipped(None),
-            outcome => outcome,
-        }
-    }
-
-    fn looks_like_packet(&self, line: &[u8]) -> bool {
-        let source = self.source_key.find(line);
-        source.is_some_and(|at| memchr::memmem::find(&line[at..], b"DST=").is_some())
+        with_reason(outcome, line)
     }
 
     fn read_line(&mut self, line: &[u8], paths: &mut Paths) -> Outcome {
-        let padded = Padded::new(line);
-        let Some(text) = padded.window() else { return self.read_unknown(line, paths) };
+        let Some(padded) = Padded::new(line) else { return self.read_unknown(line, paths) };
+        let text = padded.window();
         if let Some((time, message)) = self.headers.read(text) {
-            let outcome = self.packet(&line[message..], time, Origin::File, paths);
+            let outcome = self.packet(&line[message..], time, paths);
             return with_log_timestamp(outcome, self.headers.fraction(text));
         }
         if self.headers.is_irrelevant(text) {
             return Outcome::Skipped(Some(Uncounted::OtherProgram));
         }
         if let Some((micros, at)) = uptime(line, 0)
-            && let Some((context, source_at)) = self.known_context(text, at, Origin::File)
-            && self.contexts[context].info.no_tag
+            && let Some((info, source_at)) = self.known_context(text, at)
+            && info.no_tag
         {
-            let packet = netfilter::fields(text, line, source_at, &mut self.destination);
-            return outcome(packet, &self.contexts[context].info, self.time_of_uptime(micros), micros);
+            return self.known_packet(text, line, source_at, &info, self.time_of_uptime(micros), micros);
         }
         self.read_unknown(line, paths)
     }
@@ -192,27 +168,37 @@ impl LineReader {
     /// Reads the packet of the line that `text` begins with, if it begins as the lines before did: how many bytes
     /// were read. No line ends within these; `text` may go on behind the line.
     pub fn read_quickly(&mut self, text: Window, event: &mut Event) -> Option<usize> {
-        let (time, info, source_at, uptime) = self.known_path(text)?;
+        let (time, message) = self.headers.read(text)?;
+        let (uptime, context_at) =
+            if text.byte(message) == b'[' { uptime(text.from(0), message)? } else { (0, message) };
+        let uptime = if uptime == 0 { micros_of(time, self.headers.fraction(text)) } else { uptime };
+        let (info, source_at) = self.known_context(text, context_at)?;
+        if info.ignored {
+            return None;
+        }
         let Some((packet, end)) = netfilter::v4_kernel_order(text, source_at, &mut self.destination) else {
-            return self.known_v6(text, source_at, &info, time, uptime, event);
+            // Apart, so that what is asked of all addresses costs IPv4 nothing.
+            let (packet, end) = netfilter::v6_kernel_order(text, source_at, &mut self.destination)?;
+            *event = self::event(&packet, &info, time, uptime);
+            return Some(end);
         };
-        *event = self::event(&packet, &info, time, uptime, fingerprint_or_id(&packet));
+        *event = self::event(&packet, &info, time, uptime);
         Some(end)
     }
 
     /// Reads a message that is known to be the kernel's, such as `[119160.26] reject wan in: IN=...`.
-    pub fn read_kernel(&mut self, message: &[u8], time: i64, origin: Origin, paths: &mut Paths) -> Outcome {
-        let outcome = self.packet(message, time, origin, paths);
-        self.with_reason(outcome, message)
+    pub fn read_kernel(&mut self, message: &[u8], time: i64, paths: &mut Paths) -> Outcome {
+        let outcome = self.packet(message, time, paths);
+        with_reason(outcome, message)
     }
 
     /// Reads a message of any other process, such as `dropbear[1234]: Bad password...`. Never a packet.
-    pub fn read_daemon(&mut self, message: &[u8], time: i64, origin: Origin, paths: &mut Paths) -> Outcome {
+    pub fn read_daemon(&mut self, message: &[u8], time: i64, paths: &mut Paths) -> Outcome {
         let outcome = match split_tag(message) {
-            Some((tag, text)) => self.login(tag, text, time, origin, paths),
+            Some((tag, text)) => self.login(tag, text, time, paths),
             None => Outcome::Skipped(Some(Uncounted::OtherProgram)),
         };
-        self.with_reason(outcome, message)
+        with_reason(outcome, message)
     }
 
     fn read_unknown(&mut self, line: &[u8], paths: &mut Paths) -> Outcome {
@@ -225,7 +211,7 @@ impl LineReader {
             None => None,
             Some(stamp) => match self.time_of(&stamp) {
                 Some(time) => Some(time),
-                None => return self.without_time(line),
+                None => return without_time(line),
             },
         };
         let fraction = header.stamp.and_then(|stamp| line.get(stamp.minute_at.checked_add(5)?..));
@@ -235,7 +221,7 @@ impl LineReader {
                 if let Some(stamp) = header.stamp {
                     self.headers.remember(line, &stamp, header.message, time);
                 }
-                let outcome = self.packet(message, time, Origin::File, paths);
+                let outcome = self.packet(message, time, paths);
                 with_log_timestamp(outcome, fraction.unwrap_or_default())
             }
             Author::Daemon(tag) => {
@@ -245,22 +231,13 @@ impl LineReader {
                     self.headers.remember_irrelevant(line, &stamp, header.message);
                 }
                 let time = time.unwrap_or(self.clock.modified);
-                self.login(tag, message, time, Origin::File, paths)
+                self.login(tag, message, time, paths)
             }
             Author::Untagged => {
                 let outcome = self.untagged(message, &header, time, paths);
                 with_log_timestamp(outcome, fraction.unwrap_or_default())
             }
             Author::Nobody => Outcome::Skipped(Some(Uncounted::NotTheKernel)),
-        }
-    }
-
-    /// A line whose date does not exist: a packet's is damaged.
-    fn without_time(&self, line: &[u8]) -> Outcome {
-        if self.looks_like_packet(line) {
-            Outcome::Malformed(Uncounted::Time)
-        } else {
-            Outcome::Skipped(None)
         }
     }
 
@@ -287,68 +264,44 @@ impl LineReader {
         };
         let time = time.unwrap_or_else(|| self.time_without_stamp(message));
         let skipped = if header.kern || uptime_end.is_some() || header.stamp.is_none() { 0 } else { host };
-        self.packet(&message[skipped..], time, Origin::File, paths)
+        self.packet(&message[skipped..], time, paths)
     }
 
-    /// Time, info, place of the source's address, and uptime of a packet whose header and context are known.
-    #[inline(always)]
-    fn known_path(&mut self, text: Window) -> Option<(i64, PathInfo, usize, u64)> {
-        let (time, message) = self.headers.read(text)?;
-        let (uptime, context_at) =
-            if text.byte(message) == b'[' { uptime_at(text, message)? } else { (0, message) };
-        let uptime = if uptime == 0 { micros_of(time, self.headers.fraction(text)) } else { uptime };
-        let (context, source_at) = self.known_context(text, context_at, Origin::File)?;
-        let info = self.contexts[context].info;
-        if info.ignored { None } else { Some((time, info, source_at, uptime)) }
+    /// A kernel message, from its uptime on.
+    fn packet(&mut self, message: &[u8], time: i64, paths: &mut Paths) -> Outcome {
+        let message = if message.starts_with(b" ") { message.trim_ascii_start() } else { message };
+        let (uptime, at) = uptime(message, 0).unwrap_or((0, 0));
+        let message = &message[at..];
+        if let Some(padded) = Padded::new(message)
+            && let Some((info, source_at)) =
+                self.known_context(padded.window(), 0).or_else(|| self.change_device(message))
+        {
+            return self.known_packet(padded.window(), message, source_at, &info, time, uptime);
+        }
+        self.packet_of_new_head(message, time, uptime, paths)
     }
 
-    /// Apart, so that what is asked of all addresses costs IPv4 nothing.
-    #[inline(never)]
-    fn known_v6(
+    /// The packet of `line`, which `text` begins with, whose source's address stands at `source_at`.
+    fn known_packet(
         &mut self,
         text: Window,
+        line: &[u8],
         source_at: usize,
         info: &PathInfo,
         time: i64,
         uptime: u64,
-        to: &mut Event,
-    ) -> Option<usize> {
-        let (packet, end) = netfilter::v6_kernel_order(text, source_at, &mut self.destination)?;
-        *to = event(&packet, info, time, uptime, fingerprint_or_id(&packet));
-        Some(end)
-    }
-
-    /// A kernel message, from its uptime on.
-    fn packet(&mut self, message: &[u8], time: i64, origin: Origin, paths: &mut Paths) -> Outcome {
-        let message = if message.starts_with(b" ") { message.trim_ascii_start() } else { message };
-        let (uptime, at) = uptime(message, 0).unwrap_or((0, 0));
-        let message = &message[at..];
-        let padded = Padded::new(message);
-        let Some(text) = padded.window() else {
-            return self.packet_of_new_head(message, time, uptime, origin, paths);
+    ) -> Outcome {
+        let packet = match netfilter::kernel_order(text, source_at, &mut self.destination) {
+            Some((packet, _)) => Some(packet),
+            None => netfilter::any_order(&line[source_at - b"SRC=".len()..]),
         };
-        let mut context = self.known_context(text, 0, origin);
-        if context.is_none() && self.change_device(message, origin).is_some() {
-            context = self.known_context(text, 0, origin);
-        }
-        let Some((context, source_at)) = context else {
-            return self.packet_of_new_head(message, time, uptime, origin, paths);
-        };
-        let packet = netfilter::fields(text, message, source_at, &mut self.destination);
-        outcome(packet, &self.contexts[context].info, time, uptime)
+        outcome(packet, info, time, uptime)
     }
 
     #[inline(never)]
-    fn packet_of_new_head(
-        &mut self,
-        message: &[u8],
-        time: i64,
-        uptime: u64,
-        origin: Origin,
-        paths: &mut Paths,
-    ) -> Outcome {
+    fn packet_of_new_head(&mut self, message: &[u8], time: i64, uptime: u64, paths: &mut Paths) -> Outcome {
         if let Some((count, inner)) = unfold(message) {
-            return match self.packet(inner, time, origin, paths) {
+            return match self.packet(inner, time, paths) {
                 Outcome::Event(event) => Outcome::Event(Event { count, ..event }),
                 outcome => outcome,
             };
@@ -360,11 +313,9 @@ impl LineReader {
         let Some(context) = netfilter::context(message) else {
             return Outcome::Skipped(Some(Uncounted::Untagged));
         };
-        let info = self.info(message, &context, origin, paths);
-        let packet = match context.source_at {
-            Some(source_at) => netfilter::any_order(&message[source_at - b"SRC=".len()..]),
-            None => netfilter::any_order(&message[context.fields_at..]),
-        };
+        let info = self.info(message, &context, paths);
+        let start = context.source_at.map_or(context.fields_at, |source_at| source_at - b"SRC=".len());
+        let packet = netfilter::any_order(&message[start..]);
         let shaped = context.input.is_some() || context.output.is_some();
         if packet.is_none() && (!shaped || context.other_protocol) {
             return Outcome::Skipped(Some(Uncounted::Untagged));
@@ -373,17 +324,28 @@ impl LineReader {
     }
 }
 
+/// Only what looks like a packet needs a reason.
+fn with_reason(outcome: Outcome, text: &[u8]) -> Outcome {
+    match outcome {
+        Outcome::Skipped(Some(_)) if !looks_like_packet(text) => Outcome::Skipped(None),
+        outcome => outcome,
+    }
+}
+
+fn looks_like_packet(line: &[u8]) -> bool {
+    let mut keys = memchr::memchr_iter(b'=', line).map(|at| &line[..at]);
+    keys.any(|key| key.ends_with(b"SRC")) && keys.any(|key| key.ends_with(b"DST"))
+}
+
+/// A line whose date does not exist: a packet's is damaged.
+fn without_time(line: &[u8]) -> Outcome {
+    if looks_like_packet(line) { Outcome::Malformed(Uncounted::Time) } else { Outcome::Skipped(None) }
+}
+
 /// Whether a text is a field of an entry of the journal that was cut off before its time, such as `MESSAGE=`: anybody's.
 fn is_journal_field(text: &[u8]) -> bool {
     let is_key = |byte: &u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || *byte == b'_';
     memchr::memchr(b'=', text).is_some_and(|equals| equals > 0 && text[..equals].iter().all(is_key))
-}
-
-/// The kernel's uptime at `at`, and where the message behind it begins.
-#[inline(never)]
-fn uptime_at(text: Window, at: usize) -> Option<(u64, usize)> {
-    let (micros, length) = uptime(text.from(at), 0)?;
-    Some((micros, at + length))
 }
 
 /// Month and day if the line begins with a stamp that has no year.
@@ -406,7 +368,7 @@ pub fn names_lan_bridge(line: &[u8]) -> bool {
     let names = |text: &[u8]| memchr::memmem::find(line, text).is_some();
     names(b"br-lan")
         && match object(line).and_then(record) {
-            Some(record) => matches!(record.writer, RecordWriter::Kernel),
+            Some(record) => record.program.is_none(),
             None => match header(line).author {
                 Author::Kernel => true,
                 Author::Untagged => names(b"IN=br-lan ") || names(b"OUT=br-lan "),
@@ -430,13 +392,13 @@ pub fn read_anything(line: &[u8]) {
     let mut reader = LineReader::new(&Networks::default(), Calendar::utc());
     for _ in 0..2 {
         reader.read(line, &mut paths);
-        reader.read_kernel(line, 0, Origin::Logd, &mut paths);
-        reader.read_daemon(line, 0, Origin::Logd, &mut paths);
+        reader.read_kernel(line, 0, &mut paths);
+        reader.read_daemon(line, 0, &mut paths);
     }
     day_without_year(line);
     bare_uptime(line);
-    let padded = Padded::new(line);
-    let Some(text) = padded.window() else { return };
+    let Some(padded) = Padded::new(line) else { return };
+    let text = padded.window();
     if let Some((fast, end)) = netfilter::kernel_order(text, 0, &mut KnownAddress::default()) {
         let slow = netfilter::any_order(&[b"SRC=", line].concat());
         assert_eq!(Some(fast), slow);

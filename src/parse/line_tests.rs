@@ -1,4 +1,5 @@
 use super::*;
+use crate::event::Address;
 use crate::parse::fingerprint_of;
 use proptest::prelude::*;
 
@@ -120,19 +121,16 @@ fn failed_logins() {
 fn entries_of_logd_come_without_header() {
     let (mut reader, mut paths) = (reader(), Paths::new());
     let message = format!("[119160.26] reject wan in: IN=eth1 OUT= MAC= {TCP}");
-    let outcome = reader.read_kernel(message.as_bytes(), 5, Origin::Logd, &mut paths);
+    let outcome = reader.read_kernel(message.as_bytes(), 5, &mut paths);
     let Outcome::Event(event) = outcome else { panic!() };
     assert_eq!((event.time, event.uptime), (5, 119_160_260_000));
-    assert_eq!(paths.get(event.path).unwrap().origin, Origin::Logd);
-    let outcome = reader.read_daemon(message.as_bytes(), 5, Origin::Logd, &mut paths);
+    assert_eq!(paths.get(event.path).unwrap().origin, Origin::Log);
+    let outcome = reader.read_daemon(message.as_bytes(), 5, &mut paths);
     assert!(matches!(outcome, Outcome::Skipped(_)));
     let forged = format!("kernel: DROP IN=eth1 OUT= MAC= {TCP}");
-    assert!(matches!(
-        reader.read_daemon(forged.as_bytes(), 5, Origin::Logd, &mut paths),
-        Outcome::Skipped(_)
-    ));
+    assert!(matches!(reader.read_daemon(forged.as_bytes(), 5, &mut paths), Outcome::Skipped(_)));
     let login = b"dropbear[1234]: Bad password attempt for 'root' from 192.0.2.1:4022";
-    assert!(matches!(reader.read_daemon(login, 5, Origin::Logd, &mut paths), Outcome::Event(_)));
+    assert!(matches!(reader.read_daemon(login, 5, &mut paths), Outcome::Event(_)));
 }
 
 /// The messages of OpenWrt's logd: what real dropbear 2022.83, LuCI 25.12 and logd gave for failed logins, and the forms of
@@ -143,7 +141,7 @@ fn failed_logins_as_logd_gives_them() {
     let mut logins = |messages: &[&str]| -> Vec<(String, u32)> {
         let mut found = Vec::new();
         for message in messages {
-            match reader.read_daemon(message.as_bytes(), 5, Origin::Logd, &mut paths) {
+            match reader.read_daemon(message.as_bytes(), 5, &mut paths) {
                 Outcome::Event(event) => found.push((event.source.to_string(), event.count)),
                 Outcome::Skipped(None) => {}
                 other => panic!("{message} {other:?}"),
@@ -347,8 +345,8 @@ proptest! {
     #[test]
     fn the_fast_reader_reads_what_the_tolerant_one_reads(line in mutated()) {
         if let Some(at) = memchr::memmem::find(&line, b"SRC=")
-            && let Some(text) = Padded::new(&line).window()
-            && let Some((fast, _)) = netfilter::kernel_order(text, at + 4, &mut KnownAddress::default()) {
+            && let Some(padded) = Padded::new(&line)
+            && let Some((fast, _)) = netfilter::kernel_order(padded.window(), at + 4, &mut KnownAddress::default()) {
                 prop_assert_eq!(Some(fast), netfilter::any_order(&line[at..]));
             }
         read_anything(&line);
@@ -374,8 +372,8 @@ fn lines_of_dull_daemons_are_known_by_their_tag() {
         let kernel = stamp.replace("daemon.info", "kern.warn");
         let mut read = |stamp: &str, second: u32, rest: &str| {
             let line = format!("{} {}", stamp.replace('#', &second.to_string()), rest.replace("...", TCP));
-            let quick = Padded::new(line.as_bytes());
-            let event = reader.read_quickly(quick.window().unwrap(), &mut Event::default());
+            let quick = Padded::new(line.as_bytes()).unwrap();
+            let event = reader.read_quickly(quick.window(), &mut Event::default());
             match reader.read(line.as_bytes(), &mut paths) {
                 Outcome::Event(event) => event.class.name(),
                 Outcome::Malformed(_) => "malformed",
@@ -440,8 +438,8 @@ fn lines_are_read_quickly_as_they_are_read_alone() {
         let line =
             format!("{}{}{fields}", headers[header].replace('#', &second.to_string()), contexts[context]);
         let mut event = Event::default();
-        let padded = Padded::new(line.as_bytes());
-        let read = quick_reader.read_quickly(padded.window().unwrap(), &mut event);
+        let padded = Padded::new(line.as_bytes()).unwrap();
+        let read = quick_reader.read_quickly(padded.window(), &mut event);
         quickly += u32::from(read.is_some());
         if read.is_none() {
             let Outcome::Event(slow) = quick_reader.read(line.as_bytes(), &mut paths) else {
@@ -463,11 +461,11 @@ fn what_does_not_look_like_a_packet_needs_no_reason() {
         "[ 7753.752904] eth0: left allmulticast mode",
         "[ 12.000001] br-lan: port 2(eth1) entered blocking state",
     ] {
-        let outcome = reader.read_kernel(message.as_bytes(), 0, Origin::Logd, &mut paths);
+        let outcome = reader.read_kernel(message.as_bytes(), 0, &mut paths);
         assert!(matches!(outcome, Outcome::Skipped(None)), "{message}");
     }
     let odd = b"[ 1.000001] something SRC=192.0.2.1 DST=192.0.2.2";
-    assert!(!matches!(reader.read_kernel(odd, 0, Origin::Logd, &mut paths), Outcome::Skipped(None)));
+    assert!(!matches!(reader.read_kernel(odd, 0, &mut paths), Outcome::Skipped(None)));
 }
 
 #[test]

@@ -3,10 +3,11 @@
 //! Takes the text before `IN=` with the interfaces behind it, gives a `Path`. Called once for each new log prefix and
 //! pair of interfaces, not for each line.
 
-use super::interfaces::{Interfaces, Networks};
+use super::interfaces::{Interfaces, Networks, WIRELESS_LAN, WIRELESS_UPLINK};
 use super::netfilter::Context;
 use super::syslog::without_description;
-use crate::event::paths::{Direction, Path};
+use crate::event::paths::Direction::{self, Egress, Inbound};
+use crate::event::paths::Path;
 use crate::event::{Origin, Verdict};
 
 /// The log prefix of our own rule for connections to the ports of worms.
@@ -14,14 +15,6 @@ const EGRESS: &str = "fwstat egress:";
 
 /// Longer texts are cut: prefixes have at most 127 bytes in the kernel, interfaces 15.
 const LONGEST_TEXT: usize = 128;
-
-/// Where a packet came from, as far as a log prefix says.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Hint {
-    Inbound,
-    Egress,
-    Nothing,
-}
 
 /// The path of a packet by its log prefix and interfaces.
 pub fn path(context: &Context, origin: Origin, networks: &Networks, lan_bridge: bool) -> Path {
@@ -63,13 +56,10 @@ pub fn text(bytes: &[u8]) -> String {
 /// The first word that is a verdict; the second value says that the packet was not refused.
 fn verdict(prefix: &str) -> (Verdict, bool) {
     let accepted = (Verdict::Unknown, true);
-    let is_watched = prefix.starts_with("TRACE:")
-        || prefix.starts_with("MSSFIX ")
-        // fw4's redirects; what IPFire's rules let through.
-        || prefix.starts_with("@redirect[")
-        || prefix.contains("[UFW AUDIT")
+    // Also fw4's redirects, and what IPFire's rules let through.
+    let is_watched = ["TRACE:", "MSSFIX ", "@redirect["].iter().any(|start| prefix.starts_with(start))
         // Firewalla's log of connections that its rules let pass (A), that it tracks (C) or routes (R).
-        || ["A", "C", "R"].iter().any(|action| prefix.contains(&format!("[FW_ADT]A={action} ")))
+        || ["[UFW AUDIT", "[FW_ADT]A=A ", "[FW_ADT]A=C ", "[FW_ADT]A=R "].iter().any(|text| prefix.contains(text))
         // ulogd2's record of a connection: `[NEW] ORIG: SRC=...`.
         || prefix.ends_with("ORIG:");
     if is_watched {
@@ -77,7 +67,7 @@ fn verdict(prefix: &str) -> (Verdict, bool) {
     }
     if let Some((_, parts)) = label(prefix).and_then(|label| label.split_once('-')) {
         // VyOS writes at the end, too: continue, jump, offload, queue, synproxy.
-        if ["C", "J", "O", "Q", "S"].iter().any(|letter| parts.rsplit('-').next() == Some(letter)) {
+        if matches!(parts.rsplit('-').next(), Some("C" | "J" | "O" | "Q" | "S")) {
             return accepted;
         }
         // The last one tells: EdgeOS and VyOS write it at the end, UniFi OS before a number; a name may have such a part.
@@ -130,12 +120,12 @@ fn is_outside(zone: &str) -> bool {
 
 /// The zone in a prefix of fw4 (`reject wan in:`, `drop wan invalid ct state:`) or fw3 (`REJECT(src wan)`,
 /// `REJECT wan in:`), and what this or any other prefix says of the direction.
-fn zone(prefix: &str) -> (Option<&str>, Hint) {
+fn zone(prefix: &str) -> (Option<&str>, Option<Direction>) {
     let is_verdict =
         |word: &str| ["reject", "drop", "accept"].iter().any(|known| word.eq_ignore_ascii_case(known));
-    let of_zone = |zone: &str| if is_outside(zone) { Hint::Inbound } else { Hint::Egress };
+    let of_zone = |zone: &str| Some(if is_outside(zone) { Inbound } else { Egress });
     if prefix == EGRESS {
-        return (Some("egress"), Hint::Egress);
+        return (Some("egress"), Some(Egress));
     }
     if let Some((word, rest)) = prefix.split_once('(')
         && is_verdict(word)
@@ -144,9 +134,9 @@ fn zone(prefix: &str) -> (Option<&str>, Hint) {
     {
         // banIP's own prefix, which names no zone.
         if zone == "banIP" {
-            return (None, if side == "dest" { Hint::Egress } else { Hint::Nothing });
+            return (None, if side == "dest" { Some(Egress) } else { None });
         }
-        return (Some(zone), if side == "dest" { Hint::Egress } else { of_zone(zone) });
+        return (Some(zone), if side == "dest" { Some(Egress) } else { of_zone(zone) });
     }
     let mut words = prefix.trim_end_matches(':').split(' ');
     if let (Some(word), Some(zone), Some(chain)) = (words.next(), words.next(), words.next())
@@ -156,7 +146,7 @@ fn zone(prefix: &str) -> (Option<&str>, Hint) {
             ("in" | "forward" | "blocked", None) | ("invalid", Some("ct")) => {
                 return (Some(zone), of_zone(zone));
             }
-            ("out", None) => return (Some(zone), Hint::Egress),
+            ("out", None) => return (Some(zone), Some(Egress)),
             _ => {}
         }
     }
@@ -164,44 +154,34 @@ fn zone(prefix: &str) -> (Option<&str>, Hint) {
 }
 
 /// What prefixes that name no zone of OpenWrt say.
-fn other_direction(prefix: &str) -> Hint {
+fn other_direction(prefix: &str) -> Option<Direction> {
     if let Some(rest) = prefix.strip_prefix("banIP/") {
         return match rest.split('/').next().unwrap_or_default() {
-            "outbound" | "fwd-lan" => Hint::Egress,
-            _ => Hint::Nothing,
+            "outbound" | "fwd-lan" => Some(Egress),
+            _ => None,
         };
     }
-    if let Some(label) = label(prefix)
-        && let Some(hint) = rule_set(label)
-    {
-        return hint;
-    }
+    let first = prefix.split(' ').next().unwrap_or_default();
     let shorewall = prefix.strip_prefix("Shorewall:").and_then(|rest| rest.split(':').next());
-    let chain = shorewall.or(prefix.split(' ').next().filter(|first| first.contains('-')));
+    let chain = shorewall.or(Some(first).filter(|first| first.contains('-')));
     let is_zone = |zone: &str| is_outside(zone) || matches!(zone, "loc" | "lan" | "fw" | "dmz" | "vpn");
-    if let Some(hint) = prefix.split(' ').next().and_then(pve_chain) {
-        return hint;
-    }
-    if let Some((from, to)) = chain.and_then(|chain| chain.split_once('-').or_else(|| chain.split_once('2')))
-        && is_zone(from)
-        && (is_zone(to) || to == "all")
-    {
-        return if is_outside(from) { Hint::Inbound } else { Hint::Egress };
-    }
-    let words = prefix.split(|letter: char| !letter.is_ascii_alphanumeric());
-    for word in words {
-        match word.to_ascii_lowercase().as_str() {
-            "outbound" | "outgoing" | "outg" | "egress" => return Hint::Egress,
-            "inbound" | "incoming" | "ingress" => return Hint::Inbound,
-            _ => {}
-        }
-    }
-    Hint::Nothing
+    let of_zones = || {
+        let (from, to) = chain.and_then(|chain| chain.split_once('-').or_else(|| chain.split_once('2')))?;
+        let are_zones = is_zone(from) && (is_zone(to) || to == "all");
+        are_zones.then(|| if is_outside(from) { Inbound } else { Egress })
+    };
+    let of_word = |word: &str| match word.to_ascii_lowercase().as_str() {
+        "outbound" | "outgoing" | "outg" | "egress" => Some(Egress),
+        "inbound" | "incoming" | "ingress" => Some(Inbound),
+        _ => None,
+    };
+    let by_chain = label(prefix).and_then(rule_set).or_else(|| pve_chain(first)).or_else(of_zones);
+    by_chain.or_else(|| prefix.split(|letter: char| !letter.is_ascii_alphanumeric()).find_map(of_word))
 }
 
 /// Chains of Proxmox VE, which are about a machine or a security group: `PVEFW-HOST-IN`, `tap100i0-OUT`, `veth100i0-IN`,
 /// `GROUP-web-IN`; `host-in`, `guest-100-in`, `group-web-in` of its firewall with nftables.
-fn pve_chain(chain: &str) -> Option<Hint> {
+fn pve_chain(chain: &str) -> Option<Direction> {
     let (owner, side) = chain.rsplit_once('-')?;
     let is_numbered = |start: &&str| {
         let number = owner.strip_prefix(*start);
@@ -212,21 +192,21 @@ fn pve_chain(chain: &str) -> Option<Hint> {
         || ["tap", "veth", "guest-"].iter().any(is_numbered);
     match side {
         _ if !is_known => None,
-        "IN" | "in" => Some(Hint::Inbound),
-        "OUT" | "out" => Some(Hint::Egress),
+        "IN" | "in" => Some(Inbound),
+        "OUT" | "out" => Some(Egress),
         _ => None,
     }
 }
 
 /// Rule sets of EdgeOS and UniFi OS: `WAN_IN` and `WAN_LOCAL` stand where packets come in from outside, `WAN_OUT` where
 /// they go out to it, `LAN_IN`, `LAN_LOCAL` and those of guests where they come in from inside.
-fn rule_set(label: &str) -> Option<Hint> {
+fn rule_set(label: &str) -> Option<Direction> {
     let (network, rest) = label.split_once('_')?;
     let side = rest.split('-').next().unwrap_or_default();
     match (is_outside(network), side.trim_start_matches("V6_").trim_start_matches("v6_")) {
-        (true, "IN" | "LOCAL") => Some(Hint::Inbound),
-        (true, "OUT") => Some(Hint::Egress),
-        (false, "IN" | "LOCAL") if ["LAN", "GUEST", "DMZ", "VPN"].contains(&network) => Some(Hint::Egress),
+        (true, "IN" | "LOCAL") => Some(Inbound),
+        (true, "OUT") => Some(Egress),
+        (false, "IN" | "LOCAL") if ["LAN", "GUEST", "DMZ", "VPN"].contains(&network) => Some(Egress),
         _ => None,
     }
 }
@@ -237,15 +217,11 @@ pub fn reason(path: &Path, networks: &Networks, lan_bridge: bool) -> &'static st
     let interfaces =
         Interfaces { input: Some(&path.input), output: &path.output, bridge_input: &path.bridge_input };
     let (direction, reason) = networks.direction(hint, interfaces, lan_bridge);
-    if direction == path.direction { reason.text() } else { reason_of_other_half(path.direction) }
-}
-
-/// Of packets that were read before `br-lan` was seen in the log.
-fn reason_of_other_half(direction: Direction) -> &'static str {
-    use super::interfaces::Reason;
-    match direction {
-        Direction::Inbound => Reason::WirelessUplink.text(),
-        Direction::Egress => Reason::WirelessLan.text(),
+    match path.direction {
+        known if known == direction => reason,
+        // It was read before `br-lan` was seen in the log.
+        Inbound => WIRELESS_UPLINK,
+        Egress => WIRELESS_LAN,
     }
 }
 
@@ -256,7 +232,7 @@ mod tests {
     fn read(prefix: &str, input: &str) -> String {
         let context =
             Context { prefix: prefix.as_bytes(), input: Some(input.as_bytes()), ..Context::default() };
-        let path = path(&context, Origin::File, &Networks::default(), false);
+        let path = path(&context, Origin::Log, &Networks::default(), false);
         let accepted = if path.accepted { " accepted" } else { "" };
         let zone = path.zone.as_deref().unwrap_or("-");
         format!("{} {zone} {:?}{accepted}", path.verdict.name(), path.direction)
@@ -377,7 +353,7 @@ mod tests {
         let networks = Networks { rules, ..Networks::default() };
         let read = |prefix: &str| {
             let context = Context { prefix: prefix.as_bytes(), input: Some(b"eth0"), ..Context::default() };
-            let path = path(&context, Origin::File, &networks, false);
+            let path = path(&context, Origin::Log, &networks, false);
             (path.accepted, path.verdict)
         };
         assert_eq!(read("Web: "), (true, Verdict::Unknown));

@@ -82,24 +82,23 @@ impl Daemon {
 #[derive(Debug, Default)]
 pub struct Logins {
     sessions: Sessions,
-    recent: [Recent; RECENT],
-    next: usize,
+    /// The last one at the end.
+    recent: Vec<Recent>,
 }
 
 /// A connection to sshd of which a failure was counted.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 struct Recent {
     peer: Peer,
     pid: Option<u32>,
     time: i64,
     /// Failures that were counted by PAM's line, which names no port: as many lines of sshd are about the same.
     by_pam: u32,
-    used: bool,
 }
 
 impl Recent {
     fn is_open(&self, time: i64) -> bool {
-        self.used && self.time.abs_diff(time) <= LONGEST_SESSION
+        self.time.abs_diff(time) <= LONGEST_SESSION
     }
 }
 
@@ -116,22 +115,19 @@ impl Logins {
         if message.len() > LONGEST_MESSAGE {
             return None;
         }
-        let login = match daemon {
-            Daemon::Dropbear => self.dropbear(tag.pid, message, time, count),
-            Daemon::Sshd => self.sshd(tag.pid, message, time, count),
-            Daemon::Luci(name) => luci(name, message, tag.name.is_empty()),
-        }?;
-        Some(Login { count: login.count.saturating_mul(count), ..login })
+        let (daemon, port, (source, source_port), times) = match daemon {
+            Daemon::Dropbear => {
+                let (peer, times) = self.dropbear(tag.pid, message, time, count)?;
+                ("dropbear", 22, peer, times)
+            }
+            Daemon::Sshd => ("sshd", 22, self.sshd(tag.pid, message, time, count)?, 1),
+            Daemon::Luci(name) => (name, 80, (luci(message, tag.name.is_empty())?, 0), 1),
+        };
+        Some(Login { daemon, source, source_port, port, count: times.saturating_mul(count) })
     }
 
-    fn dropbear(&mut self, pid: Option<u32>, message: &[u8], time: i64, count: u32) -> Option<Login> {
-        let login = |(source, source_port): Peer, count| Login {
-            daemon: "dropbear",
-            source,
-            source_port,
-            port: 22,
-            count,
-        };
+    /// The peer, and how many failures the message stands for.
+    fn dropbear(&mut self, pid: Option<u32>, message: &[u8], time: i64, count: u32) -> Option<(Peer, u32)> {
         let bad_password: [&[u8]; 3] =
             [b"Bad password attempt for '", b"bad password attempt for '", b"Bad PAM password attempt for '"];
         let no_user: [&[u8]; 3] = [
@@ -146,16 +142,16 @@ impl Logins {
         if let Some(rest) = without_any(message, &bad_password) {
             let peer = peer(after_last(rest, b"' from ")?)?;
             self.sessions.counted(pid, time);
-            return Some(login(peer, 1));
+            return Some((peer, 1));
         }
         if let Some(rest) = without_any(message, &no_user) {
             if rest.is_empty() {
                 // Folded lines are multiplied by the caller; those that wait for their address are not.
-                return self.sessions.unknown_user(pid?, time, count).map(|peer| login(peer, 1));
+                return self.sessions.unknown_user(pid?, time, count).map(|peer| (peer, 1));
             }
             let peer = peer(after_last(rest, b" from ")?)?;
             self.sessions.counted(pid, time);
-            return Some(login(peer, 1));
+            return Some((peer, 1));
         }
         // The address stands before the user's name here.
         let rest = without_any(message, &[b"Exit before auth from <", b"exit before auth from <"])?;
@@ -164,7 +160,7 @@ impl Logins {
         let reason = rest[end..].strip_prefix(b">: ")?;
         let session = self.sessions.close(pid, time);
         if session.waiting > 0 {
-            return Some(login(peer, session.waiting));
+            return Some((peer, session.waiting));
         }
         let is_failure = match reason.strip_prefix(b"(user '") {
             // A name can't hold the end of this bracket and a reason both unless it lies; the last one is dropbear's.
@@ -172,13 +168,11 @@ impl Logins {
             // Versions of 2013 to 2018 write ` from ADDR:PORT` behind it.
             None => reason.starts_with(b"Max auth tries reached - user 'is invalid'") && !session.counted,
         };
-        is_failure.then(|| login(peer, 1))
+        is_failure.then_some((peer, 1))
     }
 
-    fn sshd(&mut self, pid: Option<u32>, message: &[u8], time: i64, count: u32) -> Option<Login> {
+    fn sshd(&mut self, pid: Option<u32>, message: &[u8], time: i64, count: u32) -> Option<Peer> {
         let message = message.strip_prefix(b"error: ").unwrap_or(message);
-        let login =
-            |(source, source_port): Peer| Login { daemon: "sshd", source, source_port, port: 22, count: 1 };
         if let Some(rest) = message.strip_prefix(b"PAM: ") {
             let (reason, peer) = split_last(rest, b" from ")?;
             without_any(
@@ -192,8 +186,8 @@ impl Logins {
                 ],
             )?;
             let peer = (address(peer)?, 0);
-            self.remember(Recent { peer, pid, time, by_pam: count, used: true });
-            return Some(login(peer));
+            self.remember(Recent { peer, pid, time, by_pam: count });
+            return Some(peer);
         }
         let failed: [(&[u8], bool); 3] = [
             (b"Failed password for ", false),
@@ -207,8 +201,8 @@ impl Logins {
             if pam_may_report && self.is_reported_by_pam(peer, pid, time) {
                 return None;
             }
-            self.remember(Recent { peer, pid, time, by_pam: 0, used: true });
-            return Some(login(peer));
+            self.remember(Recent { peer, pid, time, by_pam: 0 });
+            return Some(peer);
         }
         let peer = sshd_peer(sshd_end(message)?)?;
         let is_counted = |recent: &Recent| {
@@ -217,8 +211,8 @@ impl Logins {
         if self.recent.iter().any(is_counted) {
             return None;
         }
-        self.remember(Recent { peer, pid, time, by_pam: 0, used: true });
-        Some(login(peer))
+        self.remember(Recent { peer, pid, time, by_pam: 0 });
+        Some(peer)
     }
 
     /// Whether a line of PAM before has reported this failure. Each of its lines stands for one.
@@ -233,14 +227,16 @@ impl Logins {
     }
 
     fn remember(&mut self, new: Recent) {
-        let same = |recent: &&mut Recent| recent.used && recent.peer == new.peer && recent.pid == new.pid;
+        let same = |recent: &&mut Recent| recent.peer == new.peer && recent.pid == new.pid;
         if let Some(recent) = self.recent.iter_mut().find(same) {
             recent.time = new.time;
             recent.by_pam = recent.by_pam.saturating_add(new.by_pam);
             return;
         }
-        self.recent[self.next] = new;
-        self.next = (self.next + 1) % RECENT;
+        if self.recent.len() == RECENT {
+            self.recent.remove(0);
+        }
+        self.recent.push(new);
     }
 }
 
@@ -289,15 +285,14 @@ fn peer(text: &[u8]) -> Option<Peer> {
     Some((address(bracketed.unwrap_or(Some(source))?)?, port_number(port)?))
 }
 
-fn luci(daemon: &'static str, message: &[u8], untagged: bool) -> Option<Login> {
+fn luci(message: &[u8], untagged: bool) -> Option<Address> {
     let message = without_any(message, &[b"[info] ", b"[err] ", b"[warn] ", b"[notice] "]).unwrap_or(message);
     let message = match message.strip_prefix(b"luci: ") {
         None if untagged => return None,
         rest => rest.unwrap_or(message),
     };
     let rest = message.strip_prefix(b"failed login on ")?;
-    let source = address(after_last(rest, b" from ")?)?;
-    Some(Login { daemon, source, source_port: 0, port: 80, count: 1 })
+    address(after_last(rest, b" from ")?)
 }
 
 fn without_any<'a>(text: &'a [u8], prefixes: &[&[u8]]) -> Option<&'a [u8]> {

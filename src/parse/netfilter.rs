@@ -9,14 +9,14 @@
 //! |-- context: the same for many packets ---| |-- packet ----------------------------------------------------
 //! ```
 //!
-//! The fields of the packet are read by `fields`.
+//! The packet's fields are read by the module `fields`.
 
 use super::number::v4;
 use crate::event::Address;
 
 mod fields;
 
-pub use fields::{KnownAddress, any_order, fields, is_echo, kernel_order, v4_kernel_order, v6_kernel_order};
+pub use fields::{KnownAddress, any_order, kernel_order, v4_kernel_order, v6_kernel_order};
 
 /// What the packets of one rule and interface have in common, as it stands before `SRC=`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -37,8 +37,6 @@ pub struct Context<'a> {
     pub other_protocol: bool,
     /// Where the fields begin.
     pub fields_at: usize,
-    /// Where the MAC addresses begin, or `source_at`.
-    pub mac_at: usize,
     /// Where the address behind `SRC=` begins if all of the context comes before it, as in the kernel's order.
     pub source_at: Option<usize>,
 }
@@ -47,7 +45,6 @@ pub struct Context<'a> {
 pub fn context(message: &[u8]) -> Option<Context<'_>> {
     let fields_at = fields_at(message)?;
     let mut context = Context { prefix: &message[..fields_at], fields_at, ..Context::default() };
-    let mut mac_at = None;
     let mut ordered = true;
     for Word { at, key, value } in outer_words(message, fields_at) {
         match key {
@@ -56,7 +53,6 @@ pub fn context(message: &[u8]) -> Option<Context<'_>> {
             b"PHYSIN=" => keep_first(&mut context.bridge_input, value),
             b"PHYSOUT=" => keep_first(&mut context.bridge_output, value),
             b"MAC=" | b"MACSRC=" | b"MACDST=" | b"MACPROTO=" | b"VLANPROTO=" | b"VLANTCI=" => {
-                mac_at.get_or_insert(at);
                 context.group_mac |= matches!(key, b"MAC=" | b"MACDST=") && is_group_mac(value);
                 context.other_protocol |=
                     key == b"MACPROTO=" && !matches!(value, b"0800" | b"86dd" | b"8100" | b"88a8");
@@ -69,7 +65,6 @@ pub fn context(message: &[u8]) -> Option<Context<'_>> {
             _ => ordered = false,
         }
     }
-    context.mac_at = mac_at.or(context.source_at).unwrap_or(message.len());
     Some(context)
 }
 
@@ -137,9 +132,6 @@ fn outer_words(message: &[u8], at: usize) -> impl Iterator<Item = Word<'_>> {
 pub fn address(text: &[u8]) -> Option<Address> {
     if let Some((bits, [])) = v4(text) {
         return Some(Address::v4(bits));
-    }
-    if let Some((address, [])) = full_v6(text) {
-        return Some(address);
     }
     let text = std::str::from_utf8(text).ok()?;
     let text = text.split('%').next().unwrap_or(text);

@@ -3,9 +3,7 @@
 //! Takes the bytes of a datagram, gives its messages; makes the bytes of requests. Headers are in the
 //! machine's byte order. Pure: never panics, never allocates while reading.
 
-/// Message types below `NLMSG_MIN_TYPE` (linux/netlink.h).
-pub const NLMSG_NOOP: u16 = 1;
-/// An error, or with errno 0 an acknowledgement.
+/// Message types below `NLMSG_MIN_TYPE` (linux/netlink.h): an error, or with errno 0 an acknowledgement.
 pub const NLMSG_ERROR: u16 = 2;
 /// The end of an answer in several messages.
 pub const NLMSG_DONE: u16 = 3;
@@ -48,74 +46,49 @@ impl Frame<'_> {
     }
 }
 
-/// The messages of one datagram. An error is a length that does not fit: the rest is skipped.
-#[derive(Clone, Debug)]
-pub struct Frames<'a> {
-    rest: &'a [u8],
-}
-
 /// A message or attribute is longer than what is left, or shorter than its header.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct BadLength;
 
-/// The messages of a datagram.
-pub fn frames(datagram: &[u8]) -> Frames<'_> {
-    Frames { rest: datagram }
-}
-
-impl<'a> Iterator for Frames<'a> {
-    type Item = Result<Frame<'a>, BadLength>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        if self.rest.is_empty() {
+/// The messages of a datagram. An error is a length that does not fit: the rest is skipped.
+pub fn frames(datagram: &[u8]) -> impl Iterator<Item = Result<Frame<'_>, BadLength>> {
+    let mut rest = datagram;
+    std::iter::from_fn(move || {
+        if rest.is_empty() {
             return None;
         }
-        let length = native32(self.rest, 0).unwrap_or(0) as usize;
-        if !(NLMSG_HEADER..=self.rest.len()).contains(&length) {
-            self.rest = &[];
+        let length = native32(rest, 0).unwrap_or(0) as usize;
+        if !(NLMSG_HEADER..=rest.len()).contains(&length) {
+            rest = &[];
             return Some(Err(BadLength));
         }
-        let message = &self.rest[..length];
-        self.rest = self.rest.get(align4(length)..).unwrap_or_default();
+        let message = &rest[..length];
+        rest = rest.get(align4(length)..).unwrap_or_default();
         Some(Ok(Frame {
             kind: u16::from_ne_bytes([message[4], message[5]]),
             sequence: native32(message, 8).unwrap_or(0),
             port: native32(message, 12).unwrap_or(0),
             body: &message[NLMSG_HEADER..],
         }))
-    }
+    })
 }
 
-/// Attributes after each other: type (without its flags) and value. Ends with an error if a length does
-/// not fit.
-#[derive(Clone, Debug)]
-pub struct Attributes<'a> {
-    rest: &'a [u8],
-}
-
-/// The attributes (type, length, value) in these bytes.
-pub fn attributes(bytes: &[u8]) -> Attributes<'_> {
-    Attributes { rest: bytes }
-}
-
-impl<'a> Iterator for Attributes<'a> {
-    type Item = Result<(u16, &'a [u8]), BadLength>;
-
-    #[inline]
-    fn next(&mut self) -> Option<Self::Item> {
-        let rest = self.rest;
+/// The attributes in these bytes: type (without its flags) and value. Ends with an error if a length does not fit.
+pub fn attributes(bytes: &[u8]) -> impl Iterator<Item = Result<(u16, &[u8]), BadLength>> {
+    let mut rest = bytes;
+    std::iter::from_fn(move || {
         if rest.len() < ATTRIBUTE_HEADER {
             return None;
         }
         let length = usize::from(u16::from_ne_bytes([rest[0], rest[1]]));
         let kind = u16::from_ne_bytes([rest[2], rest[3]]) & ATTRIBUTE_TYPE;
         let Some(value) = rest.get(ATTRIBUTE_HEADER..length) else {
-            self.rest = &[];
+            rest = &[];
             return Some(Err(BadLength));
         };
-        self.rest = rest.get(align4(length)..).unwrap_or_default();
+        rest = rest.get(align4(length)..).unwrap_or_default();
         Some(Ok((kind, value)))
-    }
+    })
 }
 
 /// The value of the first attribute of this type.
@@ -134,7 +107,7 @@ pub fn request(
     flags: u16,
     sequence: u32,
     (family, resource): (u8, u16),
-    fill: impl FnOnce(&mut Vec<u8>),
+    fill: &dyn Fn(&mut Vec<u8>),
 ) -> Vec<u8> {
     let mut message = vec![0; 4];
     message.extend(kind.to_ne_bytes());
@@ -174,14 +147,14 @@ fn native32(bytes: &[u8], at: usize) -> Option<u32> {
     Some(u32::from_ne_bytes(bytes.get(at..at + 4)?.try_into().ok()?))
 }
 
-/// Numbers in attributes are big-endian.
+/// In network byte order, as numbers in attributes are, at an offset; `None`: too short.
 pub fn be16(value: &[u8], at: usize) -> Option<u16> {
     Some(u16::from_be_bytes(value.get(at..at + 2)?.try_into().ok()?))
 }
 
-/// In network byte order; `None`: another length.
-pub fn be32(value: &[u8]) -> Option<u32> {
-    Some(u32::from_be_bytes(value.get(..4)?.try_into().ok()?))
+/// In network byte order, at an offset; `None`: too short.
+pub fn be32(value: &[u8], at: usize) -> Option<u32> {
+    Some(u32::from_be_bytes(value.get(at..at + 4)?.try_into().ok()?))
 }
 
 /// In network byte order, at an offset; `None`: too short.

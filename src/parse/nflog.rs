@@ -4,10 +4,7 @@
 //! Headers are in the machine's byte order, the values of attributes big-endian. Pure: never
 //! panics, never allocates while reading.
 
-use super::netlink::{
-    self, Frame, Frames, NFGENMSG, NLM_F_ACK, NLMSG_DONE, NLMSG_ERROR, NLMSG_NOOP, NLMSG_OVERRUN, attributes,
-    be16, be32, put,
-};
+use super::netlink::{self, Frame, NFGENMSG, NLM_F_ACK, NLMSG_ERROR, attributes, be16, be32, put};
 
 const NFNL_SUBSYS_ULOG: u16 = 4;
 const MSG_PACKET: u16 = NFNL_SUBSYS_ULOG << 8;
@@ -66,34 +63,16 @@ pub enum Message<'a> {
         request: u32,
         errno: i32,
     },
-    /// The end of a batch, or nothing at all.
-    Idle,
-    /// The kernel says that messages were lost.
-    Overrun,
-    /// A message of another subsystem.
-    Other(u16),
+    /// The end of a batch, a message of another subsystem, or of messages that were lost.
+    Other,
     /// Lengths that do not fit together: this message is skipped, or the rest of the datagram
     /// if it is the message's own length.
     Malformed,
 }
 
 /// The messages of one datagram.
-pub fn messages(datagram: &[u8]) -> Messages<'_> {
-    Messages { frames: netlink::frames(datagram) }
-}
-
-/// The messages of a datagram.
-#[derive(Clone, Debug)]
-pub struct Messages<'a> {
-    frames: Frames<'a>,
-}
-
-impl<'a> Iterator for Messages<'a> {
-    type Item = Message<'a>;
-
-    fn next(&mut self) -> Option<Message<'a>> {
-        Some(self.frames.next()?.map_or(Message::Malformed, read_message))
-    }
+pub fn messages(datagram: &[u8]) -> impl Iterator<Item = Message<'_>> {
+    netlink::frames(datagram).map(|frame| frame.map_or(Message::Malformed, read_message))
 }
 
 fn read_message(frame: Frame<'_>) -> Message<'_> {
@@ -103,37 +82,29 @@ fn read_message(frame: Frame<'_>) -> Message<'_> {
             Some((request, errno)) => Message::Answer { request, errno },
             None => Message::Malformed,
         },
-        NLMSG_NOOP | NLMSG_DONE => Message::Idle,
-        NLMSG_OVERRUN => Message::Overrun,
-        other => Message::Other(other),
+        _ => Message::Other,
     }
 }
 
+/// `None`: lengths do not fit, or a value is too short for what it is. Unknown attributes are skipped.
 fn read_packet(body: &[u8]) -> Option<Record<'_>> {
-    let rest = body.get(NFGENMSG..)?;
     let mut record = Record::default();
-    for attribute in attributes(rest) {
+    for attribute in attributes(body.get(NFGENMSG..)?) {
         let (kind, value) = attribute.ok()?;
-        read_attribute(&mut record, kind, value)?;
+        match kind {
+            4 => record.input = be32(value, 0)?,
+            5 => record.output = be32(value, 0)?,
+            6 => record.bridge_input = be32(value, 0)?,
+            7 => record.bridge_output = be32(value, 0)?,
+            9 => record.payload = value,
+            10 => record.prefix = netlink::text(value),
+            12 => record.sequence = Some(be32(value, 0)?),
+            15 => record.hardware_type = be16(value, 0)?,
+            16 => record.hardware_header = value,
+            _ => {}
+        }
     }
     Some(record)
-}
-
-/// `None` if the value is too short for what it is. Unknown attributes are skipped.
-fn read_attribute<'a>(record: &mut Record<'a>, kind: u16, value: &'a [u8]) -> Option<()> {
-    match kind {
-        4 => record.input = be32(value)?,
-        5 => record.output = be32(value)?,
-        6 => record.bridge_input = be32(value)?,
-        7 => record.bridge_output = be32(value)?,
-        9 => record.payload = value,
-        10 => record.prefix = netlink::text(value),
-        12 => record.sequence = Some(be32(value)?),
-        15 => record.hardware_type = be16(value, 0)?,
-        16 => record.hardware_header = value,
-        _ => {}
-    }
-    Some(())
 }
 
 /// How the kernel shall log to a group.
@@ -152,7 +123,7 @@ pub struct Settings {
 /// The request number `request` to listen to `group` in this way, with sequence numbers. All of
 /// it is one message, so that there is no time in which packets are logged in another way.
 pub fn listen(group: u16, settings: &Settings, request: u32) -> Vec<u8> {
-    config(group, request, |message| {
+    config(group, request, &|message| {
         put(message, CFG_CMD, &[CFG_CMD_BIND]);
         let range = settings.copy_range.to_be_bytes();
         put(message, CFG_MODE, &[range[0], range[1], range[2], range[3], COPY_PACKET, 0]);
@@ -166,19 +137,19 @@ pub fn listen(group: u16, settings: &Settings, request: u32) -> Vec<u8> {
 /// A request of no known kind. The kernel refuses it with EPERM to those who have no permission
 /// for netfilter, with EINVAL to the others.
 pub fn nothing(group: u16, request: u32) -> Vec<u8> {
-    let mut message = config(group, request, |_| {});
+    let mut message = config(group, request, &|_| {});
     message[4..6].copy_from_slice(&(NFNL_SUBSYS_ULOG << 8 | 0xff).to_ne_bytes());
     message
 }
 
-fn config(group: u16, request: u32, attributes: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
+fn config(group: u16, request: u32, attributes: &dyn Fn(&mut Vec<u8>)) -> Vec<u8> {
     netlink::request(MSG_CONFIG, NLM_F_ACK, request, (0, group), attributes)
 }
 
 /// A packet message for the tests of those who read them.
 #[cfg(test)]
 pub fn example(sequence: u32, payload: &[u8]) -> Vec<u8> {
-    let mut message = config(32, 0, |message| {
+    let mut message = config(32, 0, &|message| {
         put(message, 10, b"drop wan in: \0");
         put(message, 12, &sequence.to_be_bytes());
         put(message, 9, payload);
@@ -190,11 +161,12 @@ pub fn example(sequence: u32, payload: &[u8]) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::parse::netlink::{NLMSG_DONE, NLMSG_OVERRUN};
     use proptest::prelude::*;
 
     /// A packet message with these attributes.
     fn packet(attributes: &[(u16, &[u8])]) -> Vec<u8> {
-        let mut message = config(32, 0, |message| {
+        let mut message = config(32, 0, &|message| {
             for (kind, value) in attributes {
                 put(message, *kind, value);
             }
@@ -246,7 +218,7 @@ mod tests {
     fn a_batch_is_read_message_by_message() {
         let mut datagram = packet(&[(12, &[0, 0, 0, 1]), (9, b"odd")]);
         datagram.extend(packet(&[(12, &[0, 0, 0, 2])]));
-        datagram.extend(header(16, NLMSG_NOOP));
+        datagram.extend(header(16, 1));
         datagram.extend(header(16, NLMSG_OVERRUN));
         datagram.extend(header(16, 0x0105));
         let mut done = header(20, NLMSG_DONE);
@@ -258,7 +230,7 @@ mod tests {
                 other => format!("{other:?}"),
             })
             .collect();
-        let expected = ["packet Some(1)", "packet Some(2)", "Idle", "Overrun", "Other(261)", "Idle"];
+        let expected = ["packet Some(1)", "packet Some(2)", "Other", "Other", "Other", "Other"];
         assert_eq!(kinds, expected);
     }
 

@@ -99,28 +99,21 @@ pub fn messages(datagram: &[u8]) -> impl Iterator<Item = Message<'_>> {
 }
 
 fn read(frame: Frame<'_>) -> Message<'_> {
-    let removed = |frame: Frame<'_>| frame.body.first() == Some(&NFPROTO_INET);
+    let rest = frame.body.get(NFGENMSG..).unwrap_or_default();
     match frame.kind {
         DELTABLE | DELCHAIN | DELRULE | DELSET | DELSETELEM | DESTROYTABLE..=DESTROYSETELEM
-            if removed(frame) =>
+            if frame.body.first() == Some(&NFPROTO_INET) =>
         {
-            let rest = frame.body.get(NFGENMSG..).unwrap_or_default();
             match attribute(rest, TABLE) {
                 Some(table) => Message::Removed { table: text(table), port: frame.port },
                 None => Message::Unknown,
             }
         }
         NEWOBJ => {
-            let data = attribute(frame.body.get(NFGENMSG..).unwrap_or_default(), OBJECT_DATA);
-            let packets = data.and_then(|data| attribute(data, COUNTER_PACKETS));
+            let packets = attribute(rest, OBJECT_DATA).and_then(|data| attribute(data, COUNTER_PACKETS));
             Message::Counter(packets.and_then(|value| be64(value, 0)))
         }
-        NEWSETELEM => {
-            let rest = frame.body.get(NFGENMSG..).unwrap_or_default();
-            Message::Elements(Elements {
-                list: attributes(attribute(rest, LIST_ELEMENTS).unwrap_or_default()),
-            })
-        }
+        NEWSETELEM => Message::Elements(Elements(attribute(rest, LIST_ELEMENTS).unwrap_or_default())),
         NLMSG_ERROR => match frame.answer() {
             Some((request, errno)) => Message::Answer { request, errno },
             None => Message::Unknown,
@@ -132,39 +125,32 @@ fn read(frame: Frame<'_>) -> Message<'_> {
 }
 
 /// The elements in a message (`NFTA_SET_ELEM_LIST_ELEMENTS`).
-#[derive(Clone, Debug)]
-pub struct Elements<'a> {
-    list: netlink::Attributes<'a>,
-}
+#[derive(Clone, Copy, Debug)]
+pub struct Elements<'a>(&'a [u8]);
 
-impl Elements<'_> {
+impl<'a> Elements<'a> {
     /// Whether one of a verdict map's elements drops. That of `*` has no key.
     pub fn any_drops(self) -> bool {
-        self.list.map_while(Result::ok).any(|(_, element)| {
+        attributes(self.0).map_while(Result::ok).any(|(_, element)| {
             let verdict = attribute(element, ELEMENT_DATA).and_then(|data| attribute(data, DATA_VERDICT));
-            verdict.and_then(|verdict| attribute(verdict, VERDICT_CODE)).and_then(be32) == Some(NF_DROP)
+            let code = verdict.and_then(|verdict| attribute(verdict, VERDICT_CODE));
+            code.and_then(|code| be32(code, 0)) == Some(NF_DROP)
         })
     }
-}
 
-impl<'a> Iterator for Elements<'a> {
-    type Item = Element<'a>;
-
-    fn next(&mut self) -> Option<Element<'a>> {
-        loop {
-            let (_, element) = self.list.next()?.ok()?;
-            let Some(key) = attribute(element, ELEMENT_KEY).and_then(|key| attribute(key, DATA_VALUE)) else {
-                continue;
-            };
-            let flags = attribute(element, ELEMENT_FLAGS).and_then(be32);
+    /// Those that have a key.
+    pub fn iter(self) -> impl Iterator<Item = Element<'a>> {
+        attributes(self.0).map_while(Result::ok).filter_map(|(_, element)| {
+            let key = attribute(attribute(element, ELEMENT_KEY)?, DATA_VALUE)?;
+            let flags = attribute(element, ELEMENT_FLAGS).and_then(|value| be32(value, 0));
             let is_end = flags.is_some_and(|flags| flags & INTERVAL_END != 0);
             let expires_ms = attribute(element, ELEMENT_EXPIRATION).and_then(|value| be64(value, 0));
             let packets = attribute(element, ELEMENT_EXPRESSION)
                 .and_then(|expression| attribute(expression, EXPRESSION_DATA))
                 .and_then(|data| attribute(data, COUNTER_PACKETS))
                 .and_then(|value| be64(value, 0));
-            return Some(Element { key, is_end, expires_ms, packets });
-        }
+            Some(Element { key, is_end, expires_ms, packets })
+        })
     }
 }
 
@@ -175,19 +161,15 @@ fn name(message: &mut Vec<u8>, kind: u16, name: &str) {
 /// Whether this table of family inet is there.
 pub fn get_table(table: &str, request: u32) -> Vec<u8> {
     let fill = |message: &mut Vec<u8>| name(message, TABLE, table);
-    netlink::request(GETTABLE, NLM_F_ACK, request, (NFPROTO_INET, 0), fill)
+    netlink::request(GETTABLE, NLM_F_ACK, request, (NFPROTO_INET, 0), &fill)
 }
 
 /// One element of a set, by its key.
 pub fn get_element(table: &str, set: &str, key: &[u8], request: u32) -> Vec<u8> {
-    netlink::request(GETSETELEM, NLM_F_ACK, request, (NFPROTO_INET, 0), |message| {
+    netlink::request(GETSETELEM, NLM_F_ACK, request, (NFPROTO_INET, 0), &|message| {
         name(message, TABLE, table);
         name(message, LIST_SET, set);
-        put_nested(message, LIST_ELEMENTS, |message| {
-            put_nested(message, LIST_ELEMENT, |message| {
-                put_nested(message, ELEMENT_KEY, |message| put(message, DATA_VALUE, key));
-            });
-        });
+        put_nested(message, LIST_ELEMENTS, |message| element(message, key, 0, None));
     })
 }
 
@@ -198,7 +180,7 @@ pub fn list_elements(table: &str, set: &str, request: u32) -> Vec<u8> {
 
 /// All elements of a set or map of a table of another family.
 pub fn list_elements_of(family: u8, table: &str, set: &str, request: u32) -> Vec<u8> {
-    netlink::request(GETSETELEM, NLM_F_DUMP, request, (family, 0), |message| {
+    netlink::request(GETSETELEM, NLM_F_DUMP, request, (family, 0), &|message| {
         name(message, TABLE, table);
         name(message, LIST_SET, set);
     })
@@ -206,16 +188,16 @@ pub fn list_elements_of(family: u8, table: &str, set: &str, request: u32) -> Vec
 
 /// A named counter of a table.
 pub fn get_counter(table: &str, counter: &str, request: u32) -> Vec<u8> {
-    netlink::request(GETOBJ, NLM_F_ACK, request, (NFPROTO_INET, 0), |message| {
+    netlink::request(GETOBJ, NLM_F_ACK, request, (NFPROTO_INET, 0), &|message| {
         name(message, TABLE, table);
         name(message, OBJECT_NAME, counter);
         put(message, OBJECT_TYPE, &OBJECT_COUNTER.to_be_bytes());
     })
 }
 
-/// A range of an interval set as it is added: the first key, the one behind the last (`None` if there is none), and a
-/// timeout in ms.
-pub type NewRange = (Vec<u8>, Option<Vec<u8>>, Option<u64>);
+/// An element of a set, or a range of an interval set, as it is changed: the (first) key, the one behind the last of a
+/// range that has an end, and a timeout in ms.
+pub type Change = (Vec<u8>, Option<Vec<u8>>, Option<u64>);
 
 /// Changes of one table that take place all together or not at all, as one datagram.
 pub struct Transaction<'a> {
@@ -227,46 +209,33 @@ pub struct Transaction<'a> {
 impl<'a> Transaction<'a> {
     /// `request`: the number of its first message; the others count up from it.
     pub fn new(table: &'a str, request: u32) -> Transaction<'a> {
-        let bytes = netlink::request(BATCH_BEGIN, 0, request, (0, SUBSYSTEM >> 8), |_| {});
+        let bytes = netlink::request(BATCH_BEGIN, 0, request, (0, SUBSYSTEM >> 8), &|_| {});
         Transaction { table, bytes, request }
     }
 
-    fn push(&mut self, kind: u16, flags: u16, fill: impl FnOnce(&mut Vec<u8>)) {
+    fn push(&mut self, kind: u16, flags: u16, fill: &dyn Fn(&mut Vec<u8>)) {
         self.request = self.request.wrapping_add(1);
         let flags = flags | NLM_F_ACK;
         self.bytes.extend(netlink::request(kind, flags, self.request, (NFPROTO_INET, 0), fill));
     }
 
-    /// Adds elements (a key in network byte order and a timeout in ms) to a set. One that is there stays as it is.
-    pub fn add_elements(&mut self, set: &str, elements: &[(Vec<u8>, u64)]) {
+    /// Adds elements or ranges to a set. An element that is there stays as it is; no range may overlap another one.
+    pub fn add(&mut self, set: &str, added: &[Change]) {
+        self.change((NEWSETELEM, NLM_F_CREATE), set, added);
+    }
+
+    /// Removes elements or ranges from a set; each must be there.
+    pub fn delete(&mut self, set: &str, deleted: &[Change]) {
+        self.change((DELSETELEM, 0), set, deleted);
+    }
+
+    fn change(&mut self, (kind, flags): (u16, u16), set: &str, changes: &[Change]) {
         let table = self.table;
-        self.push(NEWSETELEM, NLM_F_CREATE, |message| {
-            elements_of(
-                message,
-                table,
-                set,
-                elements.iter().map(|(key, timeout)| (&key[..], Some(*timeout))),
-            );
-        });
-    }
-
-    /// Adds ranges to an interval set. None may overlap another one.
-    pub fn add_ranges(&mut self, set: &str, ranges: &[NewRange]) {
-        self.ranges((NEWSETELEM, NLM_F_CREATE), set, ranges);
-    }
-
-    /// Removes ranges from an interval set; each must be there.
-    pub fn delete_ranges(&mut self, set: &str, ranges: &[NewRange]) {
-        self.ranges((DELSETELEM, 0), set, ranges);
-    }
-
-    fn ranges(&mut self, (kind, flags): (u16, u16), set: &str, ranges: &[NewRange]) {
-        let table = self.table;
-        self.push(kind, flags, |message| {
+        self.push(kind, flags, &|message| {
             name(message, TABLE, table);
             name(message, LIST_SET, set);
             put_nested(message, LIST_ELEMENTS, |message| {
-                for (first, behind, timeout) in ranges {
+                for (first, behind, timeout) in changes {
                     element(message, first, 0, *timeout);
                     if let Some(behind) = behind {
                         element(message, behind, INTERVAL_END, None);
@@ -276,40 +245,19 @@ impl<'a> Transaction<'a> {
         });
     }
 
-    /// Removes elements from a set; each must be there.
-    pub fn delete_elements(&mut self, set: &str, keys: &[Vec<u8>]) {
-        let table = self.table;
-        self.push(DELSETELEM, 0, |message| {
-            elements_of(message, table, set, keys.iter().map(|key| (&key[..], None)));
-        });
-    }
-
     /// Takes the table away, whether it is there or not.
     pub fn delete_table(&mut self) {
         let table = self.table;
-        self.push(NEWTABLE, NLM_F_CREATE, |message| name(message, TABLE, table));
-        self.push(DELTABLE, 0, |message| name(message, TABLE, table));
+        self.push(NEWTABLE, NLM_F_CREATE, &|message| name(message, TABLE, table));
+        self.push(DELTABLE, 0, &|message| name(message, TABLE, table));
     }
 
     /// The datagram, and the number of its last message that is answered.
     pub fn finish(mut self) -> (Vec<u8>, u32) {
         let end = self.request.wrapping_add(1);
-        self.bytes.extend(netlink::request(BATCH_END, 0, end, (0, SUBSYSTEM >> 8), |_| {}));
+        self.bytes.extend(netlink::request(BATCH_END, 0, end, (0, SUBSYSTEM >> 8), &|_| {}));
         (self.bytes, self.request)
     }
-}
-
-fn elements_of<'k>(
-    message: &mut Vec<u8>,
-    table: &str,
-    set: &str,
-    elements: impl Iterator<Item = (&'k [u8], Option<u64>)>,
-) {
-    name(message, TABLE, table);
-    name(message, LIST_SET, set);
-    put_nested(message, LIST_ELEMENTS, |message| {
-        elements.for_each(|(key, timeout)| element(message, key, 0, timeout));
-    });
 }
 
 fn element(message: &mut Vec<u8>, key: &[u8], flags: u32, timeout: Option<u64>) {
@@ -328,8 +276,8 @@ fn element(message: &mut Vec<u8>, key: &[u8], flags: u32, timeout: Option<u64>) 
 #[cfg(test)]
 pub fn example(table: &str, key: &[u8]) -> Vec<u8> {
     let mut datagram =
-        netlink::request(DELTABLE, 0, 0, (NFPROTO_INET, 5), |message| name(message, TABLE, table));
-    datagram.extend(netlink::request(NEWSETELEM, 0, 0, (NFPROTO_INET, 5), |message| {
+        netlink::request(DELTABLE, 0, 0, (NFPROTO_INET, 5), &|message| name(message, TABLE, table));
+    datagram.extend(netlink::request(NEWSETELEM, 0, 0, (NFPROTO_INET, 5), &|message| {
         name(message, TABLE, table);
         put_nested(message, LIST_ELEMENTS, |message| {
             put_nested(message, LIST_ELEMENT, |message| {
@@ -361,13 +309,13 @@ mod tests {
         let Message::Elements(elements) = read[1].clone() else { panic!("{read:?}") };
         let key = &[198, 51, 100, 7];
         let expected = Element { key, is_end: false, expires_ms: Some(5000), packets: Some(3) };
-        assert_eq!(elements.collect::<Vec<_>>(), [expected]);
+        assert_eq!(elements.iter().collect::<Vec<_>>(), [expected]);
     }
 
     #[test]
     fn an_element_of_a_map_that_drops_needs_no_key() {
         let any_drops = |codes: &[u32]| {
-            let message = netlink::request(NEWSETELEM, 0, 0, (2, 0), |message| {
+            let message = netlink::request(NEWSETELEM, 0, 0, (2, 0), &|message| {
                 put_nested(message, LIST_ELEMENTS, |message| {
                     for code in codes {
                         put_nested(message, LIST_ELEMENT, |message| {
@@ -395,8 +343,8 @@ mod tests {
             for datagram in [&bytes[..], &whole[..cut.min(whole.len())]] {
                 for message in messages(datagram) {
                     if let Message::Elements(elements) = message {
-                        elements.clone().any_drops();
-                        elements.for_each(drop);
+                        elements.any_drops();
+                        elements.iter().for_each(drop);
                     }
                 }
             }

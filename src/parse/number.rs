@@ -4,8 +4,6 @@
 //! looking at one character after the other costs a mispredicted branch each time; so these look at four
 //! or eight characters at once.
 
-use super::window::zeros;
-
 /// The digits at the beginning and what follows them. Saturates.
 #[inline]
 pub(super) fn digits(text: &[u8]) -> Option<(u32, &[u8])> {
@@ -21,7 +19,10 @@ pub(super) fn digits(text: &[u8]) -> Option<(u32, &[u8])> {
 /// `None`: others.
 #[inline(always)]
 pub(super) fn short_number(characters: u64) -> Option<(u32, usize)> {
-    let (values, others) = digits_and_others(characters);
+    // The digits' values, and the high bit of each byte that is no digit. A carry out of a byte can only disturb those
+    // behind it.
+    let values = characters ^ 0x3030_3030_3030_3030;
+    let others = (values.wrapping_add(0x7676_7676_7676_7676) | values) & 0x8080_8080_8080_8080;
     // 8 times the length, and 7: the bit that tells the first other character.
     let end = others.trailing_zeros();
     if !(15..64).contains(&end) {
@@ -51,22 +52,6 @@ fn one_by_one(text: &[u8]) -> Option<(u32, &[u8])> {
     (rest.len() < text.len()).then_some((value, rest))
 }
 
-const HIGH: u64 = 0x8080_8080_8080_8080;
-
-/// The high bit of each byte that is no digit's value.
-#[inline]
-fn digits_in(values: u64) -> u64 {
-    values.wrapping_add(0x7676_7676_7676_7676) | values
-}
-
-/// The digits' values, and the high bit of each byte that is no digit. A carry out of a byte can only disturb
-/// those behind it.
-#[inline]
-fn digits_and_others(characters: u64) -> (u64, u64) {
-    let values = characters ^ 0x3030_3030_3030_3030;
-    (values, digits_in(values) & HIGH)
-}
-
 /// The number in eight digits' values, the first in the lowest byte.
 #[inline]
 fn number_of(values: u64) -> u32 {
@@ -86,85 +71,32 @@ pub(super) fn v4(text: &[u8]) -> Option<(u32, &[u8])> {
     Some((bits, text.get(length..)?))
 }
 
-/// The same, and how long it is: up to 15 of the characters. No fourth dot may follow.
+/// The same, and how long it is: up to 15 of the characters.
 #[inline(always)]
 pub(super) fn short_v4(text: &[u8; 24]) -> Option<(u32, usize)> {
-    let (words, _) = text.as_chunks::<8>();
-    let dots_of = |word: usize| zeros(u64::from_le_bytes(words[word]) ^ u64::from_le_bytes([b'.'; 8]));
-    // The third dot is the twelfth character at most.
-    let dots = (one_bit_each(dots_of(0)) | one_bit_each(dots_of(1)) << 8) & 0xfff;
-    let shape = &SHAPES[shape_of(dots)];
-    if u32::from(shape.dots) != dots {
-        return None;
+    let (mut bits, mut at, mut too_large) = (0, 0, 0);
+    for part in 0..4 {
+        let four = text[at..].first_chunk().map_or(0, |four| u32::from_le_bytes(*four));
+        let values = four ^ 0x3030_3030;
+        // 8 times the length, and 7: the bit that tells the first other character.
+        let end = ((values.wrapping_add(0x7676_7676) | values) & 0x8080_8080).trailing_zeros();
+        if !(15..32).contains(&end) {
+            return None;
+        }
+        // The last digit in the highest byte.
+        let digits = values.wrapping_shl(7u32.wrapping_sub(end));
+        let number = (digits >> 8 & 0xff) * 100 + (digits >> 16 & 0xff) * 10 + (digits >> 24);
+        too_large |= number >> 8;
+        bits = bits << 8 | number;
+        at += end as usize / 8;
+        if part < 3 {
+            if text[at] != b'.' {
+                return None;
+            }
+            at += 1;
+        }
     }
-    // Each part's digits' values in the upper bytes of a half, the last in the highest.
-    let values = |start: usize| {
-        let four = text[start % 16..].first_chunk().map_or(0, |four| u32::from_le_bytes(*four));
-        four ^ 0x3030_3030
-    };
-    let part = |number: usize| {
-        let (start, shift) = (shape.starts[number], shape.shifts[number]);
-        u64::from(values(start.into()).wrapping_shl(shift.into()))
-    };
-    // The last part ends where its digits do. The bit that tells its first other character: 15, 23 or 31.
-    let last = values(shape.starts[3].into());
-    let end = ((last.wrapping_add(0x7676_7676) | last) & 0x8080_8080).trailing_zeros();
-    let last = u64::from(last.wrapping_shl(7u32.wrapping_sub(end)));
-
-    let first = part(0) | part(1) << 32;
-    let second = part(2) | last << 32;
-    let others = digits_in(first) | digits_in(second);
-    let (first, second) = (two_numbers(first), two_numbers(second));
-    let too_large = (first | second) & 0xffff_ff00_ffff_ff00;
-    if !(15..32).contains(&end) || others & HIGH != 0 || too_large != 0 {
-        return None;
-    }
-    let bits = (first << 24 | first >> 16 | second << 8 | second >> 32) as u32;
-    Some((bits, usize::from(shape.starts[3] % 16) + end as usize / 8))
-}
-
-/// Where the first three dots of an address are, and so its parts.
-#[derive(Clone, Copy)]
-struct Shape {
-    /// A bit for each of the first twelve characters.
-    dots: u16,
-    starts: [u8; 4],
-    /// Bits by which the first three parts' characters are shifted left.
-    shifts: [u8; 3],
-}
-
-/// A different place for each of the 27 shapes.
-#[inline(always)]
-const fn shape_of(dots: u32) -> usize {
-    (dots.wrapping_mul(0x2426_e191) >> 26) as usize
-}
-
-static SHAPES: [Shape; 64] = {
-    let mut shapes = [Shape { dots: 0, starts: [0; 4], shifts: [0; 3] }; 64];
-    let mut number = 0;
-    while number < 27 {
-        let (a, b, c) = (1 + number % 3, 1 + number / 3 % 3, 1 + number / 9);
-        let starts = [0, a + 1, a + b + 2, a + b + c + 3];
-        let dots = 1 << (starts[1] - 1) | 1 << (starts[2] - 1) | 1 << (starts[3] - 1);
-        let shape = &mut shapes[shape_of(dots)];
-        assert!(shape.dots == 0, "two shapes in one place");
-        *shape = Shape { dots: dots as u16, starts, shifts: [32 - 8 * a, 32 - 8 * b, 32 - 8 * c] };
-        number += 1;
-    }
-    shapes
-};
-
-/// The numbers in each half's upper three bytes: digits' values, the last in the highest.
-#[inline(always)]
-fn two_numbers(values: u64) -> u64 {
-    let digits = |shift: u32| values >> shift & 0x0000_00ff_0000_00ff;
-    digits(8) * 100 + digits(16) * 10 + digits(24)
-}
-
-/// The high bits of eight bytes as eight bits, the first byte's lowest.
-#[inline]
-fn one_bit_each(marks: u64) -> u32 {
-    ((marks >> 7).wrapping_mul(0x0102_0408_1020_4080) >> 56) as u32
+    if too_large == 0 { Some((bits, at)) } else { None }
 }
 
 #[cfg(test)]
@@ -214,10 +146,10 @@ mod tests {
             ("255.255.255.255 DST=", Some(" DST=")),
             ("255.255.255.255", Some("")),
             ("0.0.0.0 DST=1234567", Some(" DST=1234567")),
-            ("1.2.3.4.5", None),
-            ("1.2.3.45.6", None),
+            ("1.2.3.4.5", Some(".5")),
+            ("1.2.3.45.6", Some(".6")),
             ("101.102.103.104.5", Some(".5")),
-            ("1.2.3.4 .", None),
+            ("1.2.3.4 .", Some(" .")),
             ("1.2.3.4     .", Some("     .")),
             ("1.2/3.4.5", None),
             ("1./.3.4", None),

@@ -3,15 +3,11 @@
 //! Takes the first bytes of a packet, however few, gives as many fields as are there. Pure:
 //! never panics, never allocates.
 
+use super::netlink::{be16, be32};
 use crate::event::{Address, Service, protocol};
 
 /// Extension headers that are followed. The kernel follows any number; real packets have three at most.
 const MAX_EXTENSIONS: usize = 8;
-
-const ICMP_ECHO_REPLY: u8 = 0;
-const ICMP_ECHO: u8 = 8;
-const ICMPV6_ECHO: u8 = 128;
-const ICMPV6_ECHO_REPLY: u8 = 129;
 
 /// IPv6 "next header" values that are extensions (RFC 8200, section 4; RFC 4302 for AH).
 mod extension {
@@ -79,27 +75,20 @@ impl Packet {
         self.fragment_offset != 0
     }
 
-    /// Looks at the packet with only those fields that the kernel's log text has (nf_log_syslog.c), so
-    /// that both ways of logging give one fingerprint: no ports of SCTP and DCCP, nothing of a
-    /// header that is cut off, no protocol where IPv6's extension headers lead to none. Most packets have no
-    /// others, and are not copied.
+    /// The packet with only those fields that the kernel's log text has (nf_log_syslog.c), so that both ways of logging
+    /// give one fingerprint: no ports of SCTP and DCCP, nothing of a header that is cut off, no protocol where IPv6's
+    /// extension headers lead to none.
     #[inline]
-    pub fn with_logged<T>(&self, look: impl Fn(&Packet) -> T) -> T {
-        let without_transport = self.truncated || matches!(self.protocol, protocol::SCTP | protocol::DCCP);
-        let no_protocol = !self.destination.is_v4() && extension::ALL.contains(&self.protocol);
-        if !without_transport && !no_protocol {
-            return look(self);
+    pub fn logged(mut self) -> Packet {
+        if self.truncated || matches!(self.protocol, protocol::SCTP | protocol::DCCP) {
+            (self.source_port, self.port, self.flags) = (0, 0, 0);
+            (self.icmp_type, self.icmp_code) = (0, 0);
+            (self.icmp_id, self.icmp_sequence) = (0, 0);
         }
-        let mut packet = *self;
-        if without_transport {
-            (packet.source_port, packet.port, packet.flags) = (0, 0, 0);
-            (packet.icmp_type, packet.icmp_code) = (0, 0);
-            (packet.icmp_id, packet.icmp_sequence) = (0, 0);
+        if !self.destination.is_v4() && extension::ALL.contains(&self.protocol) {
+            self.protocol = 0;
         }
-        if no_protocol {
-            packet.protocol = 0;
-        }
-        look(&packet)
+        self
     }
 
     /// Reads the first words of what the packet carries.
@@ -109,12 +98,7 @@ impl Packet {
                 self.icmp_type = bytes.first().copied().unwrap_or(0);
                 self.icmp_code = bytes.get(1).copied().unwrap_or(0);
                 self.truncated = bytes.len() < 8;
-                let echo = if self.protocol == protocol::ICMP {
-                    [ICMP_ECHO, ICMP_ECHO_REPLY]
-                } else {
-                    [ICMPV6_ECHO, ICMPV6_ECHO_REPLY]
-                };
-                if !bytes.is_empty() && echo.contains(&self.icmp_type) {
+                if is_echo(self.protocol, self.icmp_type) {
                     self.icmp_id = be16(bytes, 4).unwrap_or(0);
                     self.icmp_sequence = be16(bytes, 6).unwrap_or(0);
                 }
@@ -130,6 +114,11 @@ impl Packet {
             _ => {}
         }
     }
+}
+
+/// Whether the kernel logs id and sequence of this ICMP type: echo requests and replies.
+pub fn is_echo(protocol: u8, icmp_type: u8) -> bool {
+    matches!((protocol, icmp_type), (protocol::ICMP, 0 | 8) | (protocol::ICMPV6, 128 | 129))
 }
 
 /// The shortest header of a protocol with ports.
@@ -216,14 +205,6 @@ fn parse_v6(bytes: &[u8]) -> Option<Packet> {
     Some(packet)
 }
 
-fn be16(bytes: &[u8], at: usize) -> Option<u16> {
-    Some(u16::from_be_bytes(bytes.get(at..at + 2)?.try_into().ok()?))
-}
-
-fn be32(bytes: &[u8], at: usize) -> Option<u32> {
-    Some(u32::from_be_bytes(bytes.get(at..at + 4)?.try_into().ok()?))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -297,7 +278,7 @@ mod tests {
                     assert!(packet.truncated);
                     assert_eq!(packet.port, if length < 24 { 0 } else { 23 });
                     assert_eq!(packet.flags, if length < 34 { 0 } else { tcp::SYN });
-                    assert_eq!(packet.with_logged(|packet| packet.port), 0);
+                    assert_eq!(packet.logged().port, 0);
                 }
             }
         }
@@ -351,7 +332,7 @@ mod tests {
         assert_eq!(v6(59, "").protocol, 59);
         assert!(v6(0, "11 05 0000 00000000").truncated);
         let esp = v6(50, "00000001 00000001");
-        assert_eq!((esp.protocol, esp.with_logged(|packet| packet.protocol)), (protocol::ESP, 0));
+        assert_eq!((esp.protocol, esp.logged().protocol), (protocol::ESP, 0));
     }
 
     #[test]
@@ -375,7 +356,7 @@ mod tests {
             bytes.extend(hex("0400 0050 00000000 00000000"));
             let packet = Packet::parse(&bytes).unwrap();
             assert_eq!((packet.source_port, packet.port, packet.truncated), (1024, 80, false));
-            assert_eq!(packet.with_logged(|packet| packet.port), logged);
+            assert_eq!(packet.logged().port, logged);
         }
     }
 
@@ -394,7 +375,7 @@ mod tests {
                 *first = if six { 0x60 } else { 0x45 };
             }
             if let Some(packet) = Packet::parse(&bytes) {
-                packet.with_logged(|packet| packet.port);
+                packet.logged();
                 prop_assert_eq!(packet.source.is_v4(), !six || packet.source.high == 0);
             }
         }

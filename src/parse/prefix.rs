@@ -30,7 +30,7 @@ impl Prefix {
         prefix
     }
 
-    /// Replaces the text, in the memory of the one before.
+    /// Replaces the text, in the memory of the one before. An empty one is never found.
     pub(super) fn set(&mut self, text: &[u8]) {
         self.text.clear();
         self.text.extend_from_slice(text);
@@ -38,11 +38,6 @@ impl Prefix {
         (self.first.0, self.mask.0) = ([0; AT_ONCE], [0; AT_ONCE]);
         self.first.0[..at_once].copy_from_slice(&text[..at_once]);
         self.mask.0[..at_once].fill(0xff);
-    }
-
-    /// Finds nothing from now on.
-    pub(super) fn clear(&mut self) {
-        self.set(b"");
     }
 
     /// The text.
@@ -62,14 +57,6 @@ impl Prefix {
         } else {
             None
         }
-    }
-
-    /// The same of a text that can be compared at once: no other is found.
-    #[inline(always)]
-    pub(super) fn short_end_at<'a>(&self, line: impl Text<'a>, at: usize) -> Option<usize> {
-        let length = self.text.len();
-        let found = length.wrapping_sub(1) < AT_ONCE && self.begins_at(line, at);
-        if found { Some(at + length) } else { None }
     }
 
     #[inline(always)]
@@ -96,12 +83,11 @@ mod tests {
         #[test]
         fn ends_where_a_slice_of_it_ends(text in "[ab]{1,70}", line in "[ab]{0,80}", joined: bool) {
             let line = if joined { format!("{text}{line}") } else { line };
-            let padded = Padded::new(line.as_bytes());
-            let window = padded.window().unwrap();
+            let padded = Padded::new(line.as_bytes()).unwrap();
+            let window = padded.window();
             let end = line.starts_with(&text).then_some(text.len());
             let prefix = Prefix::new(text.as_bytes());
             prop_assert_eq!(prefix.end_at(window, 0), end);
-            prop_assert_eq!(prefix.short_end_at(window, 0), end.filter(|_| text.len() <= AT_ONCE));
             prop_assert_eq!(Prefix::default().end_at(window, 0), None);
         }
     }

@@ -72,6 +72,10 @@ impl Stamp {
         Date::from_ymd(year, self.month.into(), self.day.into())
     }
 
+    fn is_a_day(&self) -> bool {
+        self.date_in(self.year.unwrap_or(LEAP_YEAR)).is_some()
+    }
+
     /// Seconds since midnight; a leap second counts as the one before it.
     pub fn second_of_day(&self) -> u32 {
         let (hour, minute) = (u32::from(self.hour), u32::from(self.minute));
@@ -85,16 +89,12 @@ const WEEKDAYS: [&[u8; 3]; 7] = [b"mon", b"tue", b"wed", b"thu", b"fri", b"sat",
 
 /// The timestamp that stands at `at`. It ends at a blank, at the line's end, or at its closing bracket.
 pub fn stamp(line: &[u8], at: usize) -> Option<Stamp> {
-    let stamp = ascii(line, at).or_else(|| other(line, at))?;
-    stamp.date_in(stamp.year.unwrap_or(LEAP_YEAR))?;
-    Some(stamp)
+    ascii(line, at).or_else(|| other(line, at)).filter(Stamp::is_a_day)
 }
 
 /// The same, but only the forms of syslog, logread, dmesg, ISO 8601 and journalctl in English.
 pub fn english_stamp(line: &[u8], at: usize) -> Option<Stamp> {
-    let stamp = ascii(line, at)?;
-    stamp.date_in(stamp.year.unwrap_or(LEAP_YEAR))?;
-    Some(stamp)
+    ascii(line, at).filter(Stamp::is_a_day)
 }
 
 fn ascii(line: &[u8], at: usize) -> Option<Stamp> {
@@ -110,8 +110,8 @@ fn ascii(line: &[u8], at: usize) -> Option<Stamp> {
         Some(month) => cursor.month_first(month as u8 + 1)?,
         None => cursor.iso(weekday)?,
     };
-    if bracket && !cursor.eat(b']') {
-        return None;
+    if bracket {
+        cursor.expect(b']')?;
     }
     stamp.writer = match (bracket, weekday && month.is_some() && stamp.year.is_some()) {
         (true, _) => Writer::Dmesg,
@@ -146,11 +146,11 @@ fn other(line: &[u8], at: usize) -> Option<Stamp> {
 pub fn pve(line: &[u8], at: usize) -> Option<Stamp> {
     let mut cursor = Cursor { line, at };
     let day = cursor.number(2, 2, 1..=31)? as u8;
-    cursor.eat(b'/').then_some(())?;
+    cursor.expect(b'/')?;
     let month = cursor.name(&MONTHS)? as u8 + 1;
-    cursor.eat(b'/').then_some(())?;
+    cursor.expect(b'/')?;
     let year = cursor.number(4, 4, 1970..=9999)? as i32;
-    cursor.eat(b':').then_some(())?;
+    cursor.expect(b':')?;
     let mut stamp = cursor.time_of_day(Some(year), month, day)?;
     cursor.blanks(1)?;
     stamp.offset = Some(cursor.offset()?);
@@ -179,37 +179,25 @@ pub fn of_unix(seconds: i64, end: usize) -> Option<Stamp> {
 
 /// The kernel's `[119160.262669]` at `at`, in microseconds, and where it and the blank behind it end.
 /// The thread or CPU that newer kernels may write behind it (`[T123]`, `[    C0]`) is passed over.
-#[inline]
+#[inline(never)]
 pub fn uptime(line: &[u8], at: usize) -> Option<(u64, usize)> {
     let mut text = line.get(at..)?.strip_prefix(b"[")?;
     while let [b' ', rest @ ..] = text {
         text = rest;
     }
     let (seconds, rest) = digits(text)?;
-    let rest_of_second = rest.strip_prefix(b".")?;
-    let (fraction, after) = digits(rest_of_second)?;
-    if rest_of_second.len() - after.len() == 6
-        && let [b']', b' ', message @ ..] = after
-        && seconds < u32::MAX
-    {
-        return Some((u64::from(seconds) * 1_000_000 + u64::from(fraction), line.len() - message.len()));
-    }
-    let micros = match rest.len() - 1 - after.len() {
-        6 => u64::from(fraction),
-        length @ 0..6 => u64::from(fraction) * 10u64.pow(6 - length as u32),
-        length @ 7..=9 => u64::from(fraction) / 10u64.pow(length as u32 - 6),
+    let fraction = rest.strip_prefix(b".")?;
+    let (number, after) = digits(fraction)?;
+    let micros = match fraction.len() - after.len() {
+        length @ 0..=6 => u64::from(number) * 10u64.pow(6 - length as u32),
+        length @ 7..=9 => u64::from(number) / 10u64.pow(length as u32 - 6),
         _ => return None,
     };
     // The largest number stands for all that are too large.
     if seconds == u32::MAX {
         return None;
     }
-    let mut rest = without_delta(after).strip_prefix(b"]")?;
-    if rest.first() == Some(&b'[') {
-        let mut cursor = Cursor { line: rest, at: 0 };
-        cursor.caller();
-        rest = &rest[cursor.at..];
-    }
+    let rest = without_caller(without_delta(after).strip_prefix(b"]")?);
     let rest = rest.strip_prefix(b" ").unwrap_or(rest);
     Some((u64::from(seconds) * 1_000_000 + micros, line.len() - rest.len()))
 }
@@ -220,6 +208,17 @@ fn without_delta(text: &[u8]) -> &[u8] {
     let Some(rest) = text.strip_prefix(b" <") else { return text };
     let length = rest.iter().take(32).take_while(|byte| is_delta(byte)).count();
     rest[length..].strip_prefix(b">").map_or(text, |after| after.strip_prefix(b" ").unwrap_or(after))
+}
+
+/// Behind the thread or CPU: `[T123]` or `[   C0]`.
+fn without_caller(text: &[u8]) -> &[u8] {
+    let mut cursor = Cursor { line: text, at: 0 };
+    let is_caller = cursor.eat(b'[')
+        && cursor.blanks(0).is_some()
+        && (cursor.eat(b'T') || cursor.eat(b'C'))
+        && cursor.digits(10).is_some()
+        && cursor.eat(b']');
+    if is_caller { &text[cursor.at..] } else { text }
 }
 
 struct Cursor<'a> {
@@ -240,6 +239,10 @@ impl Cursor<'_> {
         let found = self.peek() == Some(byte);
         self.at += usize::from(found);
         found
+    }
+
+    fn expect(&mut self, byte: u8) -> Option<()> {
+        self.eat(byte).then_some(())
     }
 
     /// At least `least` blanks.
@@ -326,7 +329,7 @@ impl Cursor<'_> {
     /// `1795248000.123456`
     fn unix(&mut self) -> Option<Stamp> {
         let (seconds, _) = self.digits(11)?;
-        self.eat(b'.').then_some(())?;
+        self.expect(b'.')?;
         self.number(6, 6, 0..=999_999)?;
         let stamp = of_unix(seconds as i64, self.at)?;
         self.ends(stamp)
@@ -338,9 +341,7 @@ impl Cursor<'_> {
         let separator = self.peek().filter(|byte| matches!(byte, b'-' | b'/'))?;
         self.at += 1;
         let month = self.number(2, 2, 1..=12)? as u8;
-        if !self.eat(separator) {
-            return None;
-        }
+        self.expect(separator)?;
         let day = self.number(2, 2, 1..=31)? as u8;
         if !(self.eat(b'T') || self.eat(b't') || self.eat(b' ')) {
             return None;
@@ -352,14 +353,10 @@ impl Cursor<'_> {
 
     fn time_of_day(&mut self, year: Option<i32>, month: u8, day: u8) -> Option<Stamp> {
         let hour = self.number(2, 2, 0..=23)? as u8;
-        if !self.eat(b':') {
-            return None;
-        }
+        self.expect(b':')?;
         let minute_at = self.at;
         let minute = self.number(2, 2, 0..=59)? as u8;
-        if !self.eat(b':') {
-            return None;
-        }
+        self.expect(b':')?;
         let second = self.number(2, 2, 0..=60)? as u8;
         if let (Some(b'.' | b','), Some(b'0'..=b'9')) = (self.peek(), self.peek_at(1)) {
             self.at += 1;
@@ -417,18 +414,6 @@ impl Cursor<'_> {
         }
         self.at += 1 + length;
         Some(matches!(&rest[..length], b"UTC" | b"GMT").then_some(0))
-    }
-
-    /// `[T123]` or `[   C0]`
-    fn caller(&mut self) {
-        let start = self.at;
-        if self.eat(b'[') {
-            while self.eat(b' ') {}
-            if (self.eat(b'T') || self.eat(b'C')) && self.digits(10).is_some() && self.eat(b']') {
-                return;
-            }
-        }
-        self.at = start;
     }
 }
 

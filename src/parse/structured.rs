@@ -17,8 +17,8 @@ pub(super) struct Record {
     pub time: RecordTime,
     /// The kernel's timestamp in microseconds since boot; 0 if absent.
     pub uptime: u64,
-    /// Who logged it.
-    pub writer: RecordWriter,
+    /// Name and process id of who logged it; `None`: the kernel.
+    pub program: Option<(String, Option<u32>)>,
     /// The text, unescaped.
     pub message: Vec<u8>,
 }
@@ -31,13 +31,6 @@ pub(super) enum RecordTime {
     /// As ISO 8601.
     Text(String),
     None,
-}
-
-/// Who wrote a record.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) enum RecordWriter {
-    Kernel,
-    Program { name: String, pid: Option<u32> },
 }
 
 /// None: it is not JSON, or of neither program.
@@ -104,12 +97,12 @@ impl Fields {
         };
         if self.text("_TRANSPORT") == Some("kernel") {
             let uptime = self.number("_SOURCE_MONOTONIC_TIMESTAMP").unwrap_or(0);
-            return Record { time, uptime, writer: RecordWriter::Kernel, message };
+            return Record { time, uptime, program: None, message };
         }
         let pid = self.number("_PID").or_else(|| self.number("SYSLOG_PID"));
         let name = self.text("SYSLOG_IDENTIFIER").unwrap_or_default().to_string();
-        let writer = RecordWriter::Program { name, pid: pid.and_then(|pid| u32::try_from(pid).ok()) };
-        Record { time, uptime: 0, writer, message }
+        let pid = pid.and_then(|pid| u32::try_from(pid).ok());
+        Record { time, uptime: 0, program: Some((name, pid)), message }
     }
 
     /// A text of local time, in some versions of ulogd without the zone.
@@ -153,7 +146,7 @@ impl Fields {
             Some(seconds) if seconds > 0 => RecordTime::Instant(seconds.cast_signed()),
             _ => self.local_time(),
         };
-        Some(Record { time, uptime: 0, writer: RecordWriter::Kernel, message: text.into_bytes() })
+        Some(Record { time, uptime: 0, program: None, message: text.into_bytes() })
     }
 }
 
@@ -179,7 +172,7 @@ mod tests {
         let expected = Record {
             time: RecordTime::Instant(1_795_248_000),
             uptime: 100_000_037,
-            writer: RecordWriter::Kernel,
+            program: None,
             message: b"[UFW BLOCK] IN=eth0 OUT= ".to_vec(),
         };
         assert_eq!(record(kernel.as_bytes()), Some(expected));
@@ -188,13 +181,13 @@ mod tests {
         let expected = Record {
             time: RecordTime::None,
             uptime: 0,
-            writer: RecordWriter::Program { name: "kernel".into(), pid: Some(12) },
+            program: Some(("kernel".into(), Some(12))),
             message: b"IN=\xff".to_vec(),
         };
         assert_eq!(record(program.as_bytes()), Some(expected));
         // A field that was set several times is no single text.
         let twice = r#"{"_TRANSPORT":["kernel","syslog"],"MESSAGE":"x"}"#;
-        assert!(matches!(record(twice.as_bytes()).unwrap().writer, RecordWriter::Program { .. }));
+        assert!(record(twice.as_bytes()).unwrap().program.is_some());
         for other in ["{}", r#"{"MESSAGE":null}"#, r#"{"MESSAGE":[1,"a"]}"#, r#"{"MESSAGE":"x"} y"#, "{", "x"]
         {
             assert_eq!(record(other.as_bytes()), None, "{other}");
@@ -219,7 +212,7 @@ mod tests {
     fn packets_of_ulogd() {
         let mac = "MAC=00:00:5e:00:53:04:00:00:5e:00:53:03:08:00";
         let read = record(ULOGD.as_bytes()).unwrap();
-        assert_eq!((read.time, read.writer), (RecordTime::Instant(1_795_248_000), RecordWriter::Kernel));
+        assert_eq!((read.time, read.program), (RecordTime::Instant(1_795_248_000), None));
         let packet = format!(
             "DROP: IN=ppp0 OUT= {mac} SRC=203.0.113.7 DST=192.0.2.10 LEN=60 ID=7 PROTO=6 SPT=41234 DPT=23 SYN URGP=0"
         );

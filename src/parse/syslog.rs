@@ -70,6 +70,15 @@ fn is_local(facility: usize) -> bool {
     (16..24).contains(&facility)
 }
 
+/// Whether a line that names the kernel may be the kernel's, by its facility and severity.
+fn may_be_kernels(facility: Option<(usize, usize)>) -> bool {
+    match facility {
+        None | Some((KERN, _)) => true,
+        Some((USER, severity)) => severity != NOTICE,
+        Some((facility, _)) => is_local(facility),
+    }
+}
+
 /// Any form but that of RFC 5424.
 fn classic(line: &[u8], LineStart { priority, stamp, at }: LineStart) -> Header<'_> {
     let mut at = skip_blanks(line, at);
@@ -98,12 +107,11 @@ fn classic(line: &[u8], LineStart { priority, stamp, at }: LineStart) -> Header<
         let next = skip_blanks(line, at + token.len());
         let kernel = |at| {
             let is_logread = matches!(writer, Some(Writer::Logread | Writer::LuciPage));
-            let believed = relayed && !named
-                || match facility {
-                    None | Some((KERN, _)) => true,
-                    Some((USER, severity)) => severity != NOTICE && !is_logread,
-                    Some(_) => false,
-                };
+            let believed = match facility {
+                Some((USER, _)) if is_logread => false,
+                Some((facility, _)) if named && is_local(facility) => false,
+                _ => may_be_kernels(facility),
+            };
             let author = if believed { Author::Kernel } else { Author::Nobody };
             Header { stamp, author, kern: true, message: skip_blanks(line, at) }
         };
@@ -230,9 +238,7 @@ fn syslog_protocol<'a>(line: &'a [u8], line_start: LineStart) -> Option<Header<'
     let facility = line_start.priority.map(split_priority);
     let tag = Tag { name, pid: number(process) };
     let author = match (name, facility) {
-        (b"kernel", None | Some((KERN, _))) => Author::Kernel,
-        (b"kernel", Some((USER, severity))) if severity != NOTICE => Author::Kernel,
-        (b"kernel", Some((facility, _))) if is_local(facility) => Author::Kernel,
+        (b"kernel", _) if may_be_kernels(facility) => Author::Kernel,
         (b"kernel", _) => Author::Nobody,
         (b"-", _) => {
             let inner = self::line_start(&line[at..]);

@@ -27,16 +27,8 @@ pub trait Text<'a>: Copy {
     /// Whether exactly this text is there.
     #[inline(always)]
     fn has<const N: usize>(self, at: usize, text: &[u8; N]) -> bool {
-        let here = self.bytes::<N>(at);
-        // In two halves that overlap: pieces of other sizes would be put together first.
-        match (here.first_chunk(), here.last_chunk(), text.first_chunk(), text.last_chunk()) {
-            (Some(first), Some(last), Some(a), Some(b)) if 8 < N && N < 16 => {
-                let differ =
-                    |here: &[u8; 8], text: &[u8; 8]| u64::from_ne_bytes(*here) ^ u64::from_ne_bytes(*text);
-                differ(first, a) | differ(last, b) == 0
-            }
-            _ => here == text,
-        }
+        // As slices: arrays of some sizes would be put together from pieces first.
+        self.bytes::<N>(at)[..] == text[..]
     }
 
     /// The text from there to the end.
@@ -104,24 +96,22 @@ pub fn zeros(bytes: u64) -> u64 {
 }
 
 /// A line by itself, with its end and room behind it.
-pub struct Padded {
-    bytes: [u8; Window::SIZE],
-    whole: bool,
-}
+pub struct Padded([u8; Window::SIZE]);
 
 impl Padded {
-    /// Copies a line of at most [`LONGEST`] bytes; [`Padded::window`] refuses longer ones.
-    pub fn new(line: &[u8]) -> Padded {
-        let mut padded = Padded { bytes: [b'\n'; Window::SIZE], whole: line.len() <= LONGEST };
-        if padded.whole {
-            padded.bytes[..line.len()].copy_from_slice(line);
+    /// Copies a line; `None`: it is longer than [`LONGEST`].
+    pub fn new(line: &[u8]) -> Option<Padded> {
+        if line.len() > LONGEST {
+            return None;
         }
-        padded
+        let mut padded = Padded([b'\n'; Window::SIZE]);
+        padded.0[..line.len()].copy_from_slice(line);
+        Some(padded)
     }
 
-    /// `None`: the line is too long.
-    pub fn window(&self) -> Option<Window<'_>> {
-        self.whole.then_some(Window(&self.bytes))
+    /// The line as a text in which any place may be looked at.
+    pub fn window(&self) -> Window<'_> {
+        Window(&self.0)
     }
 }
 
@@ -133,12 +123,12 @@ mod tests {
     fn a_line_by_itself_ends() {
         for length in [0, 1, 8, LONGEST] {
             let line = vec![b'x'; length];
-            let padded = Padded::new(&line);
-            let window = padded.window().unwrap();
+            let padded = Padded::new(&line).unwrap();
+            let window = padded.window();
             assert!((0..length).all(|at| window.byte(at) == b'x'));
             assert_eq!(window.0[length], b'\n');
         }
-        assert!(Padded::new(&[b'x'; LONGEST + 1]).window().is_none());
+        assert!(Padded::new(&[b'x'; LONGEST + 1]).is_none());
     }
 
     #[test]

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use fwstat::event::Origin;
 use fwstat::event::calendar::Calendar;
 use fwstat::input::logd::LogFeed;
 use fwstat::live::{Engine, Input, InputItem, Now};
@@ -165,7 +164,7 @@ fn speed() {
             rest = &rest[count..];
             link.process(&mut |outgoing, event| {
                 feed.on_event(0, outgoing, &event, &mut |_, _, msg| {
-                    let read = lines.read_kernel(msg, now.wall, Origin::Logd, &mut engine.paths);
+                    let read = lines.read_kernel(msg, now.wall, &mut engine.paths);
                     let Outcome::Event(mut event) = read else { panic!("an event") };
                     let item = InputItem::Event(&mut event, Some(now.wall * 1000), Some(msg));
                     engine.take(now, Input::Logd, item);

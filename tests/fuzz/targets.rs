@@ -8,7 +8,7 @@ use std::sync::Arc;
 use fwstat::config::{Config, rules, zones};
 use fwstat::event::calendar::{Calendar, Month};
 use fwstat::event::paths::Paths;
-use fwstat::event::{Address, Class, Origin};
+use fwstat::event::{Address, Class};
 use fwstat::geoip;
 use fwstat::geoip::mmdb::{Bytes, Layout, Walk};
 use fwstat::input::content::Content;
@@ -286,7 +286,7 @@ pub fn nflog_datagram(data: &[u8]) {
         if let Message::Packet(record) = message {
             record.group_mac();
             if let Some(packet) = Packet::parse(record.payload) {
-                packet.with_logged(|packet| packet.port);
+                packet.logged();
                 packet.is_later_fragment();
             }
         }
@@ -301,7 +301,7 @@ pub fn nftables_datagram(data: &[u8]) {
     use fwstat::parse::nftables::{Message, messages};
     for message in messages(data) {
         if let Message::Elements(elements) = message {
-            elements.for_each(drop);
+            elements.iter().for_each(drop);
         }
     }
 }
@@ -421,9 +421,9 @@ pub fn logd_backlog(data: &[u8]) {
     let mut take = |kernel: bool, time_ms: i64, msg: &[u8]| {
         let seconds = time_ms.div_euclid(1000);
         if kernel {
-            lines.read_kernel(msg, seconds, Origin::Logd, &mut paths);
+            lines.read_kernel(msg, seconds, &mut paths);
         } else {
-            lines.read_daemon(msg, seconds, Origin::Logd, &mut paths);
+            lines.read_daemon(msg, seconds, &mut paths);
         }
     };
     let mut state = LogdState::default();

@@ -350,7 +350,7 @@ fn bus_messages() -> Vec<(&'static str, &'static str, Vec<u8>)> {
 /// A connection from inside as the kernel lists it.
 fn connection(protocol: u8) -> Vec<u8> {
     use fwstat::parse::netlink::{put, put_nested, request};
-    request(256, 0, 1, (2, 0), |message| {
+    request(256, 0, 1, (2, 0), &|message| {
         for (tuple, addresses) in
             [(1, [[192, 168, 1, 10], [198, 51, 100, 7]]), (2, [[198, 51, 100, 7], [192, 0, 2, 1]])]
         {

@@ -6,7 +6,6 @@ use super::{Core, RUNNING, STARTING_MS};
 use crate::config::Config;
 use crate::config::zones::Interface;
 use crate::daemon::ruleset::Read;
-use crate::event::Origin;
 use crate::event::small_map::SmallMap;
 use crate::input::Counters;
 use crate::input::logd::LogFeed;
@@ -47,9 +46,9 @@ impl Core {
     pub(crate) fn entry(&mut self, now: Now, kernel: bool, time_ms: i64, msg: &[u8]) {
         let (seconds, paths) = (time_ms.div_euclid(1000), &mut self.engine.paths);
         let mut outcome = if kernel {
-            self.lines.read_kernel(msg, seconds, Origin::Logd, paths)
+            self.lines.read_kernel(msg, seconds, paths)
         } else {
-            self.lines.read_daemon(msg, seconds, Origin::Logd, paths)
+            self.lines.read_daemon(msg, seconds, paths)
         };
         if let Outcome::Malformed(reason) | Outcome::Skipped(Some(reason)) = outcome {
             self.uncounted.add_entry(reason, kernel, 0, msg);

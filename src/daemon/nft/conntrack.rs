@@ -91,7 +91,7 @@ pub fn answering(entry: &[u8]) -> Option<Source> {
 
 /// Requests all connections, or those whose replies come from this IPv4 address.
 fn request(family: u8, from: Option<u32>) -> Vec<u8> {
-    netlink::request(GET, NLM_F_DUMP, 1, (family, 0), |message| {
+    netlink::request(GET, NLM_F_DUMP, 1, (family, 0), &|message| {
         let Some(bits) = from else { return };
         put_nested(message, TUPLE_REPLY, |message| {
             put_nested(message, TUPLE_IP, |message| put(message, IP_V4_SOURCE, &bits.to_be_bytes()));

@@ -12,7 +12,7 @@ use super::{DATAGRAM, range_changes, receive_answer, result_of};
 use crate::guard::Source;
 use crate::guard::networks::Element;
 use crate::guard::ranges::Range;
-use crate::parse::nftables::{self, Message, NFNLGRP_NFTABLES, Transaction};
+use crate::parse::nftables::{self, Change, Message, NFNLGRP_NFTABLES, Transaction};
 use crate::sys::netlink::Netlink;
 
 /// The whole ruleset of a router is some hundred notifications when it is reloaded.
@@ -83,7 +83,7 @@ impl Notifications {
 }
 
 /// A set that the kernel fills, and the keys of its elements with their remaining milliseconds.
-pub type Remembered = (&'static str, Vec<(Vec<u8>, u64)>);
+pub type Remembered = (&'static str, Vec<Change>);
 
 /// A socket for reading and changing elements; the kernel answers each request at once.
 pub struct Elements {
@@ -222,8 +222,8 @@ impl Elements {
                     let removed: Vec<_> = removed.filter_map(of_family).collect();
                     let added: Vec<_> =
                         now.iter().flat_map(|group| group.added).filter_map(of_family).collect();
-                    removed.chunks(RANGES_PER_MESSAGE).for_each(|some| transaction.delete_ranges(set, some));
-                    added.chunks(RANGES_PER_MESSAGE).for_each(|some| transaction.add_ranges(set, some));
+                    removed.chunks(RANGES_PER_MESSAGE).for_each(|some| transaction.delete(set, some));
+                    added.chunks(RANGES_PER_MESSAGE).for_each(|some| transaction.add(set, some));
                 }
             })?;
             rest = later;
@@ -237,7 +237,7 @@ impl Elements {
         let mut ends: Vec<u128> = Vec::new();
         let errno = self.ask(&|request| nftables::list_elements(TABLE, set, request), &mut |message| {
             let Message::Elements(elements) = message else { return };
-            for element in elements {
+            for element in elements.iter() {
                 match script::address_of(element.key) {
                     Some(behind) if element.is_end => ends.push(behind),
                     Some(first) => ranges.push(((first, last), element.expires_ms)),
@@ -273,16 +273,18 @@ impl Elements {
                 let of_set = |source: Source| script::set_of(BLOCKED, source) == set;
                 let gone: Vec<Source> = remove.iter().copied().filter(|source| of_set(*source)).collect();
                 for gone in gone.chunks(ELEMENTS_PER_MESSAGE) {
-                    let keys: Vec<Vec<u8>> = gone.iter().map(|source| script::key(*source)).collect();
+                    let with =
+                        |left| gone.iter().map(move |source| (script::key(*source), None, left)).collect();
                     // Deleting an element that does not exist is an error, so each is added first.
-                    let there: Vec<(Vec<u8>, u64)> = keys.iter().map(|key| (key.clone(), 1000)).collect();
-                    transaction.add_elements(set, &there);
-                    transaction.delete_elements(set, &keys);
+                    let (there, gone): (Vec<Change>, Vec<Change>) = (with(Some(1000)), with(None));
+                    transaction.add(set, &there);
+                    transaction.delete(set, &gone);
                 }
                 let new = add.iter().filter(|(source, _)| of_set(*source));
-                let new = new.map(|(source, left)| (script::key(*source), script::timeout_ms(*left)));
-                let new: Vec<(Vec<u8>, u64)> = new.collect();
-                new.chunks(ELEMENTS_PER_MESSAGE).for_each(|new| transaction.add_elements(set, new));
+                let new =
+                    new.map(|(source, left)| (script::key(*source), None, Some(script::timeout_ms(*left))));
+                let new: Vec<Change> = new.collect();
+                new.chunks(ELEMENTS_PER_MESSAGE).for_each(|new| transaction.add(set, new));
             }
         })
     }
@@ -293,7 +295,8 @@ impl Elements {
         sets.map(|set| {
             let mut elements = Vec::new();
             self.list(set, &mut |element| {
-                elements.extend(element.expires_ms.map(|left_ms| (element.key.to_vec(), left_ms.max(1))));
+                elements
+                    .extend(element.expires_ms.map(|left| (element.key.to_vec(), None, Some(left.max(1)))));
             });
             (set, elements)
         })
@@ -304,7 +307,7 @@ impl Elements {
     pub fn remember(&mut self, remembered: &[Remembered]) -> io::Result<()> {
         for (set, elements) in remembered {
             for some in elements.chunks(ELEMENTS_PER_MESSAGE) {
-                self.transact(&mut |transaction| transaction.add_elements(set, some))?;
+                self.transact(&mut |transaction| transaction.add(set, some))?;
             }
         }
         Ok(())
@@ -371,8 +374,8 @@ impl Elements {
         let mut packets = None;
         let asked = self.ask(make, &mut |message| match message {
             Message::Counter(count) => packets = count,
-            Message::Elements(mut elements) => {
-                packets = elements.next().and_then(|element| element.packets);
+            Message::Elements(elements) => {
+                packets = elements.iter().next().and_then(|element| element.packets);
             }
             _ => {}
         });
@@ -416,7 +419,7 @@ impl Elements {
         // What cannot be listed is restored from the ledger, or learnt again.
         let _ = self.ask(&|request| nftables::list_elements(TABLE, set, request), &mut |message| {
             if let Message::Elements(elements) = message {
-                elements.for_each(&mut *each);
+                elements.iter().for_each(&mut *each);
             }
         });
     }

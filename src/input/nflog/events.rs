@@ -67,8 +67,9 @@ impl NflogEvents {
         if info.ignored {
             return None;
         }
-        let hashed = (record.packet.with_logged(fingerprint), false);
-        Some(self.event.insert(event(&record.packet, &info, time, uptime, hashed)))
+        let event = self.event.insert(event(&record.packet, &info, time, uptime));
+        (event.fingerprint, event.unhashed) = (fingerprint(&record.packet.logged()), false);
+        Some(event)
     }
 
     fn info(&mut self, message: &Record<'_>, paths: &mut Paths, networks: &Networks) -> PathInfo {

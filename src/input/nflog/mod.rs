@@ -234,7 +234,7 @@ fn take(
                 }
             }
             Message::Malformed => counters.malformed = counters.malformed.saturating_add(1),
-            Message::Answer { .. } | Message::Idle | Message::Overrun | Message::Other(_) => {}
+            Message::Answer { .. } | Message::Other => {}
         }
     }
 }

@@ -189,7 +189,7 @@ fn in_a_flood_through_both_inputs_each_packet_counts_once() {
     for (batch, nflog_first) in [(1, false), (1, true), (60, false), (60, true), (400, false), (400, true)] {
         let mut router = Router::boot(START, "UTC");
         let mut path = |origin| router.engine.paths.intern(&path(origin, "wan"));
-        let (nflog, logd) = (path(Origin::Nflog), path(Origin::Logd));
+        let (nflog, logd) = (path(Origin::Nflog), path(Origin::Log));
         let mut waiting: Vec<Event> = Vec::new();
         // 3,000 a second for 20 seconds.
         for number in 0..60_000u32 {
@@ -221,7 +221,7 @@ fn in_a_flood_through_both_inputs_each_packet_counts_once() {
 fn no_packet_of_nflog_is_lost_where_too_many_came_to_compare() {
     let mut router = Router::boot(START, "UTC");
     let mut path = |origin| router.engine.paths.intern(&path(origin, "wan"));
-    let (nflog, logd) = (path(Origin::Nflog), path(Origin::Logd));
+    let (nflog, logd) = (path(Origin::Nflog), path(Origin::Log));
     let packets: Vec<Event> = (0..30_000).map(|number| event(number % 20, 23, number.into())).collect();
     let late = 5_000;
     for (number, packet) in packets.iter().enumerate() {
@@ -248,7 +248,7 @@ fn in_a_flood_what_cannot_be_compared_is_a_copy_and_everything_else_counts() {
     let mut router = Router::boot(START, "UTC");
     let mut path = |origin, input: &str| router.engine.paths.intern(&path(origin, input));
     let (nflog, logd, other) =
-        (path(Origin::Nflog, "wan"), path(Origin::Logd, "wan"), path(Origin::Logd, "wg0"));
+        (path(Origin::Nflog, "wan"), path(Origin::Log, "wan"), path(Origin::Log, "wg0"));
     let incomplete = |router: &mut Router| {
         let Answer::Summary(summary) = router.ask(Topic::Summary) else { panic!() };
         summary.completeness.incomplete_because

@@ -5,95 +5,62 @@
 use super::*;
 
 impl LineReader {
-    /// Which known context stands at `at`, and where it ends: where the source's address begins. No line ends within a
-    /// context.
+    /// The info of the known context that stands at `at`, and where it ends: where the source's address begins. No line
+    /// ends within a context.
     #[inline(always)]
-    pub(super) fn known_context(
-        &mut self,
-        text: Window,
-        at: usize,
-        origin: Origin,
-    ) -> Option<(usize, usize)> {
-        if let Some(known) = self.contexts.get(self.last_context)
-            && known.origin == origin
+    pub(super) fn known_context(&mut self, text: Window, at: usize) -> Option<(PathInfo, usize)> {
+        if let Some(known) = self.contexts.first()
             && let Some(end) = known.text.end_at(text, at)
         {
-            return Some((self.last_context, end));
+            return Some((known.info, end));
         }
-        self.other_context(text, at, origin)
+        self.other_context(text, at)
     }
 
     #[inline(never)]
-    fn other_context(&mut self, text: Window, at: usize, origin: Origin) -> Option<(usize, usize)> {
-        let end_at = |known: &KnownContext| {
-            if known.origin == origin { known.text.end_at(text, at) } else { None }
-        };
-        let found = self.contexts.iter().map(end_at).enumerate();
-        let (index, end) = found.filter_map(|(index, end)| Some((index, end?))).next()?;
-        self.last_context = index;
-        Some((index, end))
+    fn other_context(&mut self, text: Window, at: usize) -> Option<(PathInfo, usize)> {
+        let mut known = self.contexts.iter().enumerate();
+        let (index, end) = known.find_map(|(index, known)| Some((index, known.text.end_at(text, at)?)))?;
+        self.contexts.swap(0, index);
+        Some((self.contexts[0].info, end))
     }
 
-    /// Makes a known context that of the device which sent this message, if they differ in the MAC addresses only.
+    /// Makes a known context that of the device which sent this message, if they differ in the MAC addresses only: as
+    /// [`LineReader::known_context`].
     #[inline(never)]
-    pub(super) fn change_device(&mut self, message: &[u8], origin: Origin) -> Option<()> {
-        let begins = |known: &KnownContext| {
-            known.origin == origin
-                && message
-                    .strip_prefix(&known.text.text()[..known.fixed])
-                    .is_some_and(|rest| rest.starts_with(b"MAC="))
+    pub(super) fn change_device(&mut self, message: &[u8]) -> Option<(PathInfo, usize)> {
+        let is_mac = |&equals: &usize| message[..equals].ends_with(b" MAC");
+        let (fixed, rest) = message.split_at(memchr::memchr_iter(b'=', message).find(is_mac)? + 1);
+        let mac = memchr::memchr(b' ', rest).filter(|&mac| rest[mac..].starts_with(b" SRC="))?;
+        let group_mac = netfilter::is_group_mac(&rest[..mac]);
+        let differs_in_mac = |known: &KnownContext| {
+            let rest = known.text.text().strip_prefix(fixed).unwrap_or_default();
+            known.info.way.group_mac == group_mac
+                && rest.strip_suffix(b" SRC=").is_some_and(|mac| !mac.contains(&b' '))
         };
-        let fixed = self.contexts.iter().find(|known| begins(known))?.fixed;
-        let mac = &message[fixed + b"MAC=".len()..];
-        let length = mac.iter().position(|&byte| byte == b' ')?;
-        mac[length..].strip_prefix(b" SRC=")?;
-        let group_mac = netfilter::is_group_mac(&mac[..length]);
-        let same =
-            |known: &KnownContext| begins(known) && known.fixed == fixed && known.info.group_mac == group_mac;
-        let index = self.contexts.iter().position(same)?;
-        let source_at = fixed + b"MAC=".len() + length + b" SRC=".len();
-        if source_at > LONGEST_CONTEXT {
-            return None;
-        }
-        self.contexts[index].text.set(&message[..source_at]);
-        self.last_context = index;
-        Some(())
+        let source_at = fixed.len() + mac + b" SRC=".len();
+        let index = self.contexts.iter().position(differs_in_mac).filter(|_| source_at <= LONGEST_CONTEXT)?;
+        self.contexts.swap(0, index);
+        self.contexts[0].text.set(&message[..source_at]);
+        Some((self.contexts[0].info, source_at))
     }
 
-    /// The info of a context that is not known, which it is from now on.
+    /// The info of a context that is not known, which it is from now on. It may be the first to name `br-lan`.
     pub(super) fn info(
         &mut self,
         message: &[u8],
         context: &netfilter::Context,
-        origin: Origin,
         paths: &mut Paths,
     ) -> PathInfo {
-        let info = self.new_path(context, origin, paths);
-        let is_plain = (context.input.is_some() || context.output.is_some()) && !context.other_protocol;
-        if let Some(source_at) = context.source_at.filter(|&length| is_plain && length <= LONGEST_CONTEXT) {
-            let fixed = context.mac_at.min(source_at - b"SRC=".len());
-            let known = KnownContext { text: Prefix::new(&message[..source_at]), fixed, origin, info };
-            if self.contexts.len() < CONTEXTS {
-                self.contexts.push(known);
-            } else {
-                self.contexts[self.next_context] = known;
-                self.next_context = (self.next_context + 1) % CONTEXTS;
-            }
-        }
-        info
-    }
-
-    /// The info of a context, which may be the first to name `br-lan`.
-    pub(super) fn new_path(
-        &mut self,
-        context: &netfilter::Context,
-        origin: Origin,
-        paths: &mut Paths,
-    ) -> PathInfo {
-        let names_lan_bridge = [context.input, context.output].contains(&Some(b"br-lan"));
-        if names_lan_bridge && !self.lan_bridge {
+        if !self.lan_bridge && [context.input, context.output].contains(&Some(b"br-lan")) {
             self.set_lan_bridge();
         }
-        PathInfo::new(context, origin, &self.networks, self.lan_bridge, paths)
+        let info = PathInfo::new(context, Origin::Log, &self.networks, self.lan_bridge, paths);
+        let is_plain = (context.input.is_some() || context.output.is_some()) && !context.other_protocol;
+        if let Some(source_at) = context.source_at.filter(|&length| is_plain && length <= LONGEST_CONTEXT) {
+            self.contexts.truncate(CONTEXTS - 1);
+            self.contexts.push(KnownContext { text: Prefix::new(&message[..source_at]), info });
+        }
+        info
     }
 }

@@ -6,16 +6,12 @@ use super::*;
 #[derive(Clone, Copy, Default)]
 pub struct PathInfo {
     pub(super) path: PathId,
-    pub(super) direction: Direction,
     pub(super) verdict: Verdict,
     /// Not a refused packet.
     pub ignored: bool,
     /// Ignored since the packet was let through.
     pub(super) accepted: bool,
-    /// The interfaces are taken for what their names say, and the packet leaves by another: where its source is private
-    /// and its destination public, it comes from inside.
-    pub(super) forwarded: bool,
-    pub(super) group_mac: bool,
+    pub(super) way: Way,
     /// A prefix that may stand behind a bare uptime.
     pub(super) no_tag: bool,
 }
@@ -34,66 +30,34 @@ impl PathInfo {
         // What is ignored needs no place in the table.
         let id = if ignored { PathId::default() } else { paths.intern(&path) };
         let Path { direction, verdict, group_mac, accepted, .. } = path;
-        let is_whole = context.input.is_some() && context.output.is_some();
-        let no_tag = is_whole && !context.prefix.split(|&byte| byte == b' ').any(has_pid);
+        // The interfaces are taken for what their names say, and the packet leaves by another.
         let is_guessed = networks.wan.is_empty() && networks.lan.is_empty();
         let forwarded = is_guessed && !path.output.is_empty();
-        PathInfo { path: id, direction, verdict, ignored, accepted, forwarded, group_mac, no_tag }
+        let way = Way { direction, group_mac, forwarded, later_fragment: false };
+        let is_whole = context.input.is_some() && context.output.is_some();
+        let no_tag = is_whole && !context.prefix.split(|&byte| byte == b' ').any(has_pid);
+        PathInfo { path: id, verdict, ignored, accepted, way, no_tag }
     }
 }
 
 impl LineReader {
     /// The failed login of a daemon's message, if it is one. `time`: Unix seconds.
-    pub(super) fn login(
-        &mut self,
-        tag: Tag,
-        text: &[u8],
-        time: i64,
-        origin: Origin,
-        paths: &mut Paths,
-    ) -> Outcome {
+    pub(super) fn login(&mut self, tag: Tag, text: &[u8], time: i64, paths: &mut Paths) -> Outcome {
         let Some(login) = self.logins.read(tag, text, time) else {
             return Outcome::Skipped(Some(Uncounted::OtherProgram));
         };
-        let path = paths.intern(&Path {
-            origin,
-            prefix: login.daemon.to_string(),
-            input: String::new(),
-            output: String::new(),
-            bridge_input: String::new(),
-            bridge_output: String::new(),
-            group_mac: false,
-            firewall_zone: None,
-            verdict: Verdict::Unknown,
-            zone: None,
-            direction: Direction::Inbound,
-            accepted: false,
-        });
-        let packet = Packet {
-            source: login.source,
-            protocol: protocol::TCP,
-            source_port: login.source_port,
-            port: login.port,
-            ..Default::default()
-        };
+        let path = paths.intern(&Path { prefix: login.daemon.to_string(), ..Path::default() });
         Outcome::Event(Event {
             time,
             source: login.source,
-            destination: Address::default(),
-            fingerprint: fingerprint(&packet),
-            uptime: 0,
             count: login.count,
             source_port: login.source_port,
             port: login.port,
-            length: 0,
             path,
             protocol: protocol::TCP,
-            flags: 0,
-            icmp_type: 0,
-            icmp_code: 0,
             class: Class::Login,
-            verdict: Verdict::Unknown,
-            unhashed: false,
+            unhashed: true,
+            ..Event::default()
         })
     }
 }
@@ -103,34 +67,15 @@ pub(super) fn outcome(packet: Option<Packet>, info: &PathInfo, time: i64, uptime
     match packet {
         _ if info.ignored => Outcome::Skipped(info.accepted.then_some(Uncounted::Accepted)),
         None => Outcome::Malformed(Uncounted::Address),
-        Some(packet) => Outcome::Event(event(&packet, info, time, uptime, fingerprint_or_id(&packet))),
+        Some(packet) => Outcome::Event(event(&packet, info, time, uptime)),
     }
 }
 
-/// The classified event of a packet. `time`: Unix seconds; `uptime`: see [`Event::uptime`]; the last are the event's
-/// `fingerprint` and `unhashed`.
+/// The classified event of a packet. `time`: Unix seconds; `uptime`: see [`Event::uptime`].
 #[inline(always)]
-pub fn event(
-    packet: &Packet,
-    info: &PathInfo,
-    time: i64,
-    uptime: u64,
-    (fingerprint, unhashed): (u64, bool),
-) -> Event {
-    let class = classify(&Facts {
-        direction: info.direction,
-        protocol: packet.protocol,
-        flags: packet.flags,
-        source_port: packet.source_port,
-        port: packet.port,
-        icmp_type: packet.icmp_type,
-        source: packet.source,
-        destination: packet.destination,
-        group_mac: info.group_mac,
-        later_fragment: packet.is_later_fragment(),
-        forwarded: info.forwarded,
-    });
-    Event {
+pub fn event(packet: &Packet, info: &PathInfo, time: i64, uptime: u64) -> Event {
+    let (fingerprint, unhashed) = fingerprint_or_id(packet);
+    let mut event = Event {
         time,
         source: packet.source,
         destination: packet.destination,
@@ -145,8 +90,10 @@ pub fn event(
         flags: packet.flags,
         icmp_type: packet.icmp_type,
         icmp_code: packet.icmp_code,
-        class,
+        class: Class::default(),
         verdict: info.verdict,
         unhashed,
-    }
+    };
+    event.class = classify(&event, &Way { later_fragment: packet.is_later_fragment(), ..info.way });
+    event
 }

@@ -48,25 +48,18 @@ impl KnownHeader {
         }
         Some((second, at))
     }
-
-    fn is_forgotten(&self) -> bool {
-        self.after.text().is_empty()
-    }
 }
 
 impl Headers {
     /// Time and place of the message, if the line begins like one of the kernel's last.
     #[inline(always)]
     pub(super) fn read(&mut self, line: Window) -> Option<(i64, usize)> {
-        let found = self.known[0].read(line);
-        if found.is_some() {
-            return found;
+        if let Some(found) = self.known[0].read(line) {
+            return Some(found);
         }
-        let found = self.known[1].read(line);
-        if found.is_some() {
-            self.known.swap(0, 1);
-        }
-        found
+        let found = self.known[1].read(line)?;
+        self.known.swap(0, 1);
+        Some(found)
     }
 
     /// What stands behind the seconds in a line whose header was just read.
@@ -78,7 +71,8 @@ impl Headers {
     /// Whether the line is an irrelevant daemon's, of an hour that is known.
     #[inline(never)]
     pub(super) fn is_irrelevant(&self, line: Window) -> bool {
-        let mut known = self.known.iter().filter(|known| !known.is_forgotten());
+        // Those that were not forgotten.
+        let mut known = self.known.iter().filter(|known| !known.after.text().is_empty());
         let clock = known.find_map(|known| known.clock(line));
         clock.is_some_and(|(_, at)| self.irrelevant.iter().any(|text| text.end_at(line, at).is_some()))
     }
@@ -114,7 +108,7 @@ impl Headers {
 
     /// Known headers stand for a day: another has begun, or the same may mean another.
     pub(super) fn forget(&mut self) {
-        self.known.iter_mut().for_each(|known| known.after.clear());
+        self.known.iter_mut().for_each(|known| known.after.set(b""));
     }
 }
 

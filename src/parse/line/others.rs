@@ -14,23 +14,23 @@ impl LineReader {
     }
 
     fn record(&mut self, record: Record, paths: &mut Paths) -> Outcome {
-        let Record { time, uptime, writer, message } = record;
+        let Record { time, uptime, program, message } = record;
         let time = match time {
             RecordTime::Instant(time) => Some(time),
             RecordTime::Text(text) => stamp(text.as_bytes(), 0).and_then(|stamp| self.time_of(&stamp)),
             RecordTime::None => None,
         };
-        match writer {
-            RecordWriter::Kernel => {
+        match program {
+            None => {
                 let time = time.unwrap_or_else(|| self.time_of_file());
-                match self.packet(&message, time, Origin::File, paths) {
+                match self.packet(&message, time, paths) {
                     Outcome::Event(event) if event.uptime == 0 => Outcome::Event(Event { uptime, ..event }),
                     outcome => outcome,
                 }
             }
-            RecordWriter::Program { name, pid } => {
+            Some((name, pid)) => {
                 let tag = Tag { name: name.as_bytes(), pid };
-                self.login(tag, &message, time.unwrap_or(self.clock.modified), Origin::File, paths)
+                self.login(tag, &message, time.unwrap_or(self.clock.modified), paths)
             }
         }
     }
@@ -46,11 +46,11 @@ impl LineReader {
         }
         let at = machine.len() + level.len() + chain.len() + 3;
         let stamp = stamp::pve(line, at)?;
-        let Some(time) = self.time_of(&stamp) else { return Some(self.without_time(line)) };
+        let Some(time) = self.time_of(&stamp) else { return Some(without_time(line)) };
         let message = line[stamp.end..].trim_ascii_start();
         // The chain determines the direction: it becomes part of the log prefix.
         let message = [chain, b" ", message].concat();
-        Some(self.packet(&message, time, Origin::File, paths))
+        Some(self.packet(&message, time, paths))
     }
 }
 

@@ -5,32 +5,24 @@ use super::{LONGEST_SESSION, Peer};
 /// Sessions that are remembered; if there are more, the one that was heard of longest ago goes.
 pub(super) const SESSIONS: usize = 64;
 
-/// The newest sessions of sshd and dropbear, by process id, to join their messages.
-#[derive(Debug)]
+/// The newest sessions of dropbear, by process id, to join their messages.
+#[derive(Debug, Default)]
 pub(super) struct Sessions {
-    open: [Option<Session>; SESSIONS],
-    /// Counts up with each message about any session.
-    messages: u64,
+    /// The one that was heard of last at the end.
+    open: Vec<Session>,
 }
 
 /// What was read of one process.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Session {
     pid: u32,
-    /// Of the last message about it, and which that was.
+    /// Of the last message about it.
     time: i64,
-    message: u64,
     peer: Option<Peer>,
     /// Attempts of unknown users whose address is not known yet.
     pub waiting: u32,
     /// A failure of this session was counted.
     pub counted: bool,
-}
-
-impl Default for Sessions {
-    fn default() -> Sessions {
-        Sessions { open: [None; SESSIONS], messages: 0 }
-    }
 }
 
 impl Sessions {
@@ -60,31 +52,19 @@ impl Sessions {
 
     /// What was known of a session that has ended.
     pub(super) fn close(&mut self, pid: Option<u32>, time: i64) -> Session {
-        let is_it = |open: &&mut Option<Session>| {
-            open.is_some_and(|session| Some(session.pid) == pid && session.is_recent(time))
-        };
-        self.open.iter_mut().find(is_it).and_then(Option::take).unwrap_or_default()
+        let is_it = |open: &Session| Some(open.pid) == pid && open.time.abs_diff(time) <= LONGEST_SESSION;
+        self.open.iter().position(is_it).map(|place| self.open.remove(place)).unwrap_or_default()
     }
 
+    /// The session of a process of which there is a message now.
     fn session(&mut self, pid: u32, time: i64) -> &mut Session {
-        let of_pid = |open: &Option<Session>| open.is_some_and(|session| session.pid == pid);
-        let place = self.open.iter().position(of_pid).unwrap_or_else(|| {
-            let last = |place: &usize| self.open[*place].map_or(0, |session| session.message);
-            (0..SESSIONS).min_by_key(last).unwrap_or(0)
-        });
-        self.messages += 1;
-        let message = self.messages;
-        let known = self.open[place].filter(|session| session.pid == pid && session.is_recent(time));
-        self.open[place].insert(Session {
-            time,
-            message,
-            ..known.unwrap_or(Session { pid, ..Session::default() })
-        })
-    }
-}
-
-impl Session {
-    fn is_recent(&self, time: i64) -> bool {
-        self.time.abs_diff(time) <= LONGEST_SESSION
+        let known = self.close(Some(pid), time);
+        self.open.retain(|open| open.pid != pid);
+        if self.open.len() == SESSIONS {
+            self.open.remove(0);
+        }
+        self.open.push(Session { pid, time, ..known });
+        let last = self.open.len() - 1;
+        &mut self.open[last]
     }
 }

@@ -1,32 +1,21 @@
 //! The fields of a packet, from `SRC=` on.
 //!
-//! [`fields`] is the parser. It reads word by word, in any order ([`any_order`]); as an optimisation it first reads
-//! what it can in the kernel's own order ([`kernel_order`]), which gives up at anything rare. Where the latter reads, the
-//! former reads the same.
+//! The parser is [`any_order`], which reads word by word. As an optimisation [`kernel_order`] is tried before it: it reads
+//! the kernel's own order only, and gives up at anything rare. Where the latter reads, the former reads the same.
 //!
 //! What nearly every line is, a first or only fragment over IPv4 without options, is one function without calls,
 //! so that its values stay in registers until the event is made. No line ends within what is read: the text may
 //! go on behind the packet's line.
 
-use super::super::packet::Packet;
+use super::super::packet::{Packet, is_echo};
 use super::{Word, address, full_v6, outer_words};
-use crate::event::{Address, Service, protocol, tcp};
+use crate::event::{Address, Service, protocol, services, tcp};
 use crate::parse::number::{digits, short_length, short_number, short_v4};
 use crate::parse::prefix::Prefix;
 use crate::parse::window::{Fields, Text, Window};
 
 /// `192.0.2.100 DST=192.0.2.100 LEN=` is no longer.
 const LONGEST_ADDRESSES: usize = 64;
-
-/// Reads the packet whose source's address stands at `at` of `line`; `text` begins with the line. None: no address can
-/// be read behind `SRC=` or `DST=`. `known`: see [`kernel_order`].
-#[inline(never)]
-pub fn fields(text: Window, line: &[u8], at: usize, known: &mut KnownAddress) -> Option<Packet> {
-    match kernel_order(text, at, known) {
-        Some((packet, _)) => Some(packet),
-        None => any_order(line.get(at - b"SRC=".len()..)?),
-    }
-}
 
 /// Reads a packet word by word, whatever the order; the first of each field counts. `text` begins at any
 /// field. None: no address to be read behind `SRC=` or `DST=`.
@@ -114,33 +103,14 @@ impl FieldsRead {
     }
 }
 
-/// Whether the kernel logs id and sequence of this ICMP type.
-pub fn is_echo(protocol: u8, icmp_type: u8) -> bool {
-    matches!((protocol, icmp_type), (protocol::ICMP, 0 | 8) | (protocol::ICMPV6, 128 | 129))
-}
-
 fn protocol_of(value: &[u8]) -> u8 {
-    const NAMES: [(&[u8], u8); 15] = [
-        (b"TCP", protocol::TCP),
-        (b"UDP", protocol::UDP),
-        (b"ICMP", protocol::ICMP),
-        (b"ICMPv6", protocol::ICMPV6),
-        (b"IPv6-ICMP", protocol::ICMPV6),
-        (b"UDPLITE", protocol::UDPLITE),
-        (b"SCTP", protocol::SCTP),
-        (b"DCCP", protocol::DCCP),
-        (b"ESP", protocol::ESP),
-        (b"AH", protocol::AH),
-        (b"IGMP", protocol::IGMP),
-        (b"GRE", protocol::GRE),
-        (b"IPIP", 4),
-        (b"IPv6", 41),
-        (b"OSPF", 89),
-    ];
-    match NAMES.iter().find(|(name, _)| value.eq_ignore_ascii_case(name)) {
-        Some((_, number)) => *number,
-        None => digits(value).and_then(|(number, _)| u8::try_from(number).ok()).unwrap_or(0),
-    }
+    // Names that only the log's text has.
+    const OTHERS: [(&[u8], u8); 4] =
+        [(b"IPv6-ICMP", protocol::ICMPV6), (b"IPIP", 4), (b"IPv6", 41), (b"OSPF", 89)];
+    let other = OTHERS.iter().find(|(name, _)| value.eq_ignore_ascii_case(name)).map(|(_, number)| *number);
+    let known = || services::protocol_number(std::str::from_utf8(value).ok()?);
+    let number = || digits(value).and_then(|(number, _)| u8::try_from(number).ok());
+    other.or_else(known).or_else(number).unwrap_or(0)
 }
 
 #[inline]
@@ -167,20 +137,17 @@ fn port_of(number: u32) -> u16 {
 /// end. None: not in this order, or with parts that are rare.
 /// `known` is the destination of the last packet: mostly the same again.
 pub fn kernel_order(text: Window, at: usize, known: &mut KnownAddress) -> Option<(Packet, usize)> {
-    match v4_kernel_order(text, at, known) {
-        None => v6_kernel_order(text, at, known),
-        read => read,
-    }
+    v4_kernel_order(text, at, known).or_else(|| v6_kernel_order(text, at, known))
 }
 
 /// The same for IPv4 only.
 #[inline(always)]
 pub fn v4_kernel_order(line: Window, source_at: usize, known: &mut KnownAddress) -> Option<(Packet, usize)> {
     let text = line.fields(source_at);
-    let (source, at) = short_v4(text.bytes(0))?;
-    let (destination, mut at) = match known.v4.read_short(text, at) {
-        Some(known) => known,
-        None => known.v4.read_new(text, at, |text, at| short_v4(text.bytes(at)))?,
+    let (source, at) = v4_at(text, 0)?;
+    let mut at = match known.text.end_at(text, at) {
+        Some(end) => end,
+        None => known.read_new(text, at, v4_at)?,
     };
     if at > LONGEST_ADDRESSES {
         // Never, which the compiler does not see.
@@ -192,17 +159,13 @@ pub fn v4_kernel_order(line: Window, source_at: usize, known: &mut KnownAddress)
     }
     at += 24;
     at += short_length(text.word(at))?;
-    if !text.has(at, b" ID=") {
-        return None;
-    }
-    at += 4;
-    let id = number(text, &mut at)?;
+    let id = number_behind(text, &mut at, b" ID=")?;
     if text.has(at, b" DF ") {
         at += 3;
     }
     let mut packet = Packet {
-        source: Address::v4(source),
-        destination: Address::v4(destination),
+        source,
+        destination: Address::v4(known.address.as_v4()?),
         id: u64::from(id),
         length: length.min(0xffff) as u16,
         ..Packet::default()
@@ -215,27 +178,35 @@ pub fn v4_kernel_order(line: Window, source_at: usize, known: &mut KnownAddress)
 #[inline(never)]
 pub fn v6_kernel_order(line: Window, source_at: usize, known: &mut KnownAddress) -> Option<(Packet, usize)> {
     let text = line.fields(source_at);
-    let v6 = |text: Fields, at: usize| {
-        let (address, _) = full_v6(text.from(at))?;
-        Some((address, 39))
-    };
-    let (source, at) = v6(text, 0)?;
-    let (destination, mut at) = match known.v6.read(text, at) {
-        Some(known) => known,
-        None => known.v6.read_new(text, at, v6)?,
+    let (source, at) = v6_at(text, 0)?;
+    let mut at = match known.text.end_at(text, at) {
+        Some(end) => end,
+        None => known.read_new(text, at, v6_at)?,
     };
     let length = number(text, &mut at)?;
-    let mut field = |key: &[u8]| {
-        at = text.from(at).starts_with(key).then_some(at + key.len())?;
-        number(text, &mut at)
+    number_behind(text, &mut at, b" TC=")?;
+    number_behind(text, &mut at, b" HOPLIMIT=")?;
+    let id = u64::from(number_behind(text, &mut at, b" FLOWLBL=")?);
+    let mut packet = Packet {
+        source,
+        destination: known.address,
+        id,
+        length: length.min(0xffff) as u16,
+        ..Packet::default()
     };
-    field(b" TC=")?;
-    field(b" HOPLIMIT=")?;
-    let id = u64::from(field(b" FLOWLBL=")?);
-    let mut packet =
-        Packet { source, destination, id, length: length.min(0xffff) as u16, ..Packet::default() };
     let end = transport(&mut packet, text, at)?;
     Some((packet, source_at + end))
+}
+
+/// The IPv4 address at `at`, and its length.
+#[inline(always)]
+fn v4_at(text: Fields, at: usize) -> Option<(Address, usize)> {
+    short_v4(text.bytes(at)).map(|(bits, length)| (Address::v4(bits), length))
+}
+
+/// The IPv6 address at `at` as the kernel writes it, and its length.
+fn v6_at(text: Fields, at: usize) -> Option<(Address, usize)> {
+    full_v6(text.from(at)).map(|(address, _)| (address, 39))
 }
 
 /// The number at `at`, which is behind it then. None for long ones.
@@ -244,6 +215,16 @@ fn number(text: Fields, at: &mut usize) -> Option<u32> {
     let (number, length) = short_number(text.word(*at))?;
     *at += length;
     Some(number)
+}
+
+/// The same of the number behind `key`, which stands at `at`.
+#[inline(always)]
+fn number_behind<const N: usize>(text: Fields, at: &mut usize, key: &[u8; N]) -> Option<u32> {
+    if !text.has(*at, key) {
+        return None;
+    }
+    *at += N;
+    number(text, at)
 }
 
 /// From ` PROTO=` on. Where the fields end.
@@ -259,9 +240,9 @@ fn transport(packet: &mut Packet, text: Fields, at: usize) -> Option<usize> {
         packet.protocol = protocol::UDP;
         ports(packet, text, at + 15)
     } else if text.has(at, b" PROTO=ICMP TYPE=") {
-        Some(icmp_fields(protocol::ICMP, text, at + 17)?.put(packet, protocol::ICMP))
+        icmp(packet, protocol::ICMP, text, at + 17)
     } else if text.has(at, b" PROTO=ICMPv6 TYPE=") {
-        Some(icmp_fields(protocol::ICMPV6, text, at + 19)?.put(packet, protocol::ICMPV6))
+        icmp(packet, protocol::ICMPV6, text, at + 19)
     } else {
         None
     }
@@ -271,11 +252,7 @@ fn transport(packet: &mut Packet, text: Fields, at: usize) -> Option<usize> {
 #[inline(always)]
 fn ports(packet: &mut Packet, text: Fields, mut at: usize) -> Option<usize> {
     let source = number(text, &mut at)?;
-    if !text.has(at, b" DPT=") {
-        return None;
-    }
-    at += 5;
-    let port = number(text, &mut at)?;
+    let port = number_behind(text, &mut at, b" DPT=")?;
     (packet.source_port, packet.port) = (port_of(source), port_of(port));
     (text.byte(at) == b' ').then_some(at)
 }
@@ -296,16 +273,10 @@ fn tcp_fields(text: Fields, at: usize) -> Option<(u8, usize)> {
 #[inline(never)]
 fn tcp_flags(text: Fields, mut at: usize) -> Option<(u8, usize)> {
     if text.has(at, b" SEQ=") {
-        at = after_digits(text, at + 5)?;
-        if !text.has(at, b" ACK=") {
-            return None;
-        }
-        at = after_digits(text, at + 5)?;
+        at = end_of_number_behind(text, at, b" SEQ=")?;
+        at = end_of_number_behind(text, at, b" ACK=")?;
     }
-    if !text.has(at, b" WINDOW=") {
-        return None;
-    }
-    at = after_digits(text, at + 8)?;
+    at = end_of_number_behind(text, at, b" WINDOW=")?;
     if !(text.has(at, b" RES=0x") && is_hexadecimal(text, at + 7)) {
         return None;
     }
@@ -319,10 +290,10 @@ fn tcp_flags(text: Fields, mut at: usize) -> Option<(u8, usize)> {
     Some((flags, at + 6))
 }
 
-/// Where a number of any length ends.
-fn after_digits(text: Fields, at: usize) -> Option<usize> {
-    let end = at + text.from(at).iter().position(|byte| !byte.is_ascii_digit())?;
-    (end > at).then_some(end)
+/// Where the number behind `key` ends, of any length.
+fn end_of_number_behind<const N: usize>(text: Fields, at: usize, key: &[u8; N]) -> Option<usize> {
+    let digits = text.from(at + N).iter().position(|byte| !byte.is_ascii_digit())?;
+    (text.has(at, key) && digits > 0).then_some(at + N + digits)
 }
 
 /// Two characters that are not blanks, such as the `C0` of `PREC=0xC0`.
@@ -340,90 +311,51 @@ fn has_service(text: Fields, at: usize) -> bool {
         && text.has(at + 19, b" TTL=")
 }
 
-/// The fields of ICMP, and where they end.
-struct Icmp {
-    icmp_type: u8,
-    code: u8,
-    id: u16,
-    sequence: u16,
-    end: usize,
+/// From the number behind `TYPE=` on. Where the fields end.
+#[inline(always)]
+fn icmp(packet: &mut Packet, protocol: u8, text: Fields, at: usize) -> Option<usize> {
+    let ([icmp_type, icmp_code], [icmp_id, icmp_sequence], end) = icmp_fields(protocol, text, at)?;
+    *packet = Packet { protocol, icmp_type, icmp_code, icmp_id, icmp_sequence, ..*packet };
+    Some(end)
 }
 
-impl Icmp {
-    #[inline(always)]
-    fn put(self, packet: &mut Packet, protocol: u8) -> usize {
-        packet.protocol = protocol;
-        (packet.icmp_type, packet.icmp_code) = (self.icmp_type, self.code);
-        (packet.icmp_id, packet.icmp_sequence) = (self.id, self.sequence);
-        self.end
-    }
-}
-
-/// From the number behind `TYPE=` on. A call of its own that knows no packet, so that the packet's fields need no place
-/// in memory.
+/// Type and code, id and sequence number, and where they end. A call of its own that knows no packet, so that the packet's
+/// fields need no place in memory.
 #[inline(never)]
-fn icmp_fields(protocol: u8, text: Fields, mut at: usize) -> Option<Icmp> {
+fn icmp_fields(protocol: u8, text: Fields, mut at: usize) -> Option<([u8; 2], [u16; 2], usize)> {
     let icmp_type = number(text, &mut at)?.min(255) as u8;
-    if !text.has(at, b" CODE=") {
-        return None;
-    }
-    at += 6;
-    let code = number(text, &mut at)?.min(255) as u8;
+    let code = number_behind(text, &mut at, b" CODE=")?.min(255) as u8;
     if text.byte(at) != b' ' {
         return None;
     }
-    if !is_echo(protocol, icmp_type) {
-        return Some(Icmp { icmp_type, code, id: 0, sequence: 0, end: at });
+    let mut echo = [0, 0];
+    if is_echo(protocol, icmp_type) {
+        echo = [
+            port_of(number_behind(text, &mut at, b" ID=")?),
+            port_of(number_behind(text, &mut at, b" SEQ=")?),
+        ];
     }
-    if !text.has(at, b" ID=") {
-        return None;
-    }
-    at += 4;
-    let id = port_of(number(text, &mut at)?);
-    if !text.has(at, b" SEQ=") {
-        return None;
-    }
-    at += 5;
-    let sequence = port_of(number(text, &mut at)?);
-    Some(Icmp { icmp_type, code, id, sequence, end: at })
+    Some(([icmp_type, code], echo, at))
 }
 
-/// The destinations that were read last.
+/// The destination that was read last, as ` DST=192.0.2.1 LEN=`: it mostly is the router's own.
 #[derive(Clone, Debug, Default)]
 pub struct KnownAddress {
-    v4: Destination<u32>,
-    v6: Destination<Address>,
-}
-
-/// A destination as ` DST=192.0.2.1 LEN=`: it mostly is the router's own.
-#[derive(Clone, Debug, Default)]
-struct Destination<A> {
     /// Empty: none yet.
     text: Prefix,
-    address: A,
+    address: Address,
 }
 
-impl<A: Copy> Destination<A> {
-    /// The address, and where `LEN=` ends.
-    #[inline(always)]
-    fn read(&self, text: Fields, at: usize) -> Option<(A, usize)> {
-        Some((self.address, self.text.end_at(text, at)?))
-    }
-
-    /// The same, if it is no longer than that of an IPv4 address.
-    #[inline(always)]
-    fn read_short(&self, text: Fields, at: usize) -> Option<(A, usize)> {
-        Some((self.address, self.text.short_end_at(text, at)?))
-    }
-
-    /// One that is not known, which it is from now on.
+impl KnownAddress {
+    /// An address that is not known, which it is from now on, and where ` LEN=` behind it ends. `reader` gives the address
+    /// at a place and its length.
     #[inline(never)]
     fn read_new(
         &mut self,
         text: Fields,
         at: usize,
-        reader: impl Fn(Fields, usize) -> Option<(A, usize)>,
-    ) -> Option<(A, usize)> {
+        reader: fn(Fields, usize) -> Option<(Address, usize)>,
+    ) -> Option<usize> {
         if !text.has(at, b" DST=") {
             return None;
         }
@@ -434,6 +366,41 @@ impl<A: Copy> Destination<A> {
         }
         self.text.set(text.from(at).get(..end - at)?);
         self.address = address;
-        Some((address, end))
+        Some(end)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::parse::window::Padded;
+
+    #[test]
+    fn a_known_destination_is_not_taken_for_one_of_the_other_family() {
+        let v6 = "2001:0db8:0000:0000:0000:0000:0000:0001";
+        let fields = [("192.0.2.1", "TOS=0x00 PREC=0x00 TTL=58 ID=1 DF"), (v6, "TC=0 HOPLIMIT=58 FLOWLBL=0")];
+        let mut known = KnownAddress::default();
+        let mut read = 0;
+        for _ in 0..2 {
+            for ((source, fields), destination) in [
+                (0, "192.0.2.9"),
+                (0, v6),
+                (1, v6),
+                (0, v6),
+                (1, "192.0.2.9"),
+                (0, "192.0.2.9"),
+                (1, "192.0.2.9"),
+            ]
+            .map(|(family, destination)| (fields[family], destination))
+            {
+                let line = format!("{source} DST={destination} LEN=40 {fields} PROTO=UDP SPT=1 DPT=2 LEN=20");
+                let padded = Padded::new(line.as_bytes()).unwrap();
+                if let Some((packet, _)) = kernel_order(padded.window(), 0, &mut known) {
+                    read += 1;
+                    assert_eq!(Some(packet), any_order(&[b"SRC=", line.as_bytes()].concat()), "{line}");
+                }
+            }
+        }
+        assert!(read >= 6, "{read}");
     }
 }

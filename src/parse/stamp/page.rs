@@ -21,65 +21,31 @@ use super::{NOWHERE, Stamp, Writer, names};
 /// Longer texts in brackets are no time.
 const LONGEST: usize = 80;
 
-/// What browsers call time zones by their names, and minutes east of UTC.
-const ZONES: [(&str, i32); 30] = [
-    ("UTC", 0),
-    ("GMT", 0),
-    ("WET", 0),
-    ("WEST", 60),
-    ("CET", 60),
-    ("CEST", 120),
-    ("MEZ", 60),
-    ("MESZ", 120),
-    ("SEČ", 60),
-    ("SELČ", 120),
-    ("EET", 120),
-    ("EEST", 180),
-    ("MSK", 180),
-    ("JST", 540),
-    ("KST", 540),
-    ("AWST", 480),
-    ("ACST", 570),
-    ("AEST", 600),
-    ("AEDT", 660),
-    ("NZST", 720),
-    ("NZDT", 780),
-    ("EST", -300),
-    ("EDT", -240),
-    ("HNE", -300),
-    ("HAE", -240),
-    ("CST", -360),
-    ("CDT", -300),
-    ("MST", -420),
-    ("PST", -480),
-    ("PDT", -420),
+/// Minutes east of UTC, and what browsers call such time zones.
+const ZONES: [(i32, &[&str]); 16] = [
+    (0, &["UTC", "GMT", "WET"]),
+    (60, &["WEST", "CET", "MEZ", "SEČ"]),
+    (120, &["CEST", "MESZ", "SELČ", "EET"]),
+    (180, &["EEST", "MSK"]),
+    (480, &["AWST"]),
+    (540, &["JST", "KST"]),
+    (570, &["ACST"]),
+    (600, &["AEST"]),
+    (660, &["AEDT"]),
+    (720, &["NZST"]),
+    (780, &["NZDT"]),
+    (-240, &["EDT", "HAE"]),
+    (-300, &["EST", "HNE", "CDT"]),
+    (-360, &["CST"]),
+    (-420, &["MST", "PDT"]),
+    (-480, &["PST"]),
 ];
 
-/// Words for the half of the day, in lower case, and whether it is the second.
-const HALVES: [(&str, bool); 22] = [
-    ("am", false),
-    ("a.m.", false),
-    ("a. m.", false),
-    ("pm", true),
-    ("p.m.", true),
-    ("p. m.", true),
-    ("\u{3c0}.\u{3bc}.", false),
-    ("\u{3bc}.\u{3bc}.", true),
-    ("오전", false),
-    ("오후", true),
-    ("凌晨", false),
-    ("清晨", false),
-    ("早上", false),
-    ("上午", false),
-    ("中午", true),
-    ("下午", true),
-    ("晚上", true),
-    ("午夜", false),
-    ("午前", false),
-    ("午後", true),
-    ("ptg", true),
-    ("pg", false),
-];
+/// Words for the first half of the day, in lower case.
+const FORENOON: [&str; 12] =
+    ["am", "a.m.", "a. m.", "π.μ.", "오전", "凌晨", "清晨", "早上", "上午", "午夜", "午前", "pg"];
+/// Words for the second one.
+const AFTERNOON: [&str; 10] = ["pm", "p.m.", "p. m.", "μ.μ.", "오후", "中午", "下午", "晚上", "午後", "ptg"];
 
 /// Units behind hour, minute and second, each with its place in [`Parts::units`].
 const UNITS: [(&str, usize); 6] = [("시", 0), ("분", 1), ("초", 2), ("h ", 0), ("min ", 1), ("s ", 2)];
@@ -87,8 +53,7 @@ const UNITS: [(&str, usize); 6] = [("시", 0), ("분", 1), ("초", 2), ("h ", 0)
 #[derive(Default)]
 struct Parts {
     /// Numbers of the date in their order, with the count of digits.
-    numbers: [(u32, usize); 3],
-    held: usize,
+    numbers: Vec<(u32, usize)>,
     /// The month, if it is a name.
     month: Option<u8>,
     /// The day comes first, known by a word of the language.
@@ -175,18 +140,17 @@ impl Parts {
                 .is_some_and(|end| !unit.ends_with(' ') || !end.starts_with(char::is_alphabetic))
         });
         if let Some((unit, place)) = unit
-            && self.held > 1
+            && self.numbers.len() > 1
         {
             let most = if *place == 0 { 23 } else { 59 };
             self.units[*place] = u8::try_from(value).ok().filter(|value| *value <= most);
             let blank = usize::from(after.starts_with(' '));
             return self.units[*place].map(|_| at + digits + blank + unit.trim_end().len());
         }
-        if self.held == 3 || digits > 4 {
+        if self.numbers.len() == 3 || digits > 4 {
             return None;
         }
-        self.numbers[self.held] = (value, digits);
-        self.held += 1;
+        self.numbers.push((value, digits));
         self.dotted |= after.starts_with('.');
         // `2026年11月21日`
         let unit = ["年", "月", "日"].into_iter().find(|unit| after.starts_with(unit));
@@ -218,14 +182,14 @@ impl Parts {
     fn word(&mut self, text: &str, at: usize) -> Option<usize> {
         let rest = &text[at..];
         let start = rest.char_indices().nth(6).map_or(rest, |(end, _)| &rest[..end]).to_lowercase();
-        let half = HALVES.iter().find(|(half, _)| {
-            let after = start.strip_prefix(half);
+        let is_here = |half: &&&str| {
+            let after = start.strip_prefix(**half);
             after.is_some_and(|after| {
                 !half.is_ascii() || !after.starts_with(|next: char| next.is_ascii_alphabetic())
             })
-        });
-        if let Some((half, afternoon)) = half {
-            self.afternoon = Some(*afternoon);
+        };
+        if let Some(half) = FORENOON.iter().chain(&AFTERNOON).find(is_here) {
+            self.afternoon = Some(AFTERNOON.contains(half));
             return Some(at + half.len());
         }
         if self.month.is_none()
@@ -241,10 +205,10 @@ impl Parts {
             .unwrap_or(rest.len());
         let word = rest.get(..length).filter(|word| !word.is_empty())?;
         self.day_first |= word == "thg";
-        let zone = ZONES.iter().find(|(name, _)| *name == word);
+        let zone = ZONES.iter().find(|(_, names)| names.contains(&word));
         let has_time = self.time.is_some() || self.units[0].is_some();
         let (minutes, end) = offset(text, at + length)?;
-        if let Some((_, zone)) = zone {
+        if let Some((zone, _)) = zone {
             self.offset = Some(zone + minutes.unwrap_or(0));
             return Some(end);
         }
@@ -257,13 +221,12 @@ impl Parts {
     }
 
     fn date(&self) -> Option<(i32, u8, u8)> {
-        let [(a, a_digits), (b, b_digits), (c, c_digits)] = self.numbers;
-        let (year, month, day) = match (self.month, self.held) {
-            (Some(month), 2) if b_digits == 4 => (b, u32::from(month), a),
-            (Some(month), 2) if a_digits == 4 => (a, u32::from(month), b),
-            (None, 3) if a_digits == 4 => (a, b, c),
-            (None, 3) if c_digits == 4 && (self.dotted || self.day_first || a > 12) => (c, b, a),
-            (None, 3) if c_digits == 4 && b > 12 => (c, a, b),
+        let (year, month, day) = match (self.month, &self.numbers[..]) {
+            (Some(month), &[(a, _), (b, 4)]) => (b, u32::from(month), a),
+            (Some(month), &[(a, 4), (b, _)]) => (a, u32::from(month), b),
+            (None, &[(a, 4), (b, _), (c, _)]) => (a, b, c),
+            (None, &[(a, _), (b, _), (c, 4)]) if self.dotted || self.day_first || a > 12 => (c, b, a),
+            (None, &[(a, _), (b, _), (c, 4)]) if b > 12 => (c, a, b),
             _ => return None,
         };
         let is_date = (1970..=2199).contains(&year) && month <= 12 && day <= 31;
