@@ -76,7 +76,7 @@ impl LogFeed {
             Step::Connecting(_) => "connecting",
             Step::Absent { .. } => "no logd",
             Step::Following { subscription: Some(_), .. } => "connecting",
-            Step::Following { .. } if !self.state.is_caught_up() => "reading",
+            Step::Following { .. } if !self.state.caught_up => "reading",
             Step::Following { .. } => "running",
         }
     }
@@ -195,7 +195,7 @@ impl LogFeed {
                     Some(entry) => self.state.live(&entry, now_ms, give),
                     None => self.state.counts.malformed = self.state.counts.malformed.saturating_add(1),
                 }
-                if self.state.wants_read() {
+                if self.state.wants_read {
                     self.read(now_ms, target, outgoing);
                 }
             }
