@@ -15,7 +15,6 @@ pub mod netifd;
 pub mod nflog;
 pub mod order;
 pub mod packed;
-mod pending;
 pub mod same;
 pub mod seen;
 pub mod source;
