@@ -201,10 +201,10 @@ fn read_into(
         Ok(known) => (known, None),
         Err(Unreadable::Newer(why)) => return Err(format!("{why}; use the newer fwstat")),
         Err(Unreadable::Lost(_)) if meta.imported.is_empty() && store.damage().next().is_none() => {
-            (Imported::new(), None)
+            (Imported::default(), None)
         }
         Err(Unreadable::Lost(why)) => {
-            (Imported::new(), Some(format!("{why}; a file that was imported before is counted again")))
+            (Imported::default(), Some(format!("{why}; a file that was imported before is counted again")))
         }
     };
     let (lookup, problem) = country_database(&input.countries)?;
