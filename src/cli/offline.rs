@@ -247,7 +247,8 @@ fn read_into(
         let read = match count(&waited) {
             Ok(()) => {
                 let known = (&mut imported, &mut seen);
-                read_files(&input.files, &options, known, &mut paths, &mut count, progress)
+                let standard_input = Box::new(io::stdin());
+                read_files(standard_input, &input.files, &options, known, &mut paths, &mut count, progress)
                     .map_err(|error| error.to_string())
             }
             Err(error) => Err(error.to_string()),

@@ -10,8 +10,6 @@
 //! Of live inputs, a packet that both have reported is evicted first. So one input can be ahead of the other by some 800
 //! packets; beyond that the later one's sighting is [`Sighting::Unknown`].
 
-use std::ops::Range;
-
 use crate::event::Event;
 use crate::parse::fingerprint_of;
 
@@ -158,43 +156,30 @@ impl Duplicates {
         Duplicates { rows: rows.into_boxed_slice(), entries: entries.into_boxed_slice(), newest: i64::MIN }
     }
 
-    /// Marks which events of a batch, in order of time, are duplicates. `marks` stays empty if none is.
+    /// Which events of a batch, in order of time, are duplicates.
     ///
     /// Only what lies within [`WINDOW`] of an event by another path can be one; so most of a quiet log need not be
     /// remembered.
-    pub fn mark(&mut self, events: &[Event], marks: &mut Vec<bool>) {
-        let (Some(first), Some(last)) = (events.first(), events.last()) else { return };
+    pub fn mark(&mut self, events: &[Event]) -> Vec<bool> {
+        let mut marks = vec![false; events.len()];
+        let (Some(first), Some(last)) = (events.first(), events.last()) else { return marks };
         let is_near = |one: &Event, next: &Event| next.time.saturating_sub(one.time) <= WINDOW;
-        let is_near_pair = |pair: &&[Event]| matches!(pair, [one, next] if is_near(one, next));
-        // Those near the batch before, and those that the next may be near to, must be remembered in any case.
-        let opening = match first.time.saturating_sub(self.newest) <= WINDOW {
-            true => 1 + events.windows(2).take_while(is_near_pair).count(),
-            false => 0,
-        };
-        let closing = events.len() - 1 - events.windows(2).rev().take_while(is_near_pair).count();
+        let is_one_path = events.iter().all(|event| event.path == first.path);
+        let continues = first.time.saturating_sub(self.newest) <= WINDOW;
         self.newest = last.time;
-        self.mark_some(events, 0..opening, marks);
-        if events.iter().any(|event| event.path != first.path) {
-            let between = events.get(opening..closing).unwrap_or_default();
-            let mut start = opening;
-            for run in between.chunk_by(|one, next| is_near(one, next)) {
-                let end = start + run.len();
-                if run.iter().any(|event| Some(event.path) != run.first().map(|first| first.path)) {
-                    self.mark_some(events, start..end, marks);
+        let mut start = 0;
+        for run in events.chunk_by(is_near) {
+            let end = start + run.len();
+            // Those near the batch before, and those that the next may be near to, must be remembered in any case.
+            let is_edge = start == 0 && continues || end == events.len();
+            if is_edge || !is_one_path && run.iter().any(|event| event.path != run[0].path) {
+                for (event, mark) in run.iter().zip(&mut marks[start..]) {
+                    *mark = self.is_duplicate(event);
                 }
-                start = end;
             }
+            start = end;
         }
-        self.mark_some(events, closing.max(opening)..events.len(), marks);
-    }
-
-    fn mark_some(&mut self, events: &[Event], which: Range<usize>, marks: &mut Vec<bool>) {
-        for (number, event) in events.iter().enumerate().take(which.end).skip(which.start) {
-            if self.is_duplicate(event) {
-                marks.resize(events.len(), false);
-                marks[number] = true;
-            }
-        }
+        marks
     }
 
     /// Whether all of `event` was counted before under another path.

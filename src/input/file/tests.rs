@@ -82,7 +82,7 @@ fn run(files: &[PathBuf], standard_input: &[u8], year: Option<i32>, imported: &m
         events.extend_from_slice(batch);
         Ok(())
     };
-    let read = read_from(
+    let read = read_files(
         Box::new(Cursor::new(standard_input.to_vec())),
         files,
         &options,
@@ -246,6 +246,7 @@ fn batches_are_bounded_and_sorted_and_a_refused_one_ends_it() {
         ReadOptions { networks: Networks::default(), calendar: Calendar::utc(), year: None, now: NOW };
     let mut imported = Imported::default();
     let refused = read_files(
+        Box::new(io::empty()),
         &[file],
         &options,
         (&mut imported, &mut SeenMessages::default()),
@@ -274,7 +275,8 @@ fn stamps_without_a_year_get_it_from_the_time_of_the_file() {
         .unwrap();
     assert_eq!(read(&[plain]).times(), expected);
     // Standard input has no time but the present.
-    let outcome = run(&["-".into()], on_days(&["Jan 14", "Jan 15"]).as_bytes(), None, &mut Imported::default());
+    let outcome =
+        run(&["-".into()], on_days(&["Jan 14", "Jan 15"]).as_bytes(), None, &mut Imported::default());
     assert_eq!(outcome.times(), [day("2026-01-14"), day("2026-01-15")]);
     let outcome = run(&["-".into()], on_days(&["Jan 20"]).as_bytes(), None, &mut Imported::default());
     assert_eq!(outcome.times(), [day("2025-01-20")]);
