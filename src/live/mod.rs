@@ -187,7 +187,7 @@ impl Engine {
             newest: None,
             open_extent: Extent::All,
             clock: WallClock::default(),
-            duplicates: Duplicates::new(),
+            duplicates: Duplicates::default(),
             open: None,
             since,
             since_known: true,
