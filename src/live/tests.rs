@@ -126,10 +126,10 @@ impl Router {
         let (mut storage, saved) = Storage::open(&config, &disks.run(), &format!("boot-{boots}"));
         let mut engine = Engine::new(Calendar::new(zone).unwrap(), storage.salt(), 20);
         let here = saved.as_ref().map(|(saved, _)| &saved.state).filter(|state| storage.is_this_boot(state));
-        engine.resume_clock(here.and_then(|state| state.trusted_offset));
-        engine.update_clock(machine);
+        engine.clock.resume(here.and_then(|state| state.trusted_offset));
+        engine.clock.update(machine);
         if told {
-            engine.clock_synchronized(machine);
+            engine.clock.synchronized(machine);
         }
         if let Some((saved, on_flash)) = saved {
             storage.restore(&mut engine, saved, on_flash);
@@ -143,7 +143,7 @@ impl Router {
 
     /// A turn of the daemon's loop.
     fn look(&mut self) {
-        self.now = self.engine.update_clock(self.machine);
+        self.now = self.engine.clock.update(self.machine);
         self.engine.tick(self.now);
         if let Some(today) = self.engine.date().filter(|_| self.engine.clock_is_set()) {
             self.storage.set_today(today);
@@ -173,8 +173,8 @@ impl Router {
 
     /// NTP's word for what the machine's clock shows.
     fn ntp(&mut self) {
-        self.engine.update_clock(self.machine);
-        self.engine.clock_synchronized(self.machine);
+        self.engine.clock.update(self.machine);
+        self.engine.clock.synchronized(self.machine);
         self.look();
     }
 
