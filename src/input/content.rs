@@ -2,7 +2,6 @@
 //!
 //! Takes a path or any reader, gives bytes of text. Every failure is a sentence that names the file.
 
-use std::cell::Cell;
 use std::fs::{self, File};
 use std::io::{self, Chain, Cursor, Read};
 use std::path::Path;
@@ -28,8 +27,6 @@ pub struct Regular {
 /// The decompressed text of a file or pipe, with checksums of what was read.
 pub struct Content {
     text: Box<dyn Read>,
-    /// Bytes read from the file.
-    bytes_read: Rc<Cell<u64>>,
     about: Rc<About>,
     /// Bytes of text read.
     length: u64,
@@ -43,13 +40,13 @@ pub struct Content {
 /// Counts what is read.
 struct Counted<R> {
     source: R,
-    bytes_read: Rc<Cell<u64>>,
+    about: Rc<About>,
 }
 
 impl<R: Read> Read for Counted<R> {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
         let given = self.source.read(out)?;
-        self.bytes_read.set(self.bytes_read.get() + given as u64);
+        self.about.bytes_read.update(|before| before + given as u64);
         Ok(given)
     }
 }
@@ -93,8 +90,8 @@ impl Content {
 
     /// Decompresses a reader's bytes. Fails if they cannot be read, or are of a kind that is no log.
     pub fn new(source: Box<dyn Read>) -> io::Result<Content> {
-        let (bytes_read, about) = (Rc::new(Cell::new(0)), Rc::new(About::default()));
-        let file = peek(Box::new(Counted { source, bytes_read: bytes_read.clone() }));
+        let about = Rc::new(About::default());
+        let file = peek(Box::new(Counted { source, about: about.clone() }));
         let unpacked = match packed::packing(peeked(&file)) {
             Packing::None => file,
             Packing::Gzip => peek(Box::new(Gzip::new(file, about.clone()))),
@@ -105,7 +102,6 @@ impl Content {
         }
         Ok(Content {
             text: lines_of_text(unpacked),
-            bytes_read,
             about,
             length: 0,
             head: Digest::default(),
@@ -132,7 +128,7 @@ impl Content {
 
     /// Bytes read from the file so far.
     pub fn bytes_read(&self) -> u64 {
-        self.bytes_read.get()
+        self.about.bytes_read.get()
     }
 
     /// The time in a gzip header.
