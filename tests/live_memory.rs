@@ -62,12 +62,12 @@ fn ten_million_forged_sources_in_a_day() {
     let mut store = Store::open(Directory::Disk(disk), Retention::default(), None).unwrap();
     let mut engine = Engine::new(Calendar::utc(), store.salt(), 200);
     let mut now = Now { boot_ms: 0, wall: START };
-    engine.clock_synchronized(now);
+    engine.clock.synchronized(now);
     let (mut serial, mut written) = (0, 0);
     for number in 0..SOURCES {
         if number.is_multiple_of(SOURCES / 1440) {
             let minute = (number / (SOURCES / 1440)).min(1439);
-            now = engine.update_clock(Now { boot_ms: minute * 60_000, wall: START + minute as i64 * 60 });
+            now = engine.clock.update(Now { boot_ms: minute * 60_000, wall: START + minute as i64 * 60 });
             engine.tick(now);
             assert!(!engine.actions().contains(&Action::Commit));
             serial += 1;

@@ -184,7 +184,7 @@ fn read_into(
         Err(Unreadable::Lost(why)) => {
             let is_lost = !meta.imported.is_empty() || store.damage().next().is_some();
             let unknown = is_lost.then(|| format!("{why}; a file that was imported before is counted again"));
-            (Imported::new(), unknown)
+            (Imported::default(), unknown)
         }
     };
     let (lookup, problem) = open_database(Content::Countries, &input.countries)?;
@@ -226,7 +226,9 @@ fn read_into(
         let waited: Vec<Event> = due.0.iter().map(|(moment, event)| at(*moment, event)).collect();
         let read = count(&waited).map_err(|error| error.to_string()).and_then(|()| {
             let known = (&mut imported, &mut seen);
-            let read = read_files(&input.files, &options, known, &mut paths, &mut count, progress);
+            let standard_input = Box::new(io::stdin());
+            let read =
+                read_files(standard_input, &input.files, &options, known, &mut paths, &mut count, progress);
             read.map_err(|error| error.to_string())
         });
         match read {

@@ -135,7 +135,6 @@ pub fn import(input: &Input, backend: &Backend, out: &mut dyn Write) -> Result<O
 
 /// Reads log files into memory and prints the tables.
 pub fn report(input: &Input, question: &Question, as_json: bool, out: &mut dyn Write) -> Result<Outcome> {
-
     if !cfg!(feature = "files") {
         return reads_no_files();
     }

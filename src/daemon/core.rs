@@ -141,14 +141,14 @@ impl Core {
         let fleet = Rc::new(RefCell::new(Fleet::new(&config, run, storage.store.salt())));
         engine.closed_days = Some(fleet.clone());
         let state = saved.as_ref().map(|(saved, _)| &saved.state);
-        engine.resume_clock(state.and_then(|state| state.trusted_offset));
+        engine.clock.resume(state.and_then(|state| state.trusted_offset));
         let mark = state.and_then(|state| state.mark).map(|(id, time_ms)| Mark { id, time_ms });
         let machine = now;
         if modified(&run.join(CLOCK_SET)).is_some() || clock::is_synchronized() {
-            engine.update_clock(machine);
-            engine.clock_synchronized(machine);
+            engine.clock.update(machine);
+            engine.clock.synchronized(machine);
         }
-        let now = engine.update_clock(machine);
+        let now = engine.clock.update(machine);
         // Which day is continued depends on the clock.
         if let Some((saved, on_flash)) = saved {
             storage.restore(&mut engine, saved, on_flash);
@@ -234,11 +234,11 @@ impl Core {
             let set_at = modified(&self.run.join(CLOCK_SET)).filter(|at| self.clock_set_at != Some(*at));
             if set_at.is_some() || !set && clock::is_synchronized() {
                 self.clock_set_at = set_at.or(self.clock_set_at);
-                self.engine.update_clock(machine);
-                self.engine.clock_synchronized(machine);
+                self.engine.clock.update(machine);
+                self.engine.clock.synchronized(machine);
             }
         }
-        let now = self.engine.update_clock(machine);
+        let now = self.engine.clock.update(machine);
         self.tick(now);
         now
     }
@@ -338,7 +338,7 @@ impl Core {
 
     /// A sentence while the wall clock differs from the trusted time by more than a day.
     fn clock_warning(&self) -> Option<String> {
-        let ahead = self.engine.clock_ahead();
+        let ahead = self.engine.clock.ahead();
         let (days, way) = (ahead.unsigned_abs() / 86_400, if ahead > 0 { "forward" } else { "back" });
         (days > 0).then(|| {
             format!("the clock stepped {way} by {days} days: it is trusted once that lasts for 24 hours")

@@ -352,7 +352,7 @@ impl Storage {
             boot: self.boot.clone(),
             mark,
             date: engine.date(),
-            trusted_offset: engine.clock_offset(),
+            trusted_offset: engine.clock.offset(),
             written,
             ..State::default()
         }

@@ -3,103 +3,84 @@
 //! Takes the bus's events, says when the object's id is known or that there is none. What is asked of the object then,
 //! and when it is looked for again, is the caller's.
 
-use crate::ubus::{BusEvent, Call, Outgoing, Request, blob};
+use crate::ubus::{BusEvent, Outgoing, Request, Status, blob};
 
 /// The broker's event for every object that comes.
 const OBJECT_ADDED: &str = "ubus.object.add";
 
-/// State of a look-up.
+/// Our listener, and the look-up of another program's object.
 #[derive(Debug, Default)]
-pub(super) enum Lookup {
-    /// Without a broker.
-    #[default]
-    Offline,
-    Adding {
-        request: Request,
-        listener: Option<u32>,
-    },
-    Looking {
-        listener: u32,
-        request: Request,
-        target: Option<u32>,
-    },
+pub(super) struct BusObject {
+    /// There is a broker.
+    pub(super) is_online: bool,
+    /// The ubus id of our listener, once it is registered.
+    pub(super) listener: Option<u32>,
+    /// The request for the listener, or else for the object, and the id in its answer.
+    asked: Option<(Request, Option<u32>)>,
 }
 
-/// Result of a look-up.
+/// What an event of the bus says about the object.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct Found {
-    /// The ubus id of our own object, the listener.
-    pub(super) listener: u32,
-    /// None: there is no such object.
-    pub(super) target: Option<u32>,
+pub(super) enum Change {
+    /// The connection to the broker was made or lost: nothing that was known holds.
+    Connection,
+    /// The look-up is complete, with the object's id if there is one.
+    LookedUp(Option<u32>),
+    /// The object has come, with this id.
+    Added(u32),
 }
 
-impl Lookup {
-    /// Begins with the listener. Call it when the broker is there.
-    pub(super) fn begin(outgoing: &mut Outgoing) -> Lookup {
-        Lookup::Adding { request: outgoing.add_listener(), listener: None }
-    }
-
+impl BusObject {
     /// Looks for the object again.
-    pub(super) fn again(listener: u32, object: &str, outgoing: &mut Outgoing) -> Lookup {
-        Lookup::Looking { listener, request: outgoing.lookup(object), target: None }
+    pub(super) fn look_up(&mut self, object: &str, outgoing: &mut Outgoing) {
+        self.asked = Some((outgoing.lookup(object), None));
     }
 
-    /// The listener, once it is registered.
-    pub(super) fn listener(&self) -> Option<u32> {
-        match self {
-            Lookup::Looking { listener, .. } => Some(*listener),
-            Lookup::Offline | Lookup::Adding { .. } => None,
-        }
-    }
-
-    /// Takes an answer of the broker. `events`: what the listener is to hear, beside objects that come.
+    /// Takes an event of the bus, and replies to calls of the listener. `events`: what the listener is to hear, beside
+    /// objects that come.
     pub(super) fn on_event(
         &mut self,
         outgoing: &mut Outgoing,
         event: &BusEvent<'_>,
         object: &str,
         events: &[&str],
-    ) -> Option<Found> {
-        match (event, &mut *self) {
-            (BusEvent::Data { request, attributes }, Lookup::Adding { request: asked, listener })
-                if request == asked =>
-            {
-                *listener = attributes.object.or(*listener);
+    ) -> Option<Change> {
+        match (event, &mut self.asked) {
+            (BusEvent::Up, _) => {
+                let asked = Some((outgoing.add_listener(), None));
+                *self = BusObject { is_online: true, listener: None, asked };
+                return Some(Change::Connection);
             }
-            (BusEvent::Data { request, attributes }, Lookup::Looking { request: asked, target, .. })
-                if request == asked =>
-            {
-                *target = attributes.object.or(*target);
+            (BusEvent::Down { .. }, _) => {
+                *self = BusObject::default();
+                return Some(Change::Connection);
             }
-            (BusEvent::Done { request, .. }, Lookup::Adding { request: asked, listener: Some(listener) })
-                if request == asked =>
-            {
-                let listener = *listener;
-                for event in events.iter().chain(&[OBJECT_ADDED]) {
-                    outgoing.listen(listener, event);
+            (BusEvent::Data { request, attributes }, Some((asked, id))) if request == asked => {
+                *id = attributes.object.or(*id);
+            }
+            (BusEvent::Done { request, .. }, Some((asked, id))) if request == asked => {
+                let id = *id;
+                self.asked = None;
+                if self.listener.is_some() {
+                    return Some(Change::LookedUp(id));
                 }
-                *self = Lookup::again(listener, object, outgoing);
+                self.listener = id;
+                for event in events.iter().chain(&[OBJECT_ADDED]) {
+                    outgoing.listen(id?, event);
+                }
+                self.look_up(object, outgoing);
             }
-            (BusEvent::Done { request, .. }, Lookup::Looking { listener, request: asked, target })
-                if request == asked =>
-            {
-                return Some(Found { listener: *listener, target: *target });
+            (BusEvent::Call(call), _) if self.listener == Some(call.caller.object) => {
+                call.caller.done(outgoing, Status::OK);
+                // ubusd announces objects as peer 0, which nobody else has.
+                if call.caller.peer == 0 && call.method == OBJECT_ADDED {
+                    let event = blob::to_value(call.data);
+                    let id = event["id"].as_i64().filter(|_| event["path"] == object);
+                    return id.map(|id| Change::Added(id as u32));
+                }
             }
             _ => {}
         }
         None
     }
-}
-
-/// The id of a new object of this name, if ubusd announces it by `call` (nobody else calls as peer 0).
-pub(super) fn added_object(call: &Call<'_>, object: &str) -> Option<u32> {
-    if call.caller.peer != 0 || call.method != OBJECT_ADDED {
-        return None;
-    }
-    let event = blob::to_value(call.data);
-    if event["path"] != object {
-        return None;
-    }
-    event["id"].as_i64().map(|id| id as u32)
 }

@@ -2,9 +2,8 @@
 //!
 //! Takes a path or any reader, gives bytes of text. Every failure is a sentence that names the file.
 
-use std::cell::Cell;
 use std::fs::{self, File};
-use std::io::{self, Cursor, Read};
+use std::io::{self, Chain, Cursor, Read};
 use std::path::Path;
 use std::rc::Rc;
 use std::time::UNIX_EPOCH;
@@ -28,8 +27,6 @@ pub struct Regular {
 /// The decompressed text of a file or pipe, with checksums of what was read.
 pub struct Content {
     text: Box<dyn Read>,
-    /// Bytes read from the file.
-    bytes_read: Rc<Cell<u64>>,
     about: Rc<About>,
     /// Bytes of text read.
     length: u64,
@@ -43,50 +40,36 @@ pub struct Content {
 /// Counts what is read.
 struct Counted<R> {
     source: R,
-    bytes_read: Rc<Cell<u64>>,
+    about: Rc<About>,
 }
 
 impl<R: Read> Read for Counted<R> {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
         let given = self.source.read(out)?;
-        self.bytes_read.set(self.bytes_read.get() + given as u64);
+        self.about.bytes_read.update(|before| before + given as u64);
         Ok(given)
     }
 }
 
 /// What was looked at already, then the rest, or the error that came instead.
-struct Peeked {
-    first_bytes: Cursor<Vec<u8>>,
-    rest: io::Result<Box<dyn Read>>,
+type Peeked = Chain<Cursor<Vec<u8>>, Box<dyn Read>>;
+
+/// Looks at the first bytes of a source.
+fn peek(mut source: Box<dyn Read>) -> Peeked {
+    let (bytes, fault) = first_bytes(&mut source, packed::BEGINNING);
+    Cursor::new(bytes).chain(if fault.is_some() { Box::new(Broken(fault)) } else { source })
 }
 
-impl Peeked {
-    /// Looks at the first bytes of a source.
-    fn new(mut source: Box<dyn Read>) -> Peeked {
-        let (bytes, fault) = read_first_bytes(&mut source, packed::BEGINNING);
-        let rest = fault.map_or(Ok(source), Err);
-        Peeked { first_bytes: Cursor::new(bytes), rest }
-    }
-
-    fn first_bytes(&self) -> &[u8] {
-        self.first_bytes.get_ref()
-    }
+fn peeked(text: &Peeked) -> &[u8] {
+    text.get_ref().0.get_ref()
 }
 
-impl Read for Peeked {
-    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
-        let given = self.first_bytes.read(out)?;
-        if given > 0 || out.is_empty() {
-            return Ok(given);
-        }
-        match &mut self.rest {
-            Ok(rest) => rest.read(out),
-            Err(error) => {
-                let error = std::mem::replace(error, io::ErrorKind::UnexpectedEof.into());
-                self.rest = Ok(Box::new(io::empty()));
-                Err(error)
-            }
-        }
+/// Fails once, then is at its end.
+struct Broken(Option<io::Error>);
+
+impl Read for Broken {
+    fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+        self.0.take().map_or(Ok(0), Err)
     }
 }
 
@@ -100,32 +83,29 @@ impl Content {
         }
         let file = File::open(path).map_err(sentence)?;
         let content = Content::new(Box::new(file)).map_err(sentence)?;
-        let modified = match about.modified() {
-            Ok(time) => time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs() as i64),
-            Err(_) => 0,
-        };
+        let since = about.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+        let modified = since.map_or(0, |since| since.as_secs() as i64);
         Ok((content, about.is_file().then_some(Regular { size: about.len(), modified })))
     }
 
     /// Decompresses a reader's bytes. Fails if they cannot be read, or are of a kind that is no log.
     pub fn new(source: Box<dyn Read>) -> io::Result<Content> {
-        let (bytes_read, about) = (Rc::new(Cell::new(0)), Rc::new(About::default()));
-        let file = Peeked::new(Box::new(Counted { source, bytes_read: bytes_read.clone() }));
-        let unpacked = match packed::packing(file.first_bytes()) {
+        let about = Rc::new(About::default());
+        let file = peek(Box::new(Counted { source, about: about.clone() }));
+        let unpacked = match packed::packing(peeked(&file)) {
             Packing::None => file,
-            Packing::Gzip => Peeked::new(Box::new(Gzip::new(file, about.clone()))),
-            other => Peeked::new(packed::unpack(other, Box::new(file))?),
+            Packing::Gzip => peek(Box::new(Gzip::new(file, about.clone()))),
+            other => peek(packed::unpack(other, Box::new(file))?),
         };
-        if let Some(what) = packed::other_content(unpacked.first_bytes()) {
+        if let Some(what) = packed::other_content(peeked(&unpacked)) {
             return Err(io::Error::other(what));
         }
         Ok(Content {
             text: lines_of_text(unpacked),
-            bytes_read,
             about,
             length: 0,
-            head: Digest::new(),
-            whole: Digest::new(),
+            head: Digest::default(),
+            whole: Digest::default(),
             marks: Vec::new(),
             sums: Vec::new(),
         })
@@ -148,7 +128,7 @@ impl Content {
 
     /// Bytes read from the file so far.
     pub fn bytes_read(&self) -> u64 {
-        self.bytes_read.get()
+        self.about.bytes_read.get()
     }
 
     /// The time in a gzip header.
@@ -208,15 +188,18 @@ impl Read for Content {
 /// Text of any kind as lines of UTF-8.
 fn lines_of_text(mut text: Peeked) -> Box<dyn Read> {
     const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
-    if let Some(big_endian) = utf16::big_endian(text.first_bytes()) {
-        let text = Peeked::new(Box::new(Utf16::new(text, big_endian)));
-        return lines_of_text(text);
+    if let Some(big_endian) = utf16::big_endian(peeked(&text)) {
+        return lines_of_text(peek(Box::new(Utf16::new(text, big_endian))));
     }
-    if text.first_bytes().starts_with(BYTE_ORDER_MARK) {
-        text.first_bytes.set_position(BYTE_ORDER_MARK.len() as u64);
-    }
-    let first_bytes = text.first_bytes();
-    match journal_text::form(first_bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(first_bytes)) {
+    let form = match peeked(&text).strip_prefix(BYTE_ORDER_MARK) {
+        Some(rest) => {
+            let form = journal_text::form(rest);
+            text.get_mut().0.set_position(BYTE_ORDER_MARK.len() as u64);
+            form
+        }
+        None => journal_text::form(peeked(&text)),
+    };
+    match form {
         Some(form) => Box::new(JournalText::new(text, form)),
         None => Box::new(text),
     }
@@ -226,11 +209,7 @@ fn lines_of_text(mut text: Peeked) -> Box<dyn Read> {
 pub type FirstBytes = (Vec<u8>, Option<io::Error>);
 
 /// Reads the first bytes of a content, at most `most`.
-pub fn first_bytes(content: &mut Content, most: usize) -> FirstBytes {
-    read_first_bytes(content, most)
-}
-
-fn read_first_bytes(source: &mut dyn Read, most: usize) -> FirstBytes {
+pub fn first_bytes(source: &mut dyn Read, most: usize) -> FirstBytes {
     let mut bytes = Vec::with_capacity(most);
     // What was read before an error stays.
     let fault = source.take(most as u64).read_to_end(&mut bytes).err();

@@ -38,21 +38,17 @@ struct Lanes {
     keys: [u64; LANES],
 }
 
+/// The digest of nothing.
 impl Default for Digest {
     fn default() -> Digest {
-        Digest::new()
+        Digest { lanes: Lanes { sums: [0; LANES], keys: KEYS }, rest: [0; STRIPE], held: 0, length: 0 }
     }
 }
 
 impl Digest {
-    /// The digest of nothing.
-    pub fn new() -> Digest {
-        Digest { lanes: Lanes { sums: [0; LANES], keys: KEYS }, rest: [0; STRIPE], held: 0, length: 0 }
-    }
-
     /// The digest of these bytes.
     pub fn of(bytes: &[u8]) -> Digest {
-        let mut digest = Digest::new();
+        let mut digest = Digest::default();
         digest.update(bytes);
         digest
     }
@@ -167,7 +163,7 @@ mod tests {
         for length in [0, 1, 7, 8, 31, 32, 33, 64, 100, 300] {
             let whole = Digest::of(&bytes[..length]).sum();
             for piece in 1..70 {
-                let mut digest = Digest::new();
+                let mut digest = Digest::default();
                 bytes[..length].chunks(piece).for_each(|piece| digest.update(piece));
                 assert_eq!(digest.sum(), whole, "{length} bytes in pieces of {piece}");
             }

@@ -10,8 +10,6 @@
 //! Of live inputs, a packet that both have reported is evicted first. So one input can be ahead of the other by some 800
 //! packets; beyond that the later one's sighting is [`Sighting::Unknown`].
 
-use std::ops::Range;
-
 use crate::event::Event;
 use crate::parse::fingerprint_of;
 
@@ -54,31 +52,30 @@ struct Row {
     fingerprints: [u64; PER_ROW],
     /// The last sightings.
     last: [u32; PER_ROW],
-    /// When the newest of those was seen that were awaited again and had to go, if any had to.
-    forgotten: u32,
-    /// Of those that were seen once: by which path. The others have an [`Entry`].
-    paths: [u16; PER_ROW],
-    /// [`TAKEN`], [`ONCE`], [`AWAITED`] and [`PAIRED`] of each place, shifted by its number; [`FORGOTTEN`].
-    marks: u32,
+    states: [State; PER_ROW],
+    /// When the newest of those was seen that were awaited again and had to go.
+    forgotten: Option<u32>,
 }
 
-const TAKEN: u32 = 1;
-/// Seen once, as one packet.
-const ONCE: u32 = 1 << 8;
-/// Another path will see it, too.
-const AWAITED: u32 = 1 << 16;
-/// All paths that were awaited have seen it.
-const PAIRED: u32 = 1 << 20;
-/// `forgotten` counts.
-const FORGOTTEN: u32 = 1 << 24;
-/// What is lost with a remembered packet that has to go, the least last; then its age in seconds.
-type Loss = (u32, i32);
-const COUNTED_AGAIN: u32 = 0;
-const MADE_UNKNOWN: u32 = 1;
-/// Nothing; and the number of places of the row that are free or hold a packet that is over.
-const ROOM: u32 = 2;
+/// What is to be expected of a remembered packet.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum State {
+    /// There is none in this place.
+    Free,
+    /// Any number of paths may see it, or none.
+    Seen,
+    /// Another path will see it, too.
+    Awaited,
+    /// All paths that were awaited have seen it.
+    Paired,
+}
 
-const ALL_TAKEN: u32 = (1 << PER_ROW) - 1;
+/// What is lost with a remembered packet that has to go, the least last; then its age in seconds.
+type Loss = (usize, i32);
+const COUNTED_AGAIN: usize = 0;
+const MADE_UNKNOWN: usize = 1;
+/// Nothing; and the number of places of the row that are free or hold a packet that is over.
+const ROOM: usize = 2;
 
 const _: () = assert!(size_of::<Row>() == 64);
 
@@ -97,14 +94,16 @@ fn is_within_window(then: u32, now: u32) -> bool {
 }
 
 impl Row {
-    const EMPTY: Row =
-        Row { fingerprints: [0; PER_ROW], last: [0; PER_ROW], forgotten: 0, paths: [0; PER_ROW], marks: 0 };
+    const EMPTY: Row = Row {
+        fingerprints: [0; PER_ROW],
+        last: [0; PER_ROW],
+        states: [State::Free; PER_ROW],
+        forgotten: None,
+    };
 
     #[inline]
     fn find(&self, fingerprint: u64) -> Option<usize> {
-        let same = |at: usize| u32::from(self.fingerprints[at] == fingerprint) << at;
-        let found = (0..PER_ROW).fold(0, |found, at| found | same(at)) & self.marks;
-        (found != 0).then(|| found.trailing_zeros() as usize % PER_ROW)
+        (0..PER_ROW).find(|&at| self.fingerprints[at] == fingerprint && self.states[at] != State::Free)
     }
 
     /// The place for another fingerprint, and what is lost with the one that is there: nothing where there is room, and the
@@ -112,21 +111,15 @@ impl Row {
     #[inline]
     fn place(&self, now: u32) -> (Loss, usize) {
         let age = |at: usize| seconds_since(self.last[at], now);
-        let is_over = |at: usize| self.marks & PAIRED << at != 0 || age(at) > WINDOW as i32;
-        let free = !self.marks & ALL_TAKEN;
-        let over = (0..PER_ROW).fold(0, |over, at| over | u32::from(is_over(at)) << at) & !free;
-        let room = (free | over).count_ones();
-        if free != 0 {
-            return ((ROOM + room, 0), free.trailing_zeros() as usize % PER_ROW);
-        }
-        let loss = |at: usize| {
-            let kind = match self.marks >> at {
-                _ if over & 1 << at != 0 => ROOM + room,
-                // The other's sighting will be unknown, and that of a packet that is not awaited would count again.
-                marks if marks & AWAITED != 0 => MADE_UNKNOWN,
-                _ => COUNTED_AGAIN,
-            };
-            (kind, age(at))
+        let has_room =
+            |at: usize| matches!(self.states[at], State::Free | State::Paired) || age(at) > WINDOW as i32;
+        let room = (0..PER_ROW).filter(|at| has_room(*at)).count();
+        let loss = |at: usize| match self.states[at] {
+            State::Free => (ROOM + room, i32::MAX),
+            _ if has_room(at) => (ROOM + room, age(at)),
+            // The other's sighting will be unknown, and that of a packet that is not awaited would count again.
+            State::Awaited => (MADE_UNKNOWN, age(at)),
+            _ => (COUNTED_AGAIN, age(at)),
         };
         let worse = |best: (Loss, usize), other: (Loss, usize)| if other.0 > best.0 { other } else { best };
         (1..PER_ROW).map(|at| (loss(at), at)).fold((loss(0), 0), worse)
@@ -134,67 +127,43 @@ impl Row {
 
     /// The table is so full that a packet of the last seconds may have been evicted.
     fn has_forgotten(&self, now: u32) -> bool {
-        self.marks & FORGOTTEN != 0 && seconds_since(self.forgotten, now) <= WINDOW as i32
-    }
-
-    fn forget(&mut self, last: u32) {
-        if self.marks & FORGOTTEN == 0 || seconds_since(self.forgotten, last) > 0 {
-            self.forgotten = last;
-            self.marks |= FORGOTTEN;
-        }
+        self.forgotten.is_some_and(|then| seconds_since(then, now) <= WINDOW as i32)
     }
 }
 
+/// An empty table.
 impl Default for Duplicates {
     fn default() -> Self {
-        Duplicates::new()
+        let (rows, entries) = (vec![Row::EMPTY; ROWS], vec![Entry::EMPTY; ENTRIES]);
+        Duplicates { rows: rows.into_boxed_slice(), entries: entries.into_boxed_slice(), newest: i64::MIN }
     }
 }
 
 impl Duplicates {
-    /// An empty table.
-    pub fn new() -> Self {
-        let (rows, entries) = (vec![Row::EMPTY; ROWS], vec![Entry::EMPTY; ENTRIES]);
-        Duplicates { rows: rows.into_boxed_slice(), entries: entries.into_boxed_slice(), newest: i64::MIN }
-    }
-
-    /// Marks which events of a batch, in order of time, are duplicates. `marks` stays empty if none is.
+    /// Which events of a batch, in order of time, are duplicates.
     ///
     /// Only what lies within [`WINDOW`] of an event by another path can be one; so most of a quiet log need not be
     /// remembered.
-    pub fn mark(&mut self, events: &[Event], marks: &mut Vec<bool>) {
-        let (Some(first), Some(last)) = (events.first(), events.last()) else { return };
+    pub fn mark(&mut self, events: &[Event]) -> Vec<bool> {
+        let mut marks = vec![false; events.len()];
+        let (Some(first), Some(last)) = (events.first(), events.last()) else { return marks };
         let is_near = |one: &Event, next: &Event| next.time.saturating_sub(one.time) <= WINDOW;
-        let is_near_pair = |pair: &&[Event]| matches!(pair, [one, next] if is_near(one, next));
-        // Those near the batch before, and those that the next may be near to, must be remembered in any case.
-        let opening = match first.time.saturating_sub(self.newest) <= WINDOW {
-            true => 1 + events.windows(2).take_while(is_near_pair).count(),
-            false => 0,
-        };
-        let closing = events.len() - 1 - events.windows(2).rev().take_while(is_near_pair).count();
+        let is_one_path = events.iter().all(|event| event.path == first.path);
+        let continues = first.time.saturating_sub(self.newest) <= WINDOW;
         self.newest = last.time;
-        self.mark_some(events, 0..opening, marks);
-        if events.iter().any(|event| event.path != first.path) {
-            let between = events.get(opening..closing).unwrap_or_default();
-            let mut start = opening;
-            for run in between.chunk_by(|one, next| is_near(one, next)) {
-                let end = start + run.len();
-                if run.iter().any(|event| Some(event.path) != run.first().map(|first| first.path)) {
-                    self.mark_some(events, start..end, marks);
+        let mut start = 0;
+        for run in events.chunk_by(is_near) {
+            let end = start + run.len();
+            // Those near the batch before, and those that the next may be near to, must be remembered in any case.
+            let is_edge = start == 0 && continues || end == events.len();
+            if is_edge || !is_one_path && run.iter().any(|event| event.path != run[0].path) {
+                for (event, mark) in run.iter().zip(&mut marks[start..]) {
+                    *mark = self.is_duplicate(event);
                 }
-                start = end;
             }
+            start = end;
         }
-        self.mark_some(events, closing.max(opening)..events.len(), marks);
-    }
-
-    fn mark_some(&mut self, events: &[Event], which: Range<usize>, marks: &mut Vec<bool>) {
-        for (number, event) in events.iter().enumerate().take(which.end).skip(which.start) {
-            if self.is_duplicate(event) {
-                marks.resize(events.len(), false);
-                marks[number] = true;
-            }
-        }
+        marks
     }
 
     /// Whether all of `event` was counted before under another path.
@@ -234,12 +203,14 @@ impl Duplicates {
         let (number, place) =
             if of_second.0 > of_first.0 { (second, of_second.1) } else { (first, of_first.1) };
         let row = &mut self.rows[number];
-        let (before, last) = (row.marks >> place, row.last[place]);
+        let last = row.last[place];
+        if row.states[place] == State::Awaited
+            && row.forgotten.is_none_or(|newest| seconds_since(newest, last) > 0)
+        {
+            row.forgotten = Some(last);
+        }
         row.fingerprints[place] = fingerprint;
         self.begin(number, place, event, time, awaited);
-        if before & (TAKEN | AWAITED) == TAKEN | AWAITED {
-            self.rows[number].forget(last);
-        }
     }
 
     /// The first sighting in a window.
@@ -247,14 +218,8 @@ impl Duplicates {
     fn begin(&mut self, number: usize, place: usize, event: &Event, time: u32, awaited: bool) {
         let row = &mut self.rows[number];
         row.last[place] = time;
-        row.paths[place] = event.path.0;
-        let once = if event.count == 1 { ONCE } else { 0 };
-        let awaited = if awaited { AWAITED } else { 0 };
-        let others = row.marks & !((TAKEN | ONCE | AWAITED | PAIRED) << place);
-        row.marks = others | (TAKEN | once | awaited) << place;
-        if once == 0 {
-            self.entries[number * PER_ROW + place] = Entry::first(event.path.0, event.count, time);
-        }
+        row.states[place] = if awaited { State::Awaited } else { State::Seen };
+        self.entries[number * PER_ROW + place] = Entry::first(event.path.0, event.count, time);
     }
 
     #[inline(never)]
@@ -267,31 +232,25 @@ impl Duplicates {
         awaited: bool,
     ) -> Sighting {
         let row = &mut self.rows[number];
-        let last = row.last[place];
-        if !is_within_window(last, time) {
+        if !is_within_window(row.last[place], time) {
             self.begin(number, place, event, time, awaited);
             return Sighting::New;
         }
         row.last[place] = time;
         let entry = &mut self.entries[number * PER_ROW + place];
-        if row.marks & ONCE << place != 0 {
-            row.marks &= !(ONCE << place);
-            *entry = Entry::first(row.paths[place], 1, last);
-        }
         if !is_within_window(entry.start, time) {
             entry.roll(time);
         }
         let is_copy = entry.sighting(event.path.0, event.count);
         // Of files no path is awaited: any number of rules may have logged a packet.
-        if awaited || row.marks & (AWAITED | PAIRED) << place != 0 {
-            row.marks &= !((AWAITED | PAIRED) << place);
-            row.marks |= if entry.is_level() { PAIRED } else { AWAITED } << place;
+        if awaited || row.states[place] != State::Seen {
+            row.states[place] = if entry.is_level() { State::Paired } else { State::Awaited };
         }
         if is_copy { Sighting::Copy } else { Sighting::New }
     }
 }
 
-/// The sightings of a fingerprint that was seen more than once.
+/// The sightings of a fingerprint.
 #[derive(Clone, Copy, Debug)]
 struct Entry {
     /// When the present window began.

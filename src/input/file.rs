@@ -7,21 +7,21 @@
 //! one that has grown since is read from there on. A pipe can't be read twice: whether its content
 //! was imported before is known only at its end, by [`FileReport::discard`].
 
-use std::fmt;
 use std::io::{self, Read};
 use std::path::PathBuf;
 
 use super::batch::Batch;
-use super::duplicates::Duplicates;
 use super::imported::Imported;
-use super::order::{Meter, merge};
-pub use super::order::{Progress, Step};
-use super::same::{self, Candidate, Verdict};
+use super::open::Meter;
+pub use super::open::Progress;
+use super::order::merge;
+use super::packets::Packets;
+use super::same::compare;
 use super::seen::SeenMessages;
-use super::source::{Input, Kind, Reading};
+use super::source::{Input, Kind};
+use crate::event::Event;
 use crate::event::calendar::Calendar;
 use crate::event::paths::{Direction, Paths};
-use crate::event::{Class, Event};
 use crate::parse::interfaces::Networks;
 use crate::parse::log_prefix;
 use crate::query::answer::{InputCounts, InterfaceRow};
@@ -42,7 +42,7 @@ pub struct ReadOptions {
 }
 
 /// What became of one file.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct FileReport {
     /// As it was given; [`STANDARD_INPUT`] for standard input.
     pub path: PathBuf,
@@ -54,17 +54,16 @@ pub struct FileReport {
     pub note: Option<String>,
     /// Nothing in it was counted, and it is no log that is read: a clause that says what it is.
     pub looks_like: Option<String>,
-    /// Bytes at the beginning of its text that were imported before and not read again.
-    pub skipped_bytes: u64,
     /// This pipe brought what was imported before, and its events were given to the caller. Nothing
     /// of the whole reading should be kept: neither the events nor the changed [`Imported`].
     pub discard: bool,
 }
 
 /// What became of one file.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub enum FileState {
     /// Read to its end; what was new of it, if it has grown.
+    #[default]
     Read,
     Empty,
     /// All of its content was imported before, or is among the other files given.
@@ -104,43 +103,23 @@ pub fn totals(reports: &[FileReport]) -> InputCounts {
     sum
 }
 
-/// Packets by the path that they were logged on.
-#[derive(Default)]
-struct PerPath {
-    packets: Vec<u64>,
-}
-
-impl PerPath {
-    fn add(&mut self, events: &[Event]) {
-        for event in events.iter().filter(|event| event.class != Class::Login) {
-            let path = usize::from(event.path.0);
-            if path >= self.packets.len() {
-                // As many as there can be paths.
-                self.packets.resize(path + 1, 0);
-            }
-            self.packets[path] = self.packets[path].saturating_add(event.count.into());
-        }
-    }
-
-    /// The interfaces that packets came in by, most packets first.
-    fn interfaces(&self, paths: &Paths, networks: &Networks) -> Vec<InterfaceRow> {
-        let lan_bridge =
-            paths.iter().any(|path| [&path.input, &path.output].contains(&&"br-lan".to_string()));
-        let mut rows: Vec<InterfaceRow> = Vec::new();
-        for (path, &packets) in paths.iter().zip(&self.packets).filter(|(_, packets)| **packets > 0) {
-            let outside = path.direction == Direction::Inbound;
-            match rows.iter_mut().find(|row| row.name == path.input && row.outside == outside) {
-                Some(row) => row.packets = row.packets.saturating_add(packets),
-                None => {
-                    let why = log_prefix::reason(path, networks, lan_bridge).to_string();
-                    rows.push(InterfaceRow { name: path.input.clone(), outside, why, packets });
-                }
+/// The interfaces that packets came in by, most packets first.
+fn interfaces(packets: &Packets, paths: &Paths, networks: &Networks) -> Vec<InterfaceRow> {
+    let lan_bridge = paths.iter().any(|path| [&path.input, &path.output].contains(&&"br-lan".to_string()));
+    let mut rows: Vec<InterfaceRow> = Vec::new();
+    for (path, packets) in packets.by_path(paths).filter(|(_, packets)| *packets > 0) {
+        let outside = path.direction == Direction::Inbound;
+        match rows.iter_mut().find(|row| row.name == path.input && row.outside == outside) {
+            Some(row) => row.packets = row.packets.saturating_add(packets),
+            None => {
+                let why = log_prefix::reason(path, networks, lan_bridge).to_string();
+                rows.push(InterfaceRow { name: path.input.clone(), outside, why, packets });
             }
         }
-        rows.sort_by(|a, b| b.packets.cmp(&a.packets).then_with(|| a.name.cmp(&b.name)));
-        rows.truncate(MAX_ROWS);
-        rows
     }
+    rows.sort_by(|a, b| b.packets.cmp(&a.packets).then_with(|| a.name.cmp(&b.name)));
+    rows.truncate(MAX_ROWS);
+    rows
 }
 
 /// What came of all files.
@@ -151,36 +130,10 @@ pub struct FilesRead {
     pub counts: InputCounts,
 }
 
-/// Why reading stopped before the last file.
-#[derive(Debug)]
-pub enum Error {
-    /// The caller refused a batch.
-    Batch(io::Error),
-}
-
-impl fmt::Display for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Error::Batch(error) = self;
-        write!(f, "reading log files was given up: {error}")
-    }
-}
-
-impl std::error::Error for Error {}
-
 /// Reads `files` and gives their events to `batch`, at most [`super::batch::BATCH`] at once, in order of time and each
-/// packet once. Contents read are added to `imported`, and kernel messages to `seen`, unless this returns an error.
+/// packet once. Contents read are added to `imported`, and kernel messages to `seen`, unless this returns an error: the
+/// caller refused a batch.
 pub fn read_files(
-    files: &[PathBuf],
-    options: &ReadOptions,
-    (imported, seen): (&mut Imported, &mut SeenMessages),
-    paths: &mut Paths,
-    batch: &mut dyn FnMut(&[Event]) -> io::Result<()>,
-    progress: &mut dyn FnMut(Progress),
-) -> Result<FilesRead, Error> {
-    read_from(Box::new(io::stdin()), files, options, (imported, seen), paths, batch, progress)
-}
-
-fn read_from(
     standard_input: Box<dyn Read>,
     files: &[PathBuf],
     options: &ReadOptions,
@@ -188,73 +141,28 @@ fn read_from(
     paths: &mut Paths,
     batch: &mut dyn FnMut(&[Event]) -> io::Result<()>,
     progress: &mut dyn FnMut(Progress),
-) -> Result<FilesRead, Error> {
-    let mut duplicates = Duplicates::new();
-    let mut per_path = PerPath::default();
-    let mut give = |events: &[Event]| {
-        per_path.add(events);
-        batch(events)
-    };
-    let mut batch = Batch::new(&mut give, |events: &[Event], marks: &mut Vec<bool>| {
-        duplicates.mark(events, marks);
-        for (number, event) in events.iter().enumerate() {
-            if seen.is_known(event) {
-                marks.resize(events.len(), false);
-                marks[number] = true;
-            }
-        }
-    });
+) -> io::Result<FilesRead> {
     let mut standard_input = Some(standard_input);
     let mut inputs: Vec<Input> =
         files.iter().map(|path| Input::inspect(path, &mut standard_input, imported)).collect();
-    let all_regular = inputs.iter().all(|input| !matches!(input.kind, Kind::Pipe(_)));
     let mut meter = Meter::new(progress);
     compare(&mut inputs, &mut meter);
     let wanted: Vec<usize> =
         (0..inputs.len()).filter(|&at| inputs[at].report.state == FileState::Read).collect();
-    meter.set_total(all_regular.then(|| wanted.iter().map(|&at| inputs[at].size()).sum()));
-    let mut reading = Reading::new(inputs, options);
-    merge(&wanted, &mut reading, paths, &mut meter, &mut batch).map_err(Error::Batch)?;
-    remember(&mut reading.inputs, imported);
-    let reports: Vec<FileReport> = reading.inputs.into_iter().map(|input| input.report).collect();
-    let counts =
-        InputCounts { interfaces: per_path.interfaces(paths, &options.networks), ..totals(&reports) };
-    Ok(FilesRead { reports, counts })
-}
-
-/// Finds the files that are not to be read, or only from some byte on.
-fn compare(inputs: &mut [Input], meter: &mut Meter) {
-    let numbers: Vec<usize> = (0..inputs.len())
-        .filter(|&at| {
-            matches!(inputs[at].kind, Kind::Regular(_)) && inputs[at].report.state == FileState::Read
-        })
-        .collect();
-    let files: Vec<Candidate> = numbers
-        .iter()
-        .map(|&at| &inputs[at])
-        .map(|input| Candidate {
-            path: &input.report.path,
-            size: input.size(),
-            start: &input.start,
-            known: &input.known,
-        })
-        .collect();
-    let verdicts = same::compare(&files, meter);
-    for (&at, verdict) in numbers.iter().zip(verdicts) {
-        match verdict {
-            Verdict::New => {}
-            Verdict::Grown(entry) => {
-                inputs[at].grown_from = Some(entry);
-                inputs[at].report.skipped_bytes = entry.resume();
-            }
-            Verdict::Known => inputs[at].report.state = FileState::AlreadyImported,
-            Verdict::Within(other) => {
-                let (name, other) = (inputs[at].name(), inputs[numbers[other]].name());
-                inputs[at].report.state = FileState::AlreadyImported;
-                inputs[at].report.note = Some(format!("{name}: all of it is in {other} too"));
-            }
-        }
+    let has_pipe = inputs.iter().any(|input| matches!(input.kind, Kind::Pipe(_)));
+    meter.total = (!has_pipe)
+        .then(|| wanted.iter().filter_map(|&at| inputs[at].regular()).map(|regular| regular.size).sum());
+    let mut batch = Batch::new(batch, seen, inputs.len());
+    merge(&wanted, &mut inputs, options, paths, &mut meter, &mut batch)
+        .map_err(|error| io::Error::other(format!("reading log files was given up: {error}")))?;
+    for (input, (events, duplicates)) in inputs.iter_mut().zip(&batch.counts) {
+        (input.report.counts.events, input.report.counts.duplicates) = (*events, *duplicates);
     }
+    remember(&mut inputs, imported);
+    let interfaces = interfaces(&batch.packets, paths, &options.networks);
+    let reports: Vec<FileReport> = inputs.into_iter().map(|input| input.report).collect();
+    let counts = InputCounts { interfaces, ..totals(&reports) };
+    Ok(FilesRead { reports, counts })
 }
 
 /// Adds what was read to `imported`; pipes last, to see whether they brought anything new.

@@ -14,9 +14,11 @@ pub const MAGIC: [u8; 2] = [0x1f, 0x8b];
 
 const INPUT: usize = 64 * 1024;
 
-/// What was found beside the text, as far as the file was read.
+/// What is known of a file beside its text, as far as it was read.
 #[derive(Debug, Default)]
 pub struct About {
+    /// Bytes of the file that were read.
+    pub bytes_read: Cell<u64>,
     /// When the packed file was last changed, in Unix seconds, by the first header that says it.
     pub modified: Cell<Option<i64>>,
     /// What was left out.

@@ -63,47 +63,21 @@ pub enum Unreadable {
 /// The contents read before, oldest first.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Imported {
-    entries: Vec<Entry>,
+    pub(super) entries: Vec<Entry>,
 }
 
 impl Imported {
-    /// An empty list.
-    pub fn new() -> Imported {
-        Imported::default()
-    }
-
-    /// Number of contents.
-    pub fn len(&self) -> usize {
-        self.entries.len()
-    }
-
-    /// Whether no content is remembered.
-    pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
-    }
-
     /// The entries with which a content may begin whose first [`HEAD`] bytes (or all, if they are
     /// fewer) are `beginning`; shortest first.
     pub fn candidates(&self, beginning: &[u8]) -> Vec<Entry> {
         let beginning = &beginning[..beginning.len().min(HEAD as usize)];
-        let mut sums: Vec<(u64, u64)> = Vec::new();
-        let mut found: Vec<Entry> = Vec::new();
-        for entry in &self.entries {
-            let length = entry.length.min(HEAD);
-            if beginning.len() as u64 >= length {
-                let sum = match sums.iter().find(|(known, _)| *known == length) {
-                    Some((_, sum)) => *sum,
-                    None => {
-                        let sum = Digest::of(&beginning[..length as usize]).short_sum();
-                        sums.push((length, sum));
-                        sum
-                    }
-                };
-                if sum == entry.head {
-                    found.push(*entry);
-                }
-            }
-        }
+        let sum = Digest::of(beginning).short_sum();
+        let is_begun = |entry: &&Entry| match beginning.get(..entry.length.min(HEAD) as usize) {
+            Some(head) if head.len() == beginning.len() => sum == entry.head,
+            Some(head) => Digest::of(head).short_sum() == entry.head,
+            None => false,
+        };
+        let mut found: Vec<Entry> = self.entries.iter().filter(is_begun).copied().collect();
         found.sort_by_key(|entry| entry.length);
         found
     }
@@ -217,7 +191,7 @@ mod tests {
     #[test]
     fn candidates_share_the_beginning_and_come_shortest_first() {
         let text: Vec<u8> = (0..20_000u32).map(|n| (n % 251) as u8).collect();
-        let mut imported = Imported::new();
+        let mut imported = Imported::default();
         for length in [10_000, 100, 4096, 5000] {
             imported.add(entry(&text[..length]), None);
         }
@@ -233,25 +207,25 @@ mod tests {
 
     #[test]
     fn a_full_list_forgets_outgrown_contents_first_and_then_the_oldest() {
-        let mut imported = Imported::new();
+        let mut imported = Imported::default();
         let named = |number: usize| entry(format!("log number {number}").as_bytes());
         for number in 0..MAX_ENTRIES {
             imported.add(named(number), None);
         }
         imported.add(named(5), None);
-        assert_eq!(imported.len(), MAX_ENTRIES);
+        assert_eq!(imported.entries.len(), MAX_ENTRIES);
         assert!(imported.contains(&named(0)));
         imported.add(named(2000), Some(&named(7)));
         assert!(imported.contains(&named(0)) && !imported.contains(&named(7)));
         imported.add(named(2001), None);
         assert!(!imported.contains(&named(0)) && imported.contains(&named(1)));
-        assert_eq!(imported.len(), MAX_ENTRIES);
+        assert_eq!(imported.entries.len(), MAX_ENTRIES);
         assert_eq!(Imported::decode(&imported.encode()).as_ref(), Ok(&imported));
     }
 
     #[test]
     fn a_newer_version_is_refused_by_name() {
-        let mut bytes = Imported::new().encode();
+        let mut bytes = Imported::default().encode();
         bytes[4] = 9;
         assert!(matches!(Imported::decode(&bytes), Err(Unreadable::Newer(why)) if why.contains("version 9")));
     }

@@ -5,9 +5,8 @@
 //! lines more than a field, JSON writes `\n`. Holds one entry: a few fields of at most [`LONGEST`] bytes, whatever the
 //! text says.
 
+use std::collections::VecDeque;
 use std::io::{self, BufRead, BufReader, Read};
-
-use super::pending::Pending;
 
 /// Longer values are cut, and longer lines.
 const LONGEST: usize = 4 * 1024;
@@ -36,9 +35,7 @@ pub enum Form {
 
 /// The form of a text that begins so; none: it is another.
 pub fn form(beginning: &[u8]) -> Option<Form> {
-    let is_export =
-        [&b"__CURSOR="[..], b"__REALTIME_TIMESTAMP="].iter().any(|key| beginning.starts_with(key));
-    if is_export {
+    if beginning.starts_with(b"__CURSOR=") || beginning.starts_with(b"__REALTIME_TIMESTAMP=") {
         return Some(Form::Export);
     }
     // `jq -s` makes a list of them.
@@ -69,7 +66,8 @@ pub struct JournalText<R> {
     time: Option<Vec<u8>>,
     /// Of the pretty form: the object so far, and whether the field that is being read is kept.
     object: Option<(Vec<u8>, bool)>,
-    pending: Pending,
+    /// Text that was made and not read yet.
+    pending: VecDeque<u8>,
     ended: bool,
 }
 
@@ -83,29 +81,21 @@ impl<R: Read> JournalText<R> {
             values: Default::default(),
             time: None,
             object: None,
-            pending: Pending::default(),
+            pending: VecDeque::new(),
             ended: false,
         }
     }
 
     /// The next line without its end, cut at [`LONGEST`]. None: the end.
     fn line(&mut self) -> io::Result<Option<Vec<u8>>> {
-        let (mut line, mut any) = (Vec::new(), false);
-        loop {
-            let bytes = self.source.fill_buf()?;
-            if bytes.is_empty() {
-                return Ok(any.then_some(line));
-            }
-            any = true;
-            let end = memchr::memchr(b'\n', bytes);
-            let part = &bytes[..end.unwrap_or(bytes.len())];
-            line.extend_from_slice(&part[..part.len().min(LONGEST - line.len())]);
-            let taken = part.len() + usize::from(end.is_some());
-            self.source.consume(taken);
-            if end.is_some() {
-                return Ok(Some(line));
-            }
+        let mut line = Vec::new();
+        if self.source.by_ref().take(LONGEST as u64).read_until(b'\n', &mut line)? == 0 {
+            return Ok(None);
         }
+        if line.pop_if(|last| *last == b'\n').is_none() {
+            self.source.skip_until(b'\n')?;
+        }
+        Ok(Some(line))
     }
 
     /// The value of a length-prefixed field, cut at [`LONGEST`]. `None`: the text ends within it.
@@ -114,23 +104,13 @@ impl<R: Read> JournalText<R> {
         if let Err(error) = self.source.read_exact(&mut length) {
             return if error.kind() == io::ErrorKind::UnexpectedEof { Ok(None) } else { Err(error) };
         }
-        // And the line end behind it.
-        let mut left = u64::from_le_bytes(length).saturating_add(1);
+        let length = u64::from_le_bytes(length);
         let mut value = Vec::new();
-        while left > 0 {
-            let bytes = self.source.fill_buf()?;
-            if bytes.is_empty() {
-                return Ok(None);
-            }
-            let taken = bytes.len().min(usize::try_from(left).unwrap_or(usize::MAX));
-            value.extend_from_slice(&bytes[..taken.min(LONGEST - value.len())]);
-            self.source.consume(taken);
-            left -= taken as u64;
-        }
-        if value.last() == Some(&b'\n') {
-            value.pop();
-        }
-        Ok(Some(value))
+        self.source.by_ref().take(length.min(LONGEST as u64)).read_to_end(&mut value)?;
+        // And the line end behind it.
+        let rest = length.saturating_add(1) - value.len() as u64;
+        let skipped = io::copy(&mut self.source.by_ref().take(rest), &mut io::sink())?;
+        Ok((skipped == rest).then_some(value))
     }
 
     fn keep(&mut self, key: &[u8], value: Vec<u8>) {
@@ -143,27 +123,23 @@ impl<R: Read> JournalText<R> {
 
     /// Reads up to the end of an entry, whose line is pending then; none at the text's end.
     fn entry(&mut self) -> io::Result<()> {
-        self.pending.refill();
-        while self.pending.is_used_up() && !self.ended {
-            let Some(line) = self.line()? else {
-                self.ended = true;
-                self.write();
-                return Ok(());
-            };
-            match self.form {
-                Form::Export => self.export(line)?,
-                Form::Verbose => self.verbose(&line),
-                Form::Pretty => self.pretty(&line),
+        while self.pending.is_empty() && !self.ended {
+            match (self.line()?, self.form) {
+                (None, _) => {
+                    self.ended = true;
+                    self.write();
+                }
+                (Some(line), Form::Export) => self.export(line)?,
+                (Some(line), Form::Verbose) => self.verbose(&line),
+                (Some(line), Form::Pretty) => self.pretty(&line),
             }
         }
         Ok(())
     }
 
     fn export(&mut self, mut line: Vec<u8>) -> io::Result<()> {
-        if line.last() == Some(&b'\r') {
-            // A copy that was saved on Windows.
-            line.pop();
-        }
+        // A copy that was saved on Windows.
+        line.pop_if(|last| *last == b'\r');
         if line.is_empty() {
             self.write();
         } else if let Some(equals) = memchr::memchr(b'=', &line) {
@@ -204,15 +180,13 @@ impl<R: Read> JournalText<R> {
                 self.object = Some((line.to_vec(), false));
             } else {
                 // Between the entries.
-                let out = self.pending.refill();
-                out.extend_from_slice(line);
-                out.push(b'\n');
+                self.pending.extend([line, b"\n"].concat());
             }
             return;
         };
         if line.starts_with(b"}") {
             let fields = object.strip_suffix(b",").unwrap_or(object);
-            *self.pending.refill() = [fields, b"}\n"].concat();
+            self.pending.extend([fields, b"}\n"].concat());
             self.object = None;
             return;
         }
@@ -231,17 +205,11 @@ impl<R: Read> JournalText<R> {
         if values[message].is_none() {
             return;
         }
-        let text = |bytes: &[u8]| serde_json::Value::from(String::from_utf8_lossy(bytes).into_owned());
-        let mut object = serde_json::Map::new();
-        for (name, value) in FIELDS.iter().zip(&values) {
-            if let Some(value) = value {
-                object.insert((*name).to_string(), text(value));
-            }
-        }
-        if let Some(time) = time {
-            object.insert("timestamp".to_string(), text(&time));
-        }
-        *self.pending.refill() = format!("{}\n", serde_json::Value::from(object)).into_bytes();
+        let fields = FIELDS.into_iter().zip(values).chain([("timestamp", time)]);
+        let text = |bytes: Vec<u8>| serde_json::Value::from(String::from_utf8_lossy(&bytes));
+        let object: serde_json::Map<_, _> =
+            fields.filter_map(|(name, value)| Some((name.to_string(), text(value?)))).collect();
+        self.pending.extend(format!("{}\n", serde_json::Value::from(object)).into_bytes());
     }
 }
 
@@ -254,9 +222,7 @@ fn key(line: &[u8]) -> Option<&[u8]> {
 
 impl<R: Read> Read for JournalText<R> {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
-        if self.pending.is_used_up() {
-            self.entry()?;
-        }
+        self.entry()?;
         self.pending.read(out)
     }
 }

@@ -61,36 +61,32 @@ impl<R: Read> Lines<R> {
 
     /// The next line without its end. `None`: the input has ended, or failed (see [`Lines::fault`]).
     pub fn next_line(&mut self) -> Option<Line<'_>> {
-        let mut searched = self.start;
         loop {
-            if let Some(found) = memchr::memchr(b'\n', &self.buffer[searched..self.end]) {
-                let (from, to) = (self.start, searched + found);
-                (self.line_at, self.start) = (from, to + 1);
+            let from = self.start;
+            if let Some(length) = memchr::memchr(b'\n', &self.buffer[from..self.end]) {
+                (self.line_at, self.start) = (from, from + length + 1);
                 if std::mem::take(&mut self.swallowing) {
-                    searched = self.start;
                     continue;
                 }
-                return Some(line(&self.buffer[from..to]));
+                return Some(line(&self.buffer[from..from + length]));
             }
             if self.swallowing {
                 self.start = self.end;
-            } else if self.end - self.start > LONGEST + 1 {
+            } else if self.end - from > LONGEST + 1 {
                 self.start = self.end;
                 self.swallowing = true;
                 self.cut = Some(0);
                 return Some(Line::TooLong);
             }
-            let unread = self.end - self.start;
             if self.fill() {
-                searched = self.start + unread;
                 continue;
             }
-            if unread == 0 {
+            if self.start == self.end {
                 return None;
             }
             let from = self.start;
             (self.line_at, self.start) = (from, self.end);
-            self.cut = Some(unread as u64);
+            self.cut = Some((self.end - from) as u64);
             return Some(line(&self.buffer[from..self.end]));
         }
     }

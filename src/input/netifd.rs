@@ -6,9 +6,9 @@
 
 use serde_json::{Value, json};
 
-use super::bus_object::{Found, Lookup, added_object};
+use super::bus_object::{BusObject, Change};
 use crate::config::zones::Interface;
-use crate::ubus::{BusEvent, Call, Outgoing, Request, Status, blob};
+use crate::ubus::{BusEvent, Outgoing, Request, Status, blob};
 
 /// netifd's object, and the name of its events.
 pub const OBJECT: &str = "network.interface";
@@ -31,124 +31,78 @@ const REFRESH_MS: u64 = 600_000;
 /// Asks netifd for the networks when it starts and when it sends an event of a change.
 #[derive(Debug, Default)]
 pub struct Netifd {
-    step: Step,
+    object: BusObject,
+    /// The request for the networks.
+    asked: Option<Request>,
+    /// When the answer must be there, or else when to ask again.
+    due: Option<u64>,
     /// The newest answer of netifd; the caller takes it.
     pub news: Option<Vec<Interface>>,
     /// Something changed after it was asked.
     outdated: bool,
 }
 
-#[derive(Debug)]
-enum Step {
-    Connecting(Lookup),
-    Asking {
-        listener: u32,
-        request: Request,
-        until: u64,
-    },
-    /// Until something changes, or it is time to ask again.
-    Resting {
-        listener: u32,
-        again_at: u64,
-    },
-}
-
-impl Default for Step {
-    fn default() -> Step {
-        Step::Connecting(Lookup::Offline)
-    }
-}
-
 impl Netifd {
     /// When [`Netifd::on_time`] has something to do.
     pub fn deadline(&self) -> Option<u64> {
-        match self.step {
-            Step::Asking { until, .. } => Some(until),
-            Step::Resting { again_at, .. } => Some(again_at),
-            _ => None,
-        }
+        self.due
     }
 
     /// Sends requests that are due.
     pub fn on_time(&mut self, now_ms: u64, outgoing: &mut Outgoing) {
-        match self.step {
-            Step::Asking { listener, until, .. } if now_ms >= until => self.failed(now_ms, listener),
-            Step::Resting { listener, again_at } if now_ms >= again_at => self.look_up(listener, outgoing),
-            _ => {}
+        if self.due.is_none_or(|due| now_ms < due) {
+            return;
+        }
+        if self.asked.take().is_some() {
+            self.due = Some(now_ms.saturating_add(AGAIN_MS));
+        } else {
+            self.due = None;
+            self.object.look_up(OBJECT, outgoing);
         }
     }
 
     /// Takes an event of the bus; a new answer is in `news`.
     pub fn on_event(&mut self, now_ms: u64, outgoing: &mut Outgoing, event: &BusEvent<'_>) {
-        if let Step::Connecting(lookup) = &mut self.step
-            && let Some(Found { listener, target }) = lookup.on_event(outgoing, event, OBJECT, &[OBJECT])
-        {
-            match target {
-                Some(target) => {
-                    let request = outgoing.invoke(target, METHOD, &json!({}));
-                    self.step = Step::Asking { listener, request, until: now_ms.saturating_add(ANSWER_MS) };
-                }
-                None => self.failed(now_ms, listener),
-            }
-            return;
-        }
-        match (event, &mut self.step) {
-            (BusEvent::Up, step) => *step = Step::Connecting(Lookup::begin(outgoing)),
+        match self.object.on_event(outgoing, event, OBJECT, &[OBJECT]) {
             // What was known still holds, most likely.
-            (BusEvent::Down { .. }, step) => *step = Step::default(),
-            (BusEvent::Data { request, attributes }, Step::Asking { request: asked, .. })
-                if request == asked =>
-            {
+            Some(Change::Connection) => (self.asked, self.due) = (None, None),
+            Some(Change::LookedUp(target)) => {
+                self.asked = target.map(|target| outgoing.invoke(target, METHOD, &json!({})));
+                let wait = if target.is_some() { ANSWER_MS } else { AGAIN_MS };
+                self.due = Some(now_ms.saturating_add(wait));
+            }
+            Some(Change::Added(_)) => self.on_change(now_ms),
+            None => {}
+        }
+        match event {
+            BusEvent::Data { request, attributes } if self.asked == Some(*request) => {
                 self.news = Some(interfaces(&blob::to_value(attributes.data.unwrap_or_default())));
             }
-            (BusEvent::Done { request, status }, _) => self.on_done(now_ms, outgoing, *request, *status),
-            (BusEvent::Call(call), _) => self.on_call(now_ms, outgoing, call),
-            _ => {}
-        }
-    }
-
-    fn on_done(&mut self, now_ms: u64, outgoing: &mut Outgoing, request: Request, status: Status) {
-        match self.step {
-            Step::Asking { listener, request: asked, .. } if request == asked => {
-                outgoing.note("to ask netifd for the interfaces", status);
-                if status == Status::OK {
-                    let rest = if std::mem::take(&mut self.outdated) { SETTLE_MS } else { REFRESH_MS };
-                    self.step = Step::Resting { listener, again_at: now_ms.saturating_add(rest) };
-                } else {
-                    self.failed(now_ms, listener);
-                }
+            BusEvent::Done { request, status } if self.asked == Some(*request) => {
+                self.asked = None;
+                outgoing.note("to ask netifd for the interfaces", *status);
+                let wait = match *status {
+                    Status::OK if std::mem::take(&mut self.outdated) => SETTLE_MS,
+                    Status::OK => REFRESH_MS,
+                    _ => AGAIN_MS,
+                };
+                self.due = Some(now_ms.saturating_add(wait));
+            }
+            BusEvent::Call(call)
+                if self.object.listener == Some(call.caller.object) && call.method == OBJECT =>
+            {
+                self.on_change(now_ms);
             }
             _ => {}
         }
     }
 
-    fn on_call(&mut self, now_ms: u64, outgoing: &mut Outgoing, call: &Call<'_>) {
-        let listener = match &self.step {
-            Step::Connecting(lookup) => lookup.listener(),
-            Step::Asking { listener, .. } | Step::Resting { listener, .. } => Some(*listener),
-        };
-        if listener != Some(call.caller.object) {
-            return;
+    fn on_change(&mut self, now_ms: u64) {
+        match &mut self.due {
+            Some(due) if self.asked.is_none() => *due = now_ms.saturating_add(SETTLE_MS).min(*due),
+            // The answer that is on its way may be of before.
+            _ => self.outdated = true,
         }
-        let changed = call.method == OBJECT || added_object(call, OBJECT).is_some();
-        if changed {
-            match &mut self.step {
-                Step::Resting { again_at, .. } => {
-                    *again_at = now_ms.saturating_add(SETTLE_MS).min(*again_at);
-                }
-                // The answer that is on its way may be of before.
-                _ => self.outdated = true,
-            }
-        }
-        call.caller.done(outgoing, Status::OK);
-    }
-
-    fn look_up(&mut self, listener: u32, outgoing: &mut Outgoing) {
-        self.step = Step::Connecting(Lookup::again(listener, OBJECT, outgoing));
-    }
-
-    fn failed(&mut self, now_ms: u64, listener: u32) {
-        self.step = Step::Resting { listener, again_at: now_ms.saturating_add(AGAIN_MS) };
     }
 }
 

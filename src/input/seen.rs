@@ -32,11 +32,6 @@ pub struct SeenMessages {
 }
 
 impl SeenMessages {
-    /// No message was seen.
-    pub fn new() -> SeenMessages {
-        SeenMessages::default()
-    }
-
     /// Whether the message was seen before. From now on it was.
     #[inline]
     pub fn is_known(&mut self, event: &Event) -> bool {
@@ -76,7 +71,7 @@ impl SeenMessages {
     /// None: these are not what [`SeenMessages::to_bytes`] gives.
     pub fn from_bytes(bytes: &[u8]) -> Option<SeenMessages> {
         let (&version, mut rest) = bytes.split_first()?;
-        let mut seen = SeenMessages::new();
+        let mut seen = SeenMessages::default();
         let mut next = 0;
         while let Some((&[high, low, held], after)) = rest.split_first_chunk::<3>() {
             let (number, held) = (usize::from(u16::from_be_bytes([high, low])), usize::from(held));
@@ -123,7 +118,7 @@ mod tests {
 
     #[test]
     fn the_same_message_is_known_and_no_other() {
-        let mut seen = SeenMessages::new();
+        let mut seen = SeenMessages::default();
         let first = event(100_000_037, 7);
         assert!(!seen.is_known(&first));
         assert!(seen.is_known(&first));
@@ -145,14 +140,14 @@ mod tests {
 
     #[test]
     fn messages_without_the_kernels_timestamp_are_not_compared() {
-        let mut seen = SeenMessages::new();
+        let mut seen = SeenMessages::default();
         assert!(!seen.is_known(&event(0, 7)) && !seen.is_known(&event(0, 7)));
     }
 
     #[test]
     fn the_newest_are_remembered() {
         for (count, most_forgotten) in [(30_000, 30), (60_000, 3000)] {
-            let mut seen = SeenMessages::new();
+            let mut seen = SeenMessages::default();
             for number in 0..1_000_000 {
                 seen.is_known(&event(1 + number, 7));
             }
@@ -172,7 +167,7 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read_again() {
-        let mut seen = SeenMessages::new();
+        let mut seen = SeenMessages::default();
         assert_eq!(SeenMessages::from_bytes(&seen.to_bytes()), Some(seen.clone()));
         (0..50_000).for_each(|number| assert!(!seen.is_known(&event(1 + number, 7))));
         let bytes = seen.to_bytes();

@@ -2,9 +2,8 @@
 //!
 //! Takes bytes, gives text; a lone surrogate becomes U+FFFD. Buffers a bounded piece.
 
+use std::collections::VecDeque;
 use std::io::{self, Read};
-
-use super::pending::Pending;
 
 /// Turns UTF-16 into UTF-8.
 pub struct Utf16<R> {
@@ -12,7 +11,8 @@ pub struct Utf16<R> {
     big_endian: bool,
     /// An odd byte, or the first half of a pair, at the end of what was read.
     rest: Vec<u8>,
-    pending: Pending,
+    /// Text that was made and not read yet.
+    pending: VecDeque<u8>,
 }
 
 /// Whether a text begins with the mark, and whether it is big-endian then.
@@ -27,33 +27,29 @@ pub fn big_endian(beginning: &[u8]) -> Option<bool> {
 impl<R: Read> Utf16<R> {
     /// Converts UTF-16 of this byte order to UTF-8.
     pub fn new(source: R, big_endian: bool) -> Utf16<R> {
-        Utf16 { source, big_endian, rest: Vec::new(), pending: Pending::default() }
+        Utf16 { source, big_endian, rest: Vec::new(), pending: VecDeque::new() }
     }
 
     fn fill(&mut self) -> io::Result<()> {
-        let out = self.pending.refill();
-        while out.is_empty() {
+        let mut is_end = false;
+        while self.pending.is_empty() && !is_end {
             let mut bytes = [0; 8192];
             let read = super::lines::read(&mut self.source, &mut bytes)?;
+            is_end = read == 0;
             self.rest.extend_from_slice(&bytes[..read]);
-            let unit = |pair: &[u8]| match (self.big_endian, pair) {
-                (true, [high, low]) => u16::from_be_bytes([*high, *low]),
-                (_, [low, high]) => u16::from_le_bytes([*low, *high]),
-                _ => 0,
+            let unit = |pair: &[u8; 2]| {
+                if self.big_endian { u16::from_be_bytes(*pair) } else { u16::from_le_bytes(*pair) }
             };
-            let units: Vec<u16> = self.rest.chunks_exact(2).map(unit).collect();
-            let half = read > 0 && units.last().is_some_and(|unit| (0xd800..0xdc00).contains(unit));
+            let units: Vec<u16> = self.rest.as_chunks().0.iter().map(unit).collect();
+            let half = !is_end && units.last().is_some_and(|unit| (0xd800..0xdc00).contains(unit));
             let whole = units.len() - usize::from(half);
             for letter in char::decode_utf16(units[..whole].iter().copied()) {
                 let letter = letter.unwrap_or(char::REPLACEMENT_CHARACTER);
                 if letter != '\u{feff}' {
-                    out.extend_from_slice(letter.encode_utf8(&mut [0; 4]).as_bytes());
+                    self.pending.extend(letter.encode_utf8(&mut [0; 4]).as_bytes());
                 }
             }
             self.rest.drain(..whole * 2);
-            if read == 0 {
-                return Ok(());
-            }
         }
         Ok(())
     }
@@ -61,9 +57,7 @@ impl<R: Read> Utf16<R> {
 
 impl<R: Read> Read for Utf16<R> {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
-        if self.pending.is_used_up() {
-            self.fill()?;
-        }
+        self.fill()?;
         self.pending.read(out)
     }
 }

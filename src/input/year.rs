@@ -69,13 +69,6 @@ impl Scan {
         scan
     }
 
-    /// Looks through the whole lines at the beginning of a stream.
-    pub fn of_beginning(bytes: &[u8]) -> Scan {
-        let mut scan = Scan::default();
-        bytes.split(|&byte| byte == b'\n').for_each(|line| scan.line(line, true));
-        scan
-    }
-
     fn line(&mut self, line: &[u8], read: bool) {
         let same = self.month > 0 && line.len() > SAME_STAMP && line[..SAME_STAMP] == self.stamp;
         if !same {

@@ -47,8 +47,8 @@ const SAME: u64 = 2;
 
 impl WallClock {
     /// Continues with the offset that an earlier run of this boot trusted.
-    pub fn resume(offset: Option<i64>) -> WallClock {
-        WallClock { trusted: offset.map(|offset| (offset, Authority::Uptime)), ..WallClock::default() }
+    pub fn resume(&mut self, offset: Option<i64>) {
+        self.trusted = offset.map(|offset| (offset, Authority::Uptime));
     }
 
     /// Whether a wall time is trusted.

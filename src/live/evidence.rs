@@ -60,17 +60,15 @@ impl Evidence {
         self.events.shrink_to_fit();
     }
 
-    /// Adds an event; the oldest ones are removed. A longer line is cut at [`LONGEST_LINE`].
+    /// Adds an event, and gives the oldest one that is removed for it.
     #[inline]
-    pub fn add(&mut self, boot_ms: u64, wall: Option<i64>, event: &Event, line: Option<&[u8]>) {
-        self.last += 1;
-        if self.most == 0 {
-            return;
+    pub fn add(&mut self, held: RecentEvent) -> Option<RecentEvent> {
+        self.last = held.number;
+        let gone = if self.events.len() >= self.most { self.events.pop_front() } else { None };
+        if self.most > 0 {
+            self.events.push_back(held);
         }
-        if self.events.len() >= self.most {
-            self.events.pop_front();
-        }
-        self.events.push_back(RecentEvent::new(self.last, boot_ms, wall, event, line));
+        gone
     }
 
     /// The clock is set: gives a wall time to events that have none.
@@ -134,17 +132,9 @@ pub fn flags_of(event: &Event) -> Option<String> {
     if event.protocol != protocol::TCP {
         return None;
     }
-    let names = [
-        (tcp::CWR, "CWR"),
-        (tcp::ECE, "ECE"),
-        (tcp::URG, "URG"),
-        (tcp::ACK, "ACK"),
-        (tcp::PSH, "PSH"),
-        (tcp::RST, "RST"),
-        (tcp::SYN, "SYN"),
-        (tcp::FIN, "FIN"),
-    ];
-    let names: Vec<&str> =
-        names.iter().filter(|(bit, _)| event.flags & bit != 0).map(|(_, name)| *name).collect();
+    // From the highest bit down.
+    let names = ["CWR", "ECE", "URG", "ACK", "PSH", "RST", "SYN", "FIN"];
+    let is_set = |bit: &(usize, &str)| event.flags & tcp::CWR >> bit.0 != 0;
+    let names: Vec<&str> = names.into_iter().enumerate().filter(is_set).map(|(_, name)| name).collect();
     Some(names.join(" "))
 }

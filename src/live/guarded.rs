@@ -109,7 +109,7 @@ impl Engine {
             window: duration_text(0),
             times: 1,
             dry: self.guard.mode() == Mode::Dry,
-            kind: kind_of(block).to_string(),
+            kind: if matches!(block.target, Target::Country(_)) { "country" } else { "network" }.to_string(),
             ..BlockRow::default()
         }
     }
@@ -162,10 +162,6 @@ impl Engine {
 enum Listed<'a> {
     Source(&'a Block),
     Network(&'a NetworkBlock),
-}
-
-fn kind_of(block: &NetworkBlock) -> &'static str {
-    if matches!(block.target, Target::Country(_)) { "country" } else { "network" }
 }
 
 /// Whether some address belongs to both; of a country this is not known.

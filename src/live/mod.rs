@@ -21,6 +21,7 @@ use crate::event::calendar::{Calendar, Date, Hour};
 use crate::event::paths::{Path, Paths};
 use crate::guard::{Detail, Guard, Suspect};
 use crate::input::duplicates::Duplicates;
+use crate::input::packets::Packets;
 use crate::query::asns::SharedNetworks;
 use crate::query::open::joined;
 use crate::stats::collect::close;
@@ -137,7 +138,8 @@ pub struct Engine {
     newest: Option<Date>,
     /// How much of the open day its tables have.
     pub open_extent: Extent,
-    clock: WallClock,
+    /// Which wall time is trusted.
+    pub clock: WallClock,
     duplicates: Duplicates,
     open: Option<Day>,
     since: Day,
@@ -163,7 +165,7 @@ pub struct Engine {
     /// Whether anything has changed since the last copy.
     changed: bool,
     /// NFLOG packets by path.
-    received: Vec<u64>,
+    received: Packets,
     actions: Vec<Action>,
 }
 
@@ -187,7 +189,7 @@ impl Engine {
             newest: None,
             open_extent: Extent::All,
             clock: WallClock::default(),
-            duplicates: Duplicates::new(),
+            duplicates: Duplicates::default(),
             open: None,
             since,
             since_known: true,
@@ -201,30 +203,21 @@ impl Engine {
             assumed_today: 0,
             not_seen: Vec::new(),
             changed: false,
-            received: Vec::new(),
+            received: Packets::default(),
             actions: Vec::new(),
         }
     }
 
-    /// Continues with the offset of the wall clock that an earlier run of this boot trusted.
-    pub fn resume_clock(&mut self, offset: Option<i64>) {
-        self.clock = WallClock::resume(offset);
-    }
-
-    /// Takes the state of an earlier run; call [`Engine::update_clock`] first. `on_flash`: flash has all of the day
+    /// Takes the state of an earlier run; call [`WallClock::update`] first. `on_flash`: flash has all of the day
     /// `state.date`.
     pub fn restore(&mut self, saved: Saved, on_flash: bool) {
         self.changed |= !saved.deferred.is_empty();
         self.waiting.add_all(&saved.deferred);
-        let mut dates: Vec<Date> = saved.days.iter().map(|day| day.summary.date).collect();
-        dates.sort_unstable();
-        dates.dedup();
         let is_closed = |day: &StoredDay| day.summary.classes.iter().any(|class| class.sample.is_some());
-        saved.days.iter().filter(|day| is_closed(day)).for_each(|day| self.close(day.summary.clone()));
-        let open = saved
-            .state
-            .date
-            .map(|date| self.day_to_open(date, saved.days.iter().filter(|day| !is_closed(day))));
+        let (closed, mut parts): (Vec<StoredDay>, Vec<StoredDay>) =
+            saved.days.into_iter().partition(is_closed);
+        closed.into_iter().for_each(|day| self.close(day.summary));
+        let open = saved.state.date.map(|date| self.day_to_open(date, &parts));
         if self.open.is_none()
             && let Some(date) = open
         {
@@ -232,12 +225,9 @@ impl Engine {
             self.since.restart(date);
             self.since_known = on_flash && saved.state.date == open;
         }
-        for date in dates {
-            let of_date = |part: &&StoredDay| part.summary.date == date && !is_closed(part);
-            let parts: Vec<&StoredDay> = saved.days.iter().filter(of_date).collect();
-            if parts.is_empty() {
-                continue;
-            }
+        parts.sort_by_key(|part| part.summary.date);
+        for parts in parts.chunk_by(|one, next| one.summary.date == next.summary.date) {
+            let date = parts[0].summary.date;
             let add =
                 |day: &mut Day| parts.iter().for_each(|part| day.add_summary(&part.summary, &part.samples));
             match &mut self.open {
@@ -264,18 +254,13 @@ impl Engine {
 
     /// The day of an earlier run that is continued: today, if the clock is trusted, else the newest. An import can have
     /// added days after the one that was open.
-    fn day_to_open<'a>(&mut self, last: Date, parts: impl Iterator<Item = &'a StoredDay>) -> Date {
+    fn day_to_open(&mut self, last: Date, parts: &[StoredDay]) -> Date {
         let today = self.clock.latest().map(|wall| self.calendar.hour_of(wall).date);
-        let dates = parts.map(|part| part.summary.date);
+        let dates = parts.iter().map(|part| part.summary.date);
         dates.filter(|date| today.is_none_or(|today| *date <= today)).fold(last, Date::max)
     }
 
-    /// Takes the machine's clocks and returns the trusted time.
-    pub fn update_clock(&mut self, machine: Now) -> Now {
-        self.clock.update(machine)
-    }
-
-    /// To be called with the result of [`Engine::update_clock`], before events and questions.
+    /// To be called with the result of [`WallClock::update`], before events and questions.
     pub fn tick(&mut self, now: Now) {
         if !self.clock.is_set() {
             return;
@@ -305,21 +290,6 @@ impl Engine {
     /// Whether [`Engine::actions`] has any.
     pub fn has_actions(&self) -> bool {
         !self.actions.is_empty()
-    }
-
-    /// NTP says that the machine's clock is right.
-    pub fn clock_synchronized(&mut self, machine: Now) {
-        self.clock.synchronized(machine);
-    }
-
-    /// The trusted wall clock minus the boot clock in seconds.
-    pub fn clock_offset(&self) -> Option<i64> {
-        self.clock.offset()
-    }
-
-    /// How many seconds the machine's clock is ahead of the trusted one.
-    pub fn clock_ahead(&self) -> i64 {
-        self.clock.ahead()
     }
 
     /// Whether a wall time is trusted.
@@ -375,8 +345,8 @@ impl Engine {
 
     /// The number of NFLOG packets of these paths, counted as events or not.
     pub fn received(&self, is_of: impl Fn(&Path) -> bool) -> u64 {
-        let counts = self.paths.iter().zip(&self.received);
-        counts.filter(|(path, _)| is_of(path)).fold(0, |sum, (_, count)| sum.saturating_add(*count))
+        let counts = self.received.by_path(&self.paths).filter(|(path, _)| is_of(path));
+        counts.fold(0, |sum, (_, count)| sum.saturating_add(count))
     }
 
     #[inline]
@@ -441,9 +411,7 @@ impl Engine {
 
     /// Holds a closed day until the store has it.
     fn close(&mut self, day: DaySummary) {
-        let mut closed = std::mem::take(&mut self.closed);
-        closed.push(day);
-        self.closed = joined(closed);
+        self.closed = joined(self.closed.drain(..).chain([day]));
     }
 
     /// The store could not be written: drops the oldest of more than [`MAX_CLOSED_DAYS`] closed days.

@@ -17,7 +17,7 @@ use crate::stats::countries::{Country, CountryLookup, with_lookup};
 use crate::stats::summary::DaySummary;
 
 use super::evidence::{self, RecentEvent};
-use super::watch::{self, Watch};
+use super::watch;
 use super::{Engine, Now};
 
 /// Most log lines of one source.
@@ -177,12 +177,14 @@ impl Engine {
         let limit = question.limit as usize;
         let watch = self.watches.get(&question.filter);
         let oldest = self.evidence.events().next().map_or(self.evidence.last() + 1, |held| held.number);
-        let earlier = watch.into_iter().flat_map(Watch::events).filter(|held| held.number < oldest);
+        let earlier =
+            watch.into_iter().flat_map(|watch| watch.events.events()).filter(|held| held.number < oldest);
         let fitting = earlier.chain(self.evidence.events()).filter(|held| self.fits(question, held));
         let mut completeness = Completeness::from_reasons(&[]);
         let mut cursor = self.evidence.last();
         let is_of_earlier_run = question.cursor > cursor;
-        if is_of_earlier_run {
+        let from = watch.map_or(oldest, |watch| watch.complete_from.min(oldest));
+        if is_of_earlier_run || question.cursor > 0 && question.cursor.saturating_add(1) < from {
             completeness.add_reason("older events are no longer held".to_string());
         }
         let chosen: Vec<&RecentEvent> = if question.cursor == 0 || is_of_earlier_run {
@@ -190,10 +192,6 @@ impl Engine {
             newest.reverse();
             newest
         } else {
-            let oldest = watch.map_or(oldest, |watch| watch.complete_from.min(oldest));
-            if question.cursor.saturating_add(1) < oldest {
-                completeness.add_reason("older events are no longer held".to_string());
-            }
             let mut after: Vec<&RecentEvent> =
                 fitting.filter(|held| held.number > question.cursor).take(limit + 1).collect();
             if after.len() > limit {

@@ -29,14 +29,12 @@ impl Engine {
             None => now.boot_ms,
         };
         if input == Input::Nflog {
-            self.count_received(event);
+            self.received.add(event);
         }
         // Sightings of a packet are compared by the boot clock, which does not step.
         let uptime = (boot_ms / 1000).cast_signed();
-        let path = event.path;
-        event.path = self.paths.of_sightings(path);
-        let sighting = self.duplicates.sight(event, uptime, input == Input::Nflog);
-        event.path = path;
+        let sighted = Event { path: self.paths.of_sightings(event.path), ..*event };
+        let sighting = self.duplicates.sight(&sighted, uptime, input == Input::Nflog);
         // In a flood packets are forgotten before logd reports them; of an interface that NFLOG covers, logd only
         // reports copies.
         let assumed = sighting == Sighting::Unknown && self.is_covered_by_nflog(event);
@@ -49,9 +47,7 @@ impl Engine {
             return;
         }
         if sighting == Sighting::Unknown {
-            event.path = self.paths.of_sightings(path);
-            self.duplicates.record(event, uptime);
-            event.path = path;
+            self.duplicates.record(&sighted, uptime);
         }
         let health = &mut self.health[input as usize];
         let sum = if event.class == Class::Attempt { &mut health.attempts } else { &mut health.others };
@@ -64,11 +60,9 @@ impl Engine {
             };
         }
         let wall = self.clock.is_set().then_some(event.time);
-        self.evidence.add(boot_ms, wall, event, line);
-        if !self.watches.is_empty() {
-            let held = RecentEvent::new(self.evidence.last(), boot_ms, wall, event, line);
-            self.watches.see(now.boot_ms, &held, self.paths.get(event.path));
-        }
+        let held = RecentEvent::new(self.evidence.last() + 1, boot_ms, wall, event, line);
+        self.watches.see(now.boot_ms, &held, self.paths.get(event.path));
+        self.evidence.add(held);
         if let Some(suspect) = self.guard.see(now.boot_ms, boot_ms, event) {
             let open = self.guard.is_open(&suspect);
             let mut detail = Detail::default();
@@ -83,17 +77,6 @@ impl Engine {
             return self.waiting.add(boot_ms, event);
         }
         self.count(event);
-    }
-
-    #[inline]
-    fn count_received(&mut self, event: &Event) {
-        let place = usize::from(event.path.0);
-        if place >= self.received.len() {
-            // One for each possible path.
-            self.received.resize(place + 1, 0);
-        }
-        let count = &mut self.received[place];
-        *count = count.saturating_add(event.count.into());
     }
 
     fn is_covered_by_nflog(&self, event: &Event) -> bool {

@@ -125,10 +125,10 @@ impl Router {
         let config = Config { database: disks.flash().display().to_string(), ..config };
         let (mut storage, saved) = Storage::open(&config, &disks.run(), &format!("boot-{boots}"));
         let mut engine = Engine::new(Calendar::new(zone).unwrap(), storage.store.salt(), 20);
-        engine.resume_clock(saved.as_ref().and_then(|(saved, _)| saved.state.trusted_offset));
-        engine.update_clock(machine);
+        engine.clock.resume(saved.as_ref().and_then(|(saved, _)| saved.state.trusted_offset));
+        engine.clock.update(machine);
         if told {
-            engine.clock_synchronized(machine);
+            engine.clock.synchronized(machine);
         }
         if let Some((saved, on_flash)) = saved {
             storage.restore(&mut engine, saved, on_flash);
@@ -142,7 +142,7 @@ impl Router {
 
     /// A turn of the daemon's loop.
     fn look(&mut self) {
-        self.now = self.engine.update_clock(self.machine);
+        self.now = self.engine.clock.update(self.machine);
         self.engine.tick(self.now);
         if let Some(today) = self.engine.date().filter(|_| self.engine.clock_is_set()) {
             self.storage.set_today(today);
@@ -172,8 +172,8 @@ impl Router {
 
     /// NTP's word for what the machine's clock shows.
     fn ntp(&mut self) {
-        self.engine.update_clock(self.machine);
-        self.engine.clock_synchronized(self.machine);
+        self.engine.clock.update(self.machine);
+        self.engine.clock.synchronized(self.machine);
         self.look();
     }
 

@@ -3,9 +3,7 @@
 //!
 //! Takes events and the time. Bounded; a filter that is no longer used is removed.
 
-use std::collections::VecDeque;
-
-use super::evidence::{RecentEvent, line_of};
+use super::evidence::{Evidence, RecentEvent, line_of};
 use crate::event::paths::Path;
 use crate::event::{Address, Event, Service};
 use crate::query::filter::{Filter, Test};
@@ -22,7 +20,8 @@ pub(super) const MAX_SEARCHED: u32 = 2_000;
 /// A filter with the events that match.
 pub(super) struct Watch {
     filter: Filter,
-    events: VecDeque<RecentEvent>,
+    /// The matching events.
+    pub events: Evidence,
     asked_ms: u64,
     /// It holds all matching events from this number on.
     pub complete_from: u64,
@@ -34,13 +33,6 @@ pub(super) struct Watches {
     watches: Vec<Watch>,
     /// A second of the boot clock, and the lines that were searched in it.
     searched: (u64, u32),
-}
-
-impl Watch {
-    /// Oldest first.
-    pub(super) fn events(&self) -> impl DoubleEndedIterator<Item = &RecentEvent> {
-        self.events.iter()
-    }
 }
 
 /// Whether an event passes a filter. `line` makes its log line, at most once.
@@ -67,7 +59,7 @@ pub(super) fn passes(
 }
 
 impl Watches {
-    /// Notes the use of a filter. `from`: the number of the oldest event in [`Evidence`](super::evidence::Evidence).
+    /// Notes the use of a filter. `from`: the number of the oldest event in the engine's [`Evidence`].
     pub(super) fn ask(&mut self, now_ms: u64, filter: &Filter, from: u64) {
         self.watches.retain(|watch| now_ms < watch.asked_ms.saturating_add(FORGET_MS));
         if let Some(watch) = self.watches.iter_mut().find(|watch| watch.filter == *filter) {
@@ -79,18 +71,13 @@ impl Watches {
         {
             self.watches.remove(oldest);
         }
-        let (filter, events) = (filter.clone(), VecDeque::new());
+        let (filter, events) = (filter.clone(), Evidence::new(MAX_HELD));
         self.watches.push(Watch { filter, events, asked_ms: now_ms, complete_from: from });
     }
 
     /// The watch of this filter, if it is in use.
     pub(super) fn get(&self, filter: &Filter) -> Option<&Watch> {
         self.watches.iter().find(|watch| watch.filter == *filter)
-    }
-
-    /// Whether no filter is in use.
-    pub(super) fn is_empty(&self) -> bool {
-        self.watches.is_empty()
     }
 
     /// Adds an event to every filter that it matches.
@@ -115,34 +102,20 @@ impl Watches {
             let fits = passes(&watch.filter, &held.event, path, &mut make);
             if is_left_out {
                 watch.complete_from = held.number + 1;
-            } else if fits {
-                watch.add(held);
+            } else if fits && let Some(gone) = watch.events.add(held.clone()) {
+                watch.complete_from = watch.complete_from.max(gone.number + 1);
             }
         }
         self.searched.1 += u32::from(line.is_some());
     }
 
     /// Removes the events of sources.
-    pub(super) fn forget_sources(&mut self, is_meant: impl Fn(Address) -> bool) {
-        self.watches.iter_mut().for_each(|watch| watch.events.retain(|held| !is_meant(held.event.source)));
+    pub(super) fn forget_sources(&mut self, is_meant: impl Fn(Address) -> bool + Copy) {
+        self.watches.iter_mut().for_each(|watch| watch.events.forget_sources(is_meant));
     }
 
     /// The clock is set: gives a wall time to events that have none.
-    pub(super) fn label(&mut self, wall_of: impl Fn(u64) -> i64) {
-        let all = self.watches.iter_mut().flat_map(|watch| &mut watch.events);
-        for held in all.filter(|held| held.wall.is_none()) {
-            held.wall = Some(wall_of(held.boot_ms));
-        }
-    }
-}
-
-impl Watch {
-    fn add(&mut self, held: &RecentEvent) {
-        if self.events.len() >= MAX_HELD
-            && let Some(gone) = self.events.pop_front()
-        {
-            self.complete_from = self.complete_from.max(gone.number + 1);
-        }
-        self.events.push_back(held.clone());
+    pub(super) fn label(&mut self, wall_of: impl Fn(u64) -> i64 + Copy) {
+        self.watches.iter_mut().for_each(|watch| watch.events.label(wall_of));
     }
 }

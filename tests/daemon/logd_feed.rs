@@ -135,7 +135,7 @@ fn speed() {
     for chunk in 0..100 {
         let each = ENTRIES / 100;
         let now = Now { boot_ms: 60_000 + chunk as u64 * 1000, wall: START + i64::from(chunk) };
-        engine.clock_synchronized(now);
+        engine.clock.synchronized(now);
         engine.tick(now);
         let ids = chunk * each..(chunk + 1) * each;
         let bytes: Vec<u8> = ids

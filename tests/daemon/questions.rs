@@ -152,8 +152,8 @@ fn no_step_of_a_question_takes_the_processor_for_long() {
     if let Some(ranges) = ranges() {
         engine.lookup = Some(Rc::new(RefCell::new(Database::new(&PathBuf::from(&ranges.mmdb)))));
     }
-    let now = engine.update_clock(Now { boot_ms: 1_000_000, wall: now() });
-    engine.clock_synchronized(now);
+    let now = engine.clock.update(Now { boot_ms: 1_000_000, wall: now() });
+    engine.clock.synchronized(now);
     engine.tick(now);
     fill(&mut engine, now);
     let prefix = Prefix::parse("128.0.0.0/2").ok();

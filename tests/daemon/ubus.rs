@@ -116,7 +116,7 @@ impl Station {
                 let idle = entries.is_empty();
                 seen.entries.append(&mut entries);
                 seen.counts = feed.state.counts;
-                seen.mark = feed.state.mark();
+                seen.mark = feed.state.mark;
                 seen.registered = object.id();
                 seen.logd = feed.state_name();
                 seen.failures = connection.failures;

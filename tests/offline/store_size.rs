@@ -209,20 +209,20 @@ fn the_first_day_of_a_month_writes_less_than_150_kilobytes() {
     events.sort_by_key(|event| event.time);
     let mut events = events.into_iter().peekable();
     let now = |time: i64| Now { boot_ms: (time - midnight + 60) as u64 * 1000, wall: time };
-    engine.clock_synchronized(now(midnight));
+    engine.clock.synchronized(now(midnight));
     let mut begun = 0u16;
     for hour in 1..=24 {
         let end = midnight + hour * 3600;
-        let begin = engine.update_clock(now(end - 3600));
+        let begin = engine.clock.update(now(end - 3600));
         engine.tick(begin);
         while let Some(mut event) = events.next_if(|event| event.time < end) {
             // No two of them are copies of one packet.
             begun = begun.wrapping_add(1);
             event.fingerprint = u64::from(begun);
-            let now = engine.update_clock(now(event.time));
+            let now = engine.clock.update(now(event.time));
             engine.take(now, Input::Nflog, InputItem::Event(&mut event, None, None));
         }
-        let over = engine.update_clock(now(end));
+        let over = engine.clock.update(now(end));
         engine.tick(over);
         let Commit { closed, part } = engine.begin_commit(false);
         let mut changes = Vec::new();

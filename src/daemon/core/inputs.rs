@@ -84,7 +84,7 @@ impl Core {
             self.logd.state = state.to_string();
         }
         self.logd.counts = feed.state.counts;
-        self.mark = feed.state.mark();
+        self.mark = feed.state.mark;
         self.engine.note_lost(Input::Logd, feed.state.counts.lost);
     }
 

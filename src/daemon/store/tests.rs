@@ -51,7 +51,7 @@ impl Router {
         let (storage, saved) = Storage::open(&self.config, &self.place.join("run"), &self.boot);
         let mut engine = Engine::new(Calendar::utc(), storage.store.salt(), 10);
         if let Some((saved, on_flash)) = saved {
-            engine.resume_clock(saved.state.trusted_offset);
+            engine.clock.resume(saved.state.trusted_offset);
             engine.restore(saved, on_flash);
         }
         Run { storage, engine, sent: 0 }
@@ -119,8 +119,8 @@ fn now(wall: i64) -> Now {
 impl Run {
     fn at(&mut self, wall: i64) -> Now {
         let machine = now(wall);
-        let now = self.engine.update_clock(machine);
-        self.engine.clock_synchronized(machine);
+        let now = self.engine.clock.update(machine);
+        self.engine.clock.synchronized(machine);
         self.engine.tick(now);
         self.engine.actions();
         now

@@ -27,7 +27,7 @@ fn sight(duplicates: &mut Duplicates, event: &Event, awaited: bool) -> Sighting 
 
 /// Letters are paths; one fingerprint, all in one second. The packets counted are in capitals.
 fn counted(paths: &str) -> String {
-    let mut duplicates = Duplicates::new();
+    let mut duplicates = Duplicates::default();
     let mut mark = |letter: char| match duplicates.is_duplicate(&event(1000, 7, letter as u16)) {
         true => letter,
         false => letter.to_ascii_uppercase(),
@@ -54,7 +54,7 @@ fn two_paths_are_one_packet_and_one_path_is_a_flood() {
 
 #[test]
 fn packets_far_apart_are_different_ones() {
-    let mut duplicates = Duplicates::new();
+    let mut duplicates = Duplicates::default();
     assert!(!duplicates.is_duplicate(&event(1000, 7, 1)));
     assert!(duplicates.is_duplicate(&event(1002, 7, 2)));
     assert!(!duplicates.is_duplicate(&event(1005, 7, 2)));
@@ -64,7 +64,7 @@ fn packets_far_apart_are_different_ones() {
 #[test]
 fn a_long_flood_counts_each_packet_once() {
     for rate in [1, 3, 1000] {
-        let mut duplicates = Duplicates::new();
+        let mut duplicates = Duplicates::default();
         let mut packets = 0;
         for second in 0..60 {
             for _ in 0..rate {
@@ -78,7 +78,7 @@ fn a_long_flood_counts_each_packet_once() {
 
 #[test]
 fn the_second_log_may_be_a_second_late() {
-    let mut duplicates = Duplicates::new();
+    let mut duplicates = Duplicates::default();
     let mut packets = 0;
     for second in 0..61 {
         for _ in 0..100 {
@@ -95,7 +95,7 @@ fn the_second_log_may_be_a_second_late() {
 
 #[test]
 fn what_was_forgotten_is_not_called_new() {
-    let mut duplicates = Duplicates::new();
+    let mut duplicates = Duplicates::default();
     // All of one row: the first two awaited ones have to go.
     let number = |n: u64, time, path| event(time, n * ROWS as u64, path);
     for n in 0..PER_ROW as u64 + 2 {
@@ -115,7 +115,7 @@ fn what_was_forgotten_is_not_called_new() {
 
 #[test]
 fn what_both_have_told_makes_room_first() {
-    let mut duplicates = Duplicates::new();
+    let mut duplicates = Duplicates::default();
     let number = |n: u64, path| event(1000, n * ROWS as u64, path);
     // Any number of packets, of which the second input lags behind by one.
     for n in 0..10_000 {
@@ -129,7 +129,7 @@ fn what_both_have_told_makes_room_first() {
 
 #[test]
 fn an_unknown_sighting_leaves_the_packet_to_the_awaited_path() {
-    let mut duplicates = Duplicates::new();
+    let mut duplicates = Duplicates::default();
     let number = |n: u64, path| event(1000, n * ROWS as u64, path);
     for n in 0..PER_ROW as u64 + 1 {
         assert_eq!(sight(&mut duplicates, &number(n, 1), true), Sighting::New);
@@ -143,7 +143,7 @@ fn an_unknown_sighting_leaves_the_packet_to_the_awaited_path() {
 
 #[test]
 fn a_full_cache_forgets_the_oldest_first() {
-    let mut duplicates = Duplicates::new();
+    let mut duplicates = Duplicates::default();
     for number in 0..=PER_ROW as u64 {
         assert!(!duplicates.is_duplicate(&event(1000 + number as i64 / 4, number * ROWS as u64, 1)));
     }
@@ -169,11 +169,9 @@ proptest! {
                 event(time, fingerprint, path / 2)
             })
             .collect();
-        let (mut one_by_one, mut batches) = (Duplicates::new(), Duplicates::new());
+        let (mut one_by_one, mut batches) = (Duplicates::default(), Duplicates::default());
         for batch in events.chunks(size) {
-            let mut marks = Vec::new();
-            batches.mark(batch, &mut marks);
-            marks.resize(batch.len(), false);
+            let marks = batches.mark(batch);
             let expected: Vec<bool> = batch.iter().map(|event| one_by_one.is_duplicate(event)).collect();
             prop_assert_eq!(marks, expected);
         }

@@ -82,11 +82,11 @@ fn run(files: &[PathBuf], standard_input: &[u8], year: Option<i32>, imported: &m
         events.extend_from_slice(batch);
         Ok(())
     };
-    let read = read_from(
+    let read = read_files(
         Box::new(Cursor::new(standard_input.to_vec())),
         files,
         &options,
-        (imported, &mut SeenMessages::new()),
+        (imported, &mut SeenMessages::default()),
         &mut Paths::new(),
         &mut give,
         &mut |outcome| progress.push(outcome),
@@ -96,7 +96,7 @@ fn run(files: &[PathBuf], standard_input: &[u8], year: Option<i32>, imported: &m
 }
 
 fn read(files: &[PathBuf]) -> Outcome {
-    run(files, b"", None, &mut Imported::new())
+    run(files, b"", None, &mut Imported::default())
 }
 
 /// A line with a packet behind this header.
@@ -156,7 +156,7 @@ fn what_cannot_be_read_is_named_and_the_rest_is_read() {
         "-".into(),
         "-".into(),
     ];
-    let outcome = run(&files, b"", None, &mut Imported::new());
+    let outcome = run(&files, b"", None, &mut Imported::default());
     let directory = format!("cannot read '{}': it is a directory, not a log file", folder.0.display());
     let missing = format!("cannot read '{}': No such file or directory", missing.display());
     let twice = "standard input was given twice: it can be read only once".to_string();
@@ -244,17 +244,18 @@ fn batches_are_bounded_and_sorted_and_a_refused_one_ends_it() {
     assert_eq!(outcome.times(), (0..20_000).collect::<Vec<_>>());
     let options =
         ReadOptions { networks: Networks::default(), calendar: Calendar::utc(), year: None, now: NOW };
-    let mut imported = Imported::new();
+    let mut imported = Imported::default();
     let refused = read_files(
+        Box::new(io::empty()),
         &[file],
         &options,
-        (&mut imported, &mut SeenMessages::new()),
+        (&mut imported, &mut SeenMessages::default()),
         &mut Paths::new(),
         &mut |_| Err(io::Error::other("full")),
         &mut |_| {},
     );
     assert_eq!(refused.err().unwrap().to_string(), "reading log files was given up: full");
-    assert!(imported.is_empty());
+    assert!(imported.entries.is_empty());
 }
 
 #[test]
@@ -266,7 +267,7 @@ fn stamps_without_a_year_get_it_from_the_time_of_the_file() {
     let packed = folder.put("packed.gz", pack_at(text, day("2020-03-01") as u32));
     let expected = [day("2019-12-30"), day("2019-12-31"), day("2020-01-01")];
     assert_eq!(read(std::slice::from_ref(&packed)).times(), expected);
-    let outcome = run(&[packed], b"", Some(2011), &mut Imported::new());
+    let outcome = run(&[packed], b"", Some(2011), &mut Imported::default());
     assert_eq!(outcome.times()[2], day("2012-01-01"));
     let plain = folder.put("plain", text);
     let file = fs::File::options().write(true).open(&plain).unwrap();
@@ -274,16 +275,17 @@ fn stamps_without_a_year_get_it_from_the_time_of_the_file() {
         .unwrap();
     assert_eq!(read(&[plain]).times(), expected);
     // Standard input has no time but the present.
-    let outcome = run(&["-".into()], on_days(&["Jan 14", "Jan 15"]).as_bytes(), None, &mut Imported::new());
+    let outcome =
+        run(&["-".into()], on_days(&["Jan 14", "Jan 15"]).as_bytes(), None, &mut Imported::default());
     assert_eq!(outcome.times(), [day("2026-01-14"), day("2026-01-15")]);
-    let outcome = run(&["-".into()], on_days(&["Jan 20"]).as_bytes(), None, &mut Imported::new());
+    let outcome = run(&["-".into()], on_days(&["Jan 20"]).as_bytes(), None, &mut Imported::default());
     assert_eq!(outcome.times(), [day("2025-01-20")]);
 }
 
 #[test]
 fn uptimes_alone_end_when_the_file_was_changed() {
     let text = packet("[   10.000000]") + &packet("[  100.000000]");
-    let outcome = run(&["-".into()], text.as_bytes(), None, &mut Imported::new());
+    let outcome = run(&["-".into()], text.as_bytes(), None, &mut Imported::default());
     assert_eq!(outcome.times(), [NOW - 90, NOW]);
 }
 
@@ -359,7 +361,7 @@ proptest! {
         let magic = [&crate::input::gzip::MAGIC[..], &bytes].concat();
         let files = [folder.put("plain", &bytes), folder.put("damaged", &packed), folder.put("magic", magic)];
         let files = [&files[..], &["-".into()]].concat();
-        run(&files, &packed, None, &mut Imported::new()).counts();
-        run(&["-".into()], &bytes, None, &mut Imported::new()).counts();
+        run(&files, &packed, None, &mut Imported::default()).counts();
+        run(&["-".into()], &bytes, None, &mut Imported::default()).counts();
     }
 }

@@ -16,7 +16,7 @@ use serde_json::json;
 pub use entry::{Entry, backlog_entries};
 pub use state::{Give, LogdState, Mark};
 
-use super::bus_object::{Found, Lookup, added_object};
+use super::bus_object::{BusObject, Change};
 use crate::ubus::{BusEvent, Call, Outgoing, Request, Status};
 
 /// logd's object.
@@ -38,29 +38,18 @@ const LOOKUP_AGAIN_MS: u64 = 5_000;
 pub struct LogFeed {
     /// The entries taken so far.
     pub state: LogdState,
-    step: Step,
+    object: BusObject,
+    /// The ubus id of the logd that is followed.
+    target: Option<u32>,
+    /// The subscription that is not answered yet.
+    subscription: Option<Request>,
+    /// The request for the backlog, and when it is given up.
+    read: Option<(Request, u64)>,
+    /// Without logd: when it is looked for again.
+    again_at: Option<u64>,
     /// Notifications since the backlog was read.
     unverified: u32,
     newest_at: u64,
-}
-
-#[derive(Debug)]
-enum Step {
-    Connecting(Lookup),
-    Absent { listener: u32, again_at: u64 },
-    Following { listener: u32, target: u32, subscription: Option<Request>, read: Option<Read> },
-}
-
-impl Default for Step {
-    fn default() -> Step {
-        Step::Connecting(Lookup::Offline)
-    }
-}
-
-#[derive(Debug)]
-struct Read {
-    request: Request,
-    until: u64,
 }
 
 impl LogFeed {
@@ -71,185 +60,124 @@ impl LogFeed {
 
     /// In a word, for `status`.
     pub fn state_name(&self) -> &'static str {
-        match self.step {
-            Step::Connecting(Lookup::Offline) => "no ubus",
-            Step::Connecting(_) => "connecting",
-            Step::Absent { .. } => "no logd",
-            Step::Following { subscription: Some(_), .. } => "connecting",
-            Step::Following { .. } if !self.state.is_caught_up() => "reading",
-            Step::Following { .. } => "running",
+        match self.target {
+            _ if !self.object.is_online => "no ubus",
+            _ if self.again_at.is_some() => "no logd",
+            Some(_) if self.subscription.is_some() => "connecting",
+            Some(_) if self.state.caught_up => "running",
+            Some(_) => "reading",
+            None => "connecting",
         }
     }
 
     /// When [`LogFeed::on_time`] has something to do.
     pub fn deadline(&self) -> Option<u64> {
-        match &self.step {
-            Step::Absent { again_at, .. } => Some(*again_at),
-            Step::Following { read: Some(read), .. } => Some(read.until),
-            Step::Following { read: None, .. } if self.unverified >= BURST => {
-                Some(self.newest_at.saturating_add(QUIET_MS))
-            }
-            _ => None,
-        }
+        let verify_at = self.newest_at.saturating_add(QUIET_MS);
+        let verify = self.target.filter(|_| self.unverified >= BURST).map(|_| verify_at);
+        self.again_at.or(self.read.map(|(_, until)| until)).or(verify)
     }
 
     /// Sends requests that are due.
     pub fn on_time(&mut self, now_ms: u64, outgoing: &mut Outgoing, give: Give<'_>) {
-        match &mut self.step {
-            Step::Absent { listener, again_at } if now_ms >= *again_at => {
-                let listener = *listener;
-                self.look_up(listener, outgoing);
-            }
-            Step::Following { read, .. } if read.as_ref().is_some_and(|read| now_ms >= read.until) => {
-                *read = None;
-                self.state.backlog_failed(give);
-            }
-            Step::Following { target, read: None, .. }
-                if self.unverified >= BURST && now_ms.saturating_sub(self.newest_at) >= QUIET_MS =>
-            {
-                let target = *target;
-                self.read(now_ms, target, outgoing);
-            }
-            _ => {}
+        if self.deadline().is_none_or(|at| now_ms < at) {
+            return;
+        }
+        if self.again_at.take().is_some() {
+            self.object.look_up(OBJECT, outgoing);
+        } else if self.read.take().is_some() {
+            self.state.backlog_failed(give);
+        } else {
+            self.read(now_ms, outgoing);
         }
     }
 
     /// Takes an event of the bus; `give` gets each new entry.
     pub fn on_event(&mut self, now_ms: u64, outgoing: &mut Outgoing, event: &BusEvent<'_>, give: Give<'_>) {
-        if let Step::Connecting(lookup) = &mut self.step
-            && let Some(Found { listener, target }) = lookup.on_event(outgoing, event, OBJECT, &[])
-        {
-            match target {
-                Some(target) => self.follow(now_ms, listener, target, outgoing),
-                None => self.absent(now_ms, listener),
-            }
-            return;
-        }
-        match event {
-            BusEvent::Up => {
+        match self.object.on_event(outgoing, event, OBJECT, &[]) {
+            Some(Change::Connection) => {
                 self.state.bus_gone();
-                self.step = Step::Connecting(Lookup::begin(outgoing));
+                self.unfollow(None);
             }
-            BusEvent::Down { .. } => {
-                self.state.bus_gone();
-                self.step = Step::default();
-            }
-            BusEvent::Data { request, attributes } => {
-                if let Step::Following { read, .. } = &mut self.step
-                    && read.as_ref().is_some_and(|read| read.request == *request)
-                {
-                    *read = None;
-                    let data = attributes.data.unwrap_or_default();
-                    self.state.backlog(|| backlog_entries(data), give);
-                }
-            }
-            BusEvent::Done { request, status } => self.on_done(now_ms, outgoing, *request, *status, give),
-            BusEvent::TargetGone { target: gone, .. } => {
-                if let Step::Following { listener, target, .. } = self.step
-                    && target == *gone
-                {
+            Some(Change::LookedUp(Some(target)) | Change::Added(target)) if self.target != Some(target) => {
+                if self.target.is_some() {
                     self.state.logd_gone(give);
-                    self.step = Step::Absent { listener, again_at: now_ms.saturating_add(LOOKUP_AGAIN_MS) };
                 }
+                self.follow(now_ms, target, outgoing);
             }
-            BusEvent::Call(call) => self.on_call(now_ms, outgoing, call, give),
-        }
-    }
-
-    fn on_done(
-        &mut self,
-        now_ms: u64,
-        outgoing: &mut Outgoing,
-        request: Request,
-        status: Status,
-        give: Give<'_>,
-    ) {
-        match &mut self.step {
-            Step::Following { listener, subscription, .. } if *subscription == Some(request) => {
-                *subscription = None;
-                outgoing.note("to subscribe to logd", status);
-                if status != Status::OK {
-                    // Gone in between, or not allowed.
-                    let listener = *listener;
-                    self.state.backlog_failed(give);
-                    self.absent(now_ms, listener);
-                }
-            }
-            Step::Following { read, .. } if read.as_ref().is_some_and(|read| read.request == request) => {
-                *read = None;
-                outgoing.note("to read logd's entries", status);
-                self.state.backlog_failed(give);
-            }
+            Some(Change::LookedUp(None)) if self.target.is_none() => self.absent(now_ms),
             _ => {}
         }
-    }
-
-    fn on_call(&mut self, now_ms: u64, outgoing: &mut Outgoing, call: &Call<'_>, give: Give<'_>) {
-        match self.step {
-            Step::Following { listener, target, .. }
-                if call.caller.object == listener && call.caller.no_reply && call.method == "message" =>
-            {
+        match event {
+            BusEvent::Data { request, attributes } if self.is_read(*request) => {
+                self.read = None;
+                let data = attributes.data.unwrap_or_default();
+                self.state.backlog(|| backlog_entries(data), give);
+            }
+            BusEvent::Done { request, status } if self.is_read(*request) => {
+                self.read = None;
+                outgoing.note("to read logd's entries", *status);
+                self.state.backlog_failed(give);
+            }
+            BusEvent::Done { request, status } if self.subscription == Some(*request) => {
+                self.subscription = None;
+                outgoing.note("to subscribe to logd", *status);
+                if *status != Status::OK {
+                    // Gone in between, or not allowed.
+                    self.state.backlog_failed(give);
+                    self.absent(now_ms);
+                }
+            }
+            BusEvent::TargetGone { target, .. } if self.target == Some(*target) => {
+                self.state.logd_gone(give);
+                self.absent(now_ms);
+            }
+            BusEvent::Call(call) if self.is_notification(call) => {
                 self.unverified = self.unverified.saturating_add(1);
                 self.newest_at = now_ms;
                 match Entry::read(call.data) {
                     Some(entry) => self.state.live(&entry, now_ms, give),
                     None => self.state.counts.malformed = self.state.counts.malformed.saturating_add(1),
                 }
-                if self.state.wants_read() {
-                    self.read(now_ms, target, outgoing);
+                if self.state.wants_read {
+                    self.read(now_ms, outgoing);
                 }
-            }
-            _ if self.listener() == Some(call.caller.object) => {
-                if let Some(target) = added_object(call, OBJECT) {
-                    self.on_added(now_ms, call.caller.object, target, outgoing, give);
-                }
-                call.caller.done(outgoing, Status::OK);
             }
             _ => {}
         }
     }
 
-    /// Our listener, once it is registered.
-    fn listener(&self) -> Option<u32> {
-        match &self.step {
-            Step::Connecting(lookup) => lookup.listener(),
-            Step::Absent { listener, .. } | Step::Following { listener, .. } => Some(*listener),
-        }
+    fn is_read(&self, request: Request) -> bool {
+        self.read.is_some_and(|(read, _)| read == request)
     }
 
-    /// An object `log` has come.
-    fn on_added(&mut self, now_ms: u64, listener: u32, target: u32, outgoing: &mut Outgoing, give: Give<'_>) {
-        if let Step::Following { target: old, .. } = self.step {
-            if old == target {
-                return;
-            }
-            self.state.logd_gone(give);
-        }
-        self.follow(now_ms, listener, target, outgoing);
+    fn is_notification(&self, call: &Call<'_>) -> bool {
+        let is_ours = self.object.listener == Some(call.caller.object);
+        self.target.is_some() && is_ours && call.caller.no_reply && call.method == "message"
     }
 
-    fn look_up(&mut self, listener: u32, outgoing: &mut Outgoing) {
-        self.step = Step::Connecting(Lookup::again(listener, OBJECT, outgoing));
+    /// Follows no logd, and looks for one again at this time.
+    fn unfollow(&mut self, again_at: Option<u64>) {
+        (self.target, self.subscription, self.read, self.again_at) = (None, None, None, again_at);
     }
 
-    fn absent(&mut self, now_ms: u64, listener: u32) {
-        self.step = Step::Absent { listener, again_at: now_ms.saturating_add(LOOKUP_AGAIN_MS) };
+    fn absent(&mut self, now_ms: u64) {
+        self.unfollow(Some(now_ms.saturating_add(LOOKUP_AGAIN_MS)));
     }
 
     /// Subscribes first, then reads: no entry is missed, and the ids show the overlap.
-    fn follow(&mut self, now_ms: u64, listener: u32, target: u32, outgoing: &mut Outgoing) {
-        let subscription = Some(outgoing.subscribe(listener, target));
-        self.step = Step::Following { listener, target, subscription, read: None };
-        self.read(now_ms, target, outgoing);
+    fn follow(&mut self, now_ms: u64, target: u32, outgoing: &mut Outgoing) {
+        self.unfollow(None);
+        self.target = Some(target);
+        self.subscription = self.object.listener.map(|listener| outgoing.subscribe(listener, target));
+        self.read(now_ms, outgoing);
     }
 
-    fn read(&mut self, now_ms: u64, target: u32, outgoing: &mut Outgoing) {
+    fn read(&mut self, now_ms: u64, outgoing: &mut Outgoing) {
+        let Some(target) = self.target else { return };
         let arguments = json!({"lines": BACKLOG_LINES, "stream": false, "oneshot": true});
         let request = outgoing.invoke(target, "read", &arguments);
         self.state.reading();
         self.unverified = 0;
-        if let Step::Following { read, .. } = &mut self.step {
-            *read = Some(Read { request, until: now_ms.saturating_add(BACKLOG_MS) });
-        }
+        self.read = Some((request, now_ms.saturating_add(BACKLOG_MS)));
     }
 }

@@ -31,7 +31,8 @@ pub struct Mark {
 /// Joins logd's backlog and its notifications into one sequence without gaps and repetitions.
 #[derive(Debug, Default)]
 pub struct LogdState {
-    mark: Option<Mark>,
+    /// To be stored together with the statistics.
+    pub mark: Option<Mark>,
     /// The id that follows; `None`: whatever comes.
     next: Option<u32>,
     /// The newest time of this logd's entries.
@@ -41,9 +42,10 @@ pub struct LogdState {
     /// The logd that `mark` is of has gone.
     gone: bool,
     waiting: bool,
-    /// The backlog was read, or could not be, since the bus came.
-    caught_up: bool,
-    wants_read: bool,
+    /// The backlog was read, or could not be, since the connection to ubus was made.
+    pub caught_up: bool,
+    /// The backlog must be read now (then call [`LogdState::reading`]): there is a gap.
+    pub wants_read: bool,
     read_again_at: u64,
     held: Held,
     /// Since the start.
@@ -62,25 +64,10 @@ impl LogdState {
         }
     }
 
-    /// Whether the backlog was read, or could not be, since the connection to ubus was made.
-    pub fn is_caught_up(&self) -> bool {
-        self.caught_up
-    }
-
-    /// To be stored together with the statistics.
-    pub fn mark(&self) -> Option<Mark> {
-        self.mark
-    }
-
     /// A read of the backlog is on its way: live entries are held back until it is there.
     pub fn reading(&mut self) {
         self.waiting = true;
         self.wants_read = false;
-    }
-
-    /// Whether the backlog must be read now (then call [`LogdState::reading`]): there is a gap.
-    pub fn wants_read(&self) -> bool {
-        self.wants_read
     }
 
     /// A new entry, as logd notifies it.
@@ -106,7 +93,6 @@ impl LogdState {
             return;
         }
         if !self.is_of_the_same_logd(entries()) {
-            self.counts.restarts = self.counts.restarts.saturating_add(1);
             self.start_anew();
         }
         // Whatever was held came before the answer, from the same logd: first what its ring had lost by then.
@@ -134,7 +120,6 @@ impl LogdState {
     pub fn backlog_failed(&mut self, give: Give<'_>) {
         if self.gone {
             self.start_anew();
-            self.counts.restarts = self.counts.restarts.saturating_add(1);
         }
         self.caught_up_now();
         let held = std::mem::take(&mut self.held);
@@ -186,6 +171,7 @@ impl LogdState {
 
     /// Another logd, whose ids count from 0. How long it ran before our own start is unknown.
     fn start_anew(&mut self) {
+        self.counts.restarts = self.counts.restarts.saturating_add(1);
         self.next = if self.resumed { None } else { Some(0) };
         self.newest_ms = None;
     }
@@ -201,7 +187,6 @@ impl LogdState {
     /// Without a backlog to compare with.
     fn accept_without_backlog(&mut self, entry: &Entry<'_>, give: Give<'_>) {
         if self.ahead(entry.id).is_none() && !self.is_known(entry) {
-            self.counts.restarts = self.counts.restarts.saturating_add(1);
             self.start_anew();
             self.next = Some(entry.id);
         }
@@ -235,39 +220,26 @@ impl LogdState {
 /// Copies of entries, bounded.
 #[derive(Debug, Default)]
 struct Held {
-    text: Vec<u8>,
-    entries: Vec<HeldEntry>,
-}
-
-#[derive(Debug)]
-struct HeldEntry {
-    id: u32,
-    time_ms: i64,
-    source: u32,
-    priority: u32,
-    /// Where its text ends; it starts where the one before ends.
-    end: usize,
+    /// Each with its text, which it lacks itself.
+    entries: Vec<(Entry<'static>, Box<[u8]>)>,
+    /// Of all texts.
+    bytes: usize,
 }
 
 impl Held {
     fn push(&mut self, entry: &Entry<'_>) -> bool {
-        if self.entries.len() >= MAX_HELD || self.text.len() + entry.msg.len() > MAX_HELD_BYTES {
+        let bytes = self.bytes + entry.msg.len();
+        if self.entries.len() >= MAX_HELD || bytes > MAX_HELD_BYTES {
             return false;
         }
-        self.text.extend_from_slice(entry.msg);
-        let Entry { id, time_ms, source, priority, .. } = *entry;
-        self.entries.push(HeldEntry { id, time_ms, source, priority, end: self.text.len() });
+        self.bytes = bytes;
+        let Entry { id, time_ms, source, priority, msg } = *entry;
+        self.entries.push((Entry { id, time_ms, source, priority, msg: b"" }, msg.into()));
         true
     }
 
     fn entries(&self) -> impl Iterator<Item = Entry<'_>> {
-        let mut start = 0;
-        self.entries.iter().map(move |held| {
-            let HeldEntry { id, time_ms, source, priority, end } = *held;
-            let msg = &self.text[start..end];
-            start = end;
-            Entry { id, time_ms, source, priority, msg }
-        })
+        self.entries.iter().map(|(entry, msg)| Entry { msg, ..*entry })
     }
 }
 

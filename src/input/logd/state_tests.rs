@@ -87,7 +87,7 @@ fn what_came_live_before_the_backlog_is_given_once_and_in_order() {
 fn a_restart_of_ours_counts_nothing_twice() {
     let mut run = Run::default();
     run.backlog(1, 0..3);
-    let mut again = Run { state: LogdState::resume(run.state.mark()), ..Run::default() };
+    let mut again = Run { state: LogdState::resume(run.state.mark), ..Run::default() };
     again.backlog(1, 0..5);
     again.check("1:3 1:4", 3, 0, 0);
 }
@@ -175,7 +175,7 @@ fn a_restart_that_nobody_announced_is_told_by_ids_and_times() {
     let mut run = Run::default();
     run.backlog(1, 0..9);
     run.live(2, 0..2);
-    assert!(run.state.wants_read());
+    assert!(run.state.wants_read);
     run.backlog(2, 0..2);
     assert!(run.given.ends_with(&["1:8".into(), "2:0".into(), "2:1".into()]), "{:?}", run.given);
     assert_eq!(run.state.counts.restarts, 1);
@@ -186,13 +186,13 @@ fn a_gap_is_filled_from_the_ring_and_the_rest_counted() {
     let mut run = Run::default();
     run.backlog(1, 0..2);
     run.live_at(5_000, 1, [6]);
-    assert!(run.state.wants_read());
+    assert!(run.state.wants_read);
     run.backlog(1, 4..8);
     run.live_at(5_000, 1, [7, 8]);
     run.check("1:0 1:1 1:4 1:5 1:6 1:7 1:8", 1, 2, 0);
     // Not again so soon.
     run.live_at(5_500, 1, [10]);
-    assert!(!run.state.wants_read());
+    assert!(!run.state.wants_read);
     assert_eq!(run.state.counts.lost, 3);
 }
 
@@ -224,7 +224,7 @@ fn the_hold_is_bounded_and_then_live_goes_on() {
     let long = |id| Entry { id, time_ms: 9_000_000, source: 0, priority: 0, msg: &text };
     for id in 0..10_000 {
         run.state.live(&long(20_000 + id), 0, &mut |_, _, _| {});
-        assert!(run.state.held.text.len() <= MAX_HELD_BYTES);
+        assert!(run.state.held.bytes <= MAX_HELD_BYTES);
     }
 }
 
@@ -308,7 +308,7 @@ impl World {
         if told {
             self.now_ms += 200;
             self.run.live_at(self.now_ms, self.epoch, [self.next]);
-            self.asked |= self.run.state.wants_read();
+            self.asked |= self.run.state.wants_read;
         }
         self.next += 1;
     }
@@ -345,7 +345,7 @@ impl World {
                 self.follow();
             }
             Step::WeRestart => {
-                self.run.state = LogdState::resume(self.run.state.mark());
+                self.run.state = LogdState::resume(self.run.state.mark);
                 self.log(false);
                 self.follow();
             }

@@ -17,9 +17,6 @@ use super::NflogRecord;
 /// Paths that are cached; a full cache is emptied.
 pub const MAX_CACHED_PATHS: usize = 128;
 
-/// Names of interfaces that are cached.
-pub const MAX_INTERFACES: usize = 64;
-
 /// The interface indexes of a message, to be compared without names: input, output, the bridge's ports; and whether the
 /// destination MAC is a group's.
 type Key = ([u32; 4], bool);
@@ -30,27 +27,19 @@ struct CachedPath {
     info: PathInfo,
 }
 
-/// Makes events; caches paths and the names of interfaces.
+/// Makes events; caches paths.
 #[derive(Default)]
 pub struct NflogEvents {
+    /// That of the last packet comes first.
     cached: Vec<CachedPath>,
-    /// Index in `cached` of the last packet's path.
-    last: usize,
-    interfaces: Vec<(u32, String)>,
     /// The last one. It is made in its place and changed there: to move it would wait for its parts to be written.
     event: Option<Event>,
 }
 
 impl NflogEvents {
-    /// With empty caches.
-    pub fn new() -> NflogEvents {
-        NflogEvents::default()
-    }
-
     /// Interfaces are renamed and come and go: call this every now and then.
     pub fn forget(&mut self) {
         self.cached.clear();
-        self.interfaces.clear();
     }
 
     /// The event of a record that was read at `time` (seconds of wall time) and `uptime`
@@ -76,14 +65,11 @@ impl NflogEvents {
         let interfaces = [message.input, message.output, message.bridge_input, message.bridge_output];
         let key = (interfaces, message.group_mac());
         let is_it = |known: &CachedPath| known.key == key && *known.prefix == *message.prefix;
-        if let Some(known) = self.cached.get(self.last).filter(|known| is_it(known)) {
-            return known.info;
-        }
         if let Some(place) = self.cached.iter().position(is_it) {
-            self.last = place;
-            return self.cached[place].info;
+            self.cached.swap(0, place);
+            return self.cached[0].info;
         }
-        let [input, output, bridge_input, bridge_output] = &interfaces.map(|index| self.name(index));
+        let [input, output, bridge_input, bridge_output] = &interfaces.map(name);
         let context = Context {
             prefix: message.prefix,
             input: Some(input.as_bytes()),
@@ -97,27 +83,16 @@ impl NflogEvents {
         if self.cached.len() >= MAX_CACHED_PATHS {
             self.cached.clear();
         }
-        self.last = self.cached.len();
-        self.cached.push(CachedPath { key, prefix: message.prefix.into(), info });
+        self.cached.insert(0, CachedPath { key, prefix: message.prefix.into(), info });
         info
     }
+}
 
-    /// The name of an interface; its number if it is gone already.
-    fn name(&mut self, index: u32) -> String {
-        if index == 0 {
-            return String::new();
-        }
-        if let Some((_, name)) = self.interfaces.iter().find(|known| known.0 == index) {
-            return name.clone();
-        }
-        let Some(name) = interface_name(index) else {
-            return format!("if{index}");
-        };
-        if self.interfaces.len() >= MAX_INTERFACES {
-            self.interfaces.clear();
-        }
-        self.interfaces.push((index, name.clone()));
-        name
+/// The name of an interface; its number if it is gone already.
+fn name(index: u32) -> String {
+    match index {
+        0 => String::new(),
+        _ => interface_name(index).unwrap_or_else(|| format!("if{index}")),
     }
 }
 
@@ -140,7 +115,7 @@ mod tests {
 
     #[test]
     fn the_path_of_a_rule_and_its_interfaces_is_made_once() {
-        let (mut events, mut paths, networks) = (NflogEvents::new(), Paths::new(), Networks::default());
+        let (mut events, mut paths, networks) = (NflogEvents::default(), Paths::new(), Networks::default());
         for _ in 0..3 {
             for (prefix, verdict) in
                 [(&b"drop wan in: "[..], Verdict::Drop), (b"reject wan in: ", Verdict::Reject)]
@@ -165,7 +140,7 @@ mod tests {
 
     #[test]
     fn what_a_rule_lets_through_is_no_event() {
-        let (mut events, mut paths, networks) = (NflogEvents::new(), Paths::new(), Networks::default());
+        let (mut events, mut paths, networks) = (NflogEvents::default(), Paths::new(), Networks::default());
         let record = record(b"MSSFIX wan out: ", 1);
         assert!(events.event(&record, &mut paths, &networks, 0, 0).is_none());
         assert_eq!(paths.len(), 0);
@@ -173,7 +148,7 @@ mod tests {
 
     #[test]
     fn a_later_fragment_is_no_attempt() {
-        let (mut events, mut paths, networks) = (NflogEvents::new(), Paths::new(), Networks::default());
+        let (mut events, mut paths, networks) = (NflogEvents::default(), Paths::new(), Networks::default());
         let mut record = record(b"drop wan in: ", 1);
         (record.packet.port, record.packet.fragment_offset) = (0, 1480);
         let event = events.event(&record, &mut paths, &networks, 0, 0).unwrap();
@@ -182,11 +157,11 @@ mod tests {
 
     #[test]
     fn full_tables_start_anew_and_names_of_interfaces_that_are_gone_are_numbers() {
-        let (mut events, mut paths, networks) = (NflogEvents::new(), Paths::new(), Networks::default());
+        let (mut events, mut paths, networks) = (NflogEvents::default(), Paths::new(), Networks::default());
         for index in 1_000_000..1_001_000 {
             let record = record(b"drop", index);
             let path = events.event(&record, &mut paths, &networks, 0, 0).unwrap().path;
-            assert!(events.cached.len() <= MAX_CACHED_PATHS && events.interfaces.len() <= MAX_INTERFACES);
+            assert!(events.cached.len() <= MAX_CACHED_PATHS);
             if index == 1_000_000 {
                 assert_eq!(paths.get(path).unwrap().input, "if1000000");
             }

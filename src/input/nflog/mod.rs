@@ -154,25 +154,29 @@ impl NflogReader {
     ) -> Result<bool, NflogError> {
         let end = self.counters.received.saturating_add(budget as u64);
         while self.counters.received < end {
-            match self.socket.receive(&mut self.buffer) {
-                Ok(Some(datagram)) => {
-                    if !datagram.from_kernel {
-                        continue;
-                    }
-                    if datagram.cut {
-                        self.counters.malformed = self.counters.malformed.saturating_add(1);
-                    }
-                    let length = datagram.length.min(self.buffer.len());
-                    let Self { buffer, expected, counters, .. } = self;
-                    take(&buffer[..length], expected, counters, each);
-                }
-                Ok(None) => return Ok(false),
-                // The kernel had no room for a datagram: the sequence numbers tell the packets lost.
-                Err(error) if error.raw_os_error() == Some(libc::ENOBUFS) => {}
-                Err(error) => return Err(NflogError::System("receive packets", error)),
-            }
+            let received = self.receive().map_err(|error| NflogError::System("receive packets", error))?;
+            let Some(length) = received else { return Ok(false) };
+            let Self { buffer, expected, counters, .. } = self;
+            take(&buffer[..length], expected, counters, each);
         }
         Ok(true)
+    }
+
+    /// Receives a datagram of the kernel, and gives its length in the buffer. `None`: there is none now.
+    fn receive(&mut self) -> io::Result<Option<usize>> {
+        loop {
+            match self.socket.receive(&mut self.buffer) {
+                Ok(Some(datagram)) if datagram.from_kernel => {
+                    self.counters.malformed = self.counters.malformed.saturating_add(datagram.cut.into());
+                    return Ok(Some(datagram.length.min(self.buffer.len())));
+                }
+                Ok(Some(_)) => {}
+                Ok(None) => return Ok(None),
+                // The kernel had no room for a datagram: the sequence numbers tell the packets lost.
+                Err(error) if error.raw_os_error() == Some(libc::ENOBUFS) => {}
+                Err(error) => return Err(error),
+            }
+        }
     }
 
     /// Sends a request and waits for the kernel's answer, which is there at once: an errno.
@@ -181,28 +185,21 @@ impl NflogReader {
         self.socket.send(message).map_err(failed)?;
         let until = clock::boot() + ANSWER_WAIT;
         loop {
-            match self.socket.receive(&mut self.buffer) {
-                Ok(Some(datagram)) if datagram.from_kernel => {
-                    let length = datagram.length.min(self.buffer.len());
-                    for message in nflog::messages(&self.buffer[..length]) {
-                        match message {
-                            Message::Answer { request, errno } if request == number => return Ok(errno),
-                            // Packets before the answer are not read. Those with a number will be
-                            // missed when the next one comes; the first few have none yet.
-                            Message::Packet(Record { sequence: None, .. }) => self.counters.lost += 1,
-                            _ => {}
-                        }
-                    }
+            let Some(length) = self.receive().map_err(failed)? else {
+                let left = until.saturating_sub(clock::boot());
+                if left.is_zero() {
+                    return Err(failed(io::Error::from(io::ErrorKind::TimedOut)));
                 }
-                Ok(Some(_)) => {}
-                Err(error) if error.raw_os_error() == Some(libc::ENOBUFS) => {}
-                Err(error) => return Err(failed(error)),
-                Ok(None) => {
-                    let left = until.saturating_sub(clock::boot());
-                    if left.is_zero() {
-                        return Err(failed(io::Error::from(io::ErrorKind::TimedOut)));
-                    }
-                    wait(&mut [Wait::read(self.socket.as_fd())], Some(left)).map_err(failed)?;
+                wait(&mut [Wait::read(self.socket.as_fd())], Some(left)).map_err(failed)?;
+                continue;
+            };
+            for message in nflog::messages(&self.buffer[..length]) {
+                match message {
+                    Message::Answer { request, errno } if request == number => return Ok(errno),
+                    // Packets before the answer are not read. Those with a number will be
+                    // missed when the next one comes; the first few have none yet.
+                    Message::Packet(Record { sequence: None, .. }) => self.counters.lost += 1,
+                    _ => {}
                 }
             }
         }
