@@ -22,9 +22,10 @@ const TCP: u32 = 2;
 const OTHER: u32 = 1;
 
 /// The rule that blocks a source. The numbers are stored.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Rule {
     /// As many attempts as the option `flood` says.
+    #[default]
     Flood = 0,
     /// As many different services or destinations as the option `scan` says.
     Scan = 1,
@@ -88,7 +89,7 @@ pub struct Limits {
 }
 
 /// A source that reached a limit.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Suspect {
     pub source: Source,
     pub rule: Rule,

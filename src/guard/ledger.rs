@@ -32,7 +32,7 @@ pub const PARDON_MS: u64 = 24 * 3_600_000;
 pub const FORGEABLE_CAP_MS: u64 = 24 * 3_600_000;
 
 /// A source in the set of blocked sources, and why.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Block {
     /// The source and its events when the limit was reached. Moments before this boot (of a stored block) are 0.
     pub suspect: Suspect,

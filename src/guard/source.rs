@@ -15,6 +15,12 @@ pub enum Source {
     V6(u64),
 }
 
+impl Default for Source {
+    fn default() -> Source {
+        Source::V4(0)
+    }
+}
+
 impl Source {
     /// The source that an address belongs to.
     pub fn of(address: Address) -> Source {

@@ -21,7 +21,7 @@ const MIN_SCORE: f64 = 8.0;
 const MIN_RATIO: f64 = 3.0;
 
 /// A service with anomalously many attempts on a day.
-#[derive(Clone, Copy, PartialEq, Debug)]
+#[derive(Clone, Copy, PartialEq, Debug, Default)]
 pub struct Anomaly {
     pub date: Date,
     pub service: Service,

@@ -18,7 +18,7 @@ use super::summary::DaySummary;
 pub trait DayStorage {
     type Error;
 
-    fn put_closed(&mut self, day: &DaySummary) -> Result<(), Self::Error>;
+    fn put_closed(&mut self, day: DaySummary) -> Result<(), Self::Error>;
     fn put_whole(&mut self, day: &Day) -> Result<(), Self::Error>;
     fn get(&mut self, date: Date) -> Result<Option<(DaySummary, Samples)>, Self::Error>;
     fn contains(&self, date: Date) -> bool;
@@ -130,8 +130,7 @@ impl<S: DayStorage> Collector<S> {
             && self.first != Some(day.date)
             && !self.settings.whole.contains(&day.date);
         let put = if is_final {
-            let closed = close(day, self.settings.lookup.as_ref());
-            self.storage.put_closed(&closed)
+            self.storage.put_closed(close(day, self.settings.lookup.as_ref()))
         } else {
             self.storage.put_whole(day)
         };

@@ -15,7 +15,7 @@ use super::summary::{Counted, Cut, Rows};
 use crate::event::{Address, Service};
 
 /// Two letters as in ISO 3166-1, upper case.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 pub struct Country(pub [u8; 2]);
 
 impl Country {
@@ -56,7 +56,7 @@ pub fn with_lookup<T>(
 }
 
 /// Attempts of a country.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct CountryCount {
     pub country: Country,
     pub attempts: u64,
@@ -65,7 +65,7 @@ pub struct CountryCount {
 }
 
 /// Attempts from one country on one service.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct ServiceCountryCount {
     pub service: Service,
     pub country: Country,

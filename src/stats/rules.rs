@@ -9,7 +9,7 @@ use crate::event::paths::{Rule, Rules};
 pub const MAX_RULES: usize = 1024;
 
 /// Attempts that a firewall rule refused.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct RuleCount {
     pub rule: Rule,
     pub attempts: u64,

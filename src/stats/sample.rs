@@ -72,12 +72,15 @@ impl<T: Copy> Sample<T> {
         Sample { bound: EVERYTHING, most, sources: Vec::new(), tried: Vec::new() }
     }
 
-    /// A sample of stored sources; `None` if they are not in order or not below the bound.
-    pub fn from_sources(bound: u64, sources: Vec<(u32, T)>) -> Option<Sample<T>> {
+    /// Sets the bound and the sources; false if they are not sorted or not below the bound.
+    pub fn set_sources(&mut self, bound: u64, sources: Vec<(u32, T)>) -> bool {
         let ascending = sources.is_sorted_by(|a, b| a.0 < b.0);
         let below = sources.last().is_none_or(|(hash, _)| u64::from(*hash) < bound);
-        let (most, tried) = (usize::MAX, Vec::new());
-        (ascending && below && bound <= EVERYTHING).then_some(Sample { bound, most, sources, tried })
+        let valid = ascending && below && bound <= EVERYTHING;
+        if valid {
+            (self.bound, self.sources) = (bound, sources);
+        }
+        valid
     }
 
     /// Hashes below this are in the sample.
@@ -85,9 +88,17 @@ impl<T: Copy> Sample<T> {
         self.bound
     }
 
-    /// Gives each source its value, in the order of their hashes.
-    pub fn set_values(&mut self, mut value: impl FnMut(u32) -> T) {
-        self.sources.iter_mut().for_each(|(hash, known)| *known = value(*hash));
+    /// Changes the value of each source, in the order of their hashes.
+    pub fn change_values(&mut self, mut change: impl FnMut(&mut T)) {
+        self.sources.iter_mut().for_each(|(_, value)| change(value));
+    }
+
+    /// Removes sources. Gives how many.
+    pub fn remove(&mut self, is_meant: impl Fn(T) -> bool) -> usize {
+        let before = self.sources.len();
+        self.sources.retain(|(_, value)| !is_meant(*value));
+        self.tried.retain(|(hash, _)| self.sources.binary_search_by_key(hash, |(known, _)| *known).is_ok());
+        before - self.sources.len()
     }
 
     /// Sets the services that the sources tried; false if they are not sorted, or not of these sources.

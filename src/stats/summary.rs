@@ -61,7 +61,7 @@ pub trait Counted {
 }
 
 /// Attempts on a service.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct ServiceCount {
     pub service: Service,
     pub attempts: u64,
@@ -74,7 +74,7 @@ pub struct ServiceCount {
 }
 
 /// Attempts of a source.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct SourceCount {
     pub address: Address,
     pub attempts: u64,
@@ -90,7 +90,7 @@ pub struct SourceCount {
 }
 
 /// Attempts of one source on one service.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct PairCount {
     pub service: Service,
     pub address: Address,

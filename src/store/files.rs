@@ -363,15 +363,15 @@ impl Store {
             None if files.is_empty() => return Ok(None),
             None => (WholeMonth::new(month, Detail::Fresh), Some(self.unreadable(&name))),
         };
-        if whole.summary.detail > Detail::Fresh {
+        if whole.detail > Detail::Fresh {
             return Ok(Some((whole, damage)));
         }
-        let mut dates: Vec<Date> = whole.summary.days.iter().map(|day| day.date).chain(files).collect();
+        let mut dates: Vec<Date> = whole.days.iter().map(|day| day.date).chain(files).collect();
         dates.sort_unstable();
         dates.dedup();
         for date in dates {
             // Of a day that the month's summary has lost the totals are in the day's file only.
-            let is_known = whole.summary.days.iter().any(|day| day.date == date);
+            let is_known = whole.days.iter().any(|day| day.date == date);
             let wanted = match of_day(date) {
                 Some(wanted) => wanted,
                 None if is_known => continue,
@@ -425,16 +425,16 @@ impl Store {
     }
 
     /// Changes that store a month, of which everything was read that has changed.
-    fn change_month(&mut self, whole: &WholeMonth) -> Result<Vec<Change>, StoreError> {
+    fn change_month(&mut self, whole: &mut WholeMonth) -> Result<Vec<Change>, StoreError> {
         self.change_files(whole, FWS)
     }
 
     /// The same of files with this ending.
-    fn change_files(&mut self, whole: &WholeMonth, ending: &str) -> Result<Vec<Change>, StoreError> {
+    fn change_files(&mut self, whole: &mut WholeMonth, ending: &str) -> Result<Vec<Change>, StoreError> {
         let name = format!("{}{ending}", whole.month);
         let mut changes = self.keep_damaged(&name)?;
         changes.push((name, Some(whole.encode(self.salt))));
-        let is_fresh = whole.summary.detail == Detail::Fresh;
+        let is_fresh = whole.detail == Detail::Fresh;
         let mut dates = if is_fresh { whole.changed.clone() } else { self.days(whole.month, ending) };
         dates.sort_unstable();
         dates.dedup();

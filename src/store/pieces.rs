@@ -14,7 +14,7 @@ use crate::stats::deferred::Deferred;
 use crate::stats::sum::sum_of_day;
 use crate::stats::summary::DaySummary;
 
-use super::codec::{Codec, Content, Reader};
+use super::codec::{self, Codec, Content};
 use super::container::{self, Kind, Section};
 use super::deferred;
 use super::directory::{Directory, Disk, Open};
@@ -67,7 +67,7 @@ pub struct State {
 type Lost = Vec<(Date, u64)>;
 
 /// `lost`: of the days of the file.
-fn code_state(codec: &mut impl Codec, state: &mut State, lost: &mut Lost) {
+fn code_state(codec: &mut Codec<'_>, (state, lost): &mut (State, Lost)) {
     codec.number(&mut state.serial);
     codec.text(&mut state.boot);
     let (mut id, mut time) = state.mark.map(|(id, time)| (id.into(), time)).unzip();
@@ -84,7 +84,7 @@ fn code_state(codec: &mut impl Codec, state: &mut State, lost: &mut Lost) {
     codec.flag(&mut state.on_flash);
     codec.number(&mut state.written);
     codec.number(&mut state.due);
-    codec.rows(&mut state.restored, 5, PieceId::default(), |codec, id| {
+    codec.rows(&mut state.restored, PieceId::default(), |codec, id| {
         codec.number(&mut id.salt);
         codec.date(&mut id.key.0);
         codec.small(&mut id.key.1);
@@ -92,7 +92,7 @@ fn code_state(codec: &mut impl Codec, state: &mut State, lost: &mut Lost) {
         codec.number(&mut id.serial);
     });
     codec.optional(&mut state.committing);
-    codec.rows(lost, 2, (Date(0), 0), |codec, (date, lost)| {
+    codec.rows(lost, (Date(0), 0), |codec, (date, lost)| {
         codec.date(date);
         codec.number(lost);
     });
@@ -106,13 +106,11 @@ impl State {
     }
 
     fn encode(&self, lost: &[(Date, u64)]) -> Content {
-        Content::of(|content| code_state(content, &mut self.clone(), &mut lost.to_vec()))
+        Content::of(|codec| code_state(codec, &mut (self.clone(), lost.to_vec())))
     }
 
     fn decode(bytes: &[u8]) -> Option<(State, Lost)> {
-        let (mut reader, mut state, mut lost) = (Reader::new(bytes), State::default(), Lost::new());
-        code_state(&mut reader, &mut state, &mut lost);
-        reader.is_whole().then_some((state, lost))
+        codec::decode(bytes, Default::default(), code_state)
     }
 }
 
@@ -129,10 +127,11 @@ pub struct Saved {
 }
 
 /// A piece with a part of an open day.
-pub fn encode_part(salt: u64, state: &State, day: &DaySummary, samples: &Samples) -> Vec<u8> {
-    let rows = sections::encode(std::slice::from_ref(day), Unit::Seconds, Section::packed);
+pub fn encode_part(salt: u64, state: &State, day: &mut DaySummary, samples: &mut Samples) -> Vec<u8> {
+    let of_day = (day.date, day.lost);
     let samples = sections::encode_samples(day.date, samples, Section::packed);
-    encode(salt, state, (day.date, day.lost), rows.chain([samples]))
+    let rows = sections::encode(std::slice::from_mut(day), Unit::Seconds, Section::packed);
+    encode(salt, state, of_day, rows.chain([samples]))
 }
 
 /// A piece with a whole open day.
@@ -181,12 +180,12 @@ impl RamCopy<'_> {
             rows = None;
         }
         let samples = || match self.open {
-            Some(open) => sections::encode_samples(open.date, &open.samples(), Section::plain),
+            Some(open) => sections::encode_samples(open.date, &mut open.samples(), Section::plain),
             None => Section::plain(Kind::Addresses, Content::default()),
         };
         let sections = std::iter::once_with(|| Section::plain(Kind::State, self.state.encode(&lost)))
             .chain(std::iter::once_with(|| Section::plain(Kind::Deferred, deferred::encode(self.waiting))))
-            .chain(sections::encode_with(&self.closed, rows, Unit::Seconds, Section::plain))
+            .chain(sections::encode_with(&mut self.closed, rows, Unit::Seconds, Section::plain))
             .chain(std::iter::once_with(samples));
         container::write_each(out, self.salt, sections::KINDS.len() + 3, sections)
     }
@@ -314,7 +313,7 @@ mod tests {
             }
             assert_eq!(again.to_summary(), expected.to_summary());
         }
-        let part = encode_part(3, &State::default(), &day.to_summary(), &day.samples());
+        let part = encode_part(3, &State::default(), &mut day.to_summary(), &mut day.samples());
         let whole = encode_day(3, &State::default(), &day);
         for bytes in [part, whole] {
             let saved = decode(&Open::from_bytes(bytes).unwrap()).unwrap();

@@ -110,9 +110,10 @@ fn named(directory: &Path) -> io::Result<File> {
 impl DayStorage for Spool {
     type Error = io::Error;
 
-    fn put_closed(&mut self, day: &DaySummary) -> io::Result<()> {
-        let sections = sections::encode(std::slice::from_ref(day), Unit::Seconds, Section::plain);
-        self.write(day.date, false, sections)
+    fn put_closed(&mut self, mut day: DaySummary) -> io::Result<()> {
+        let date = day.date;
+        let sections = sections::encode(std::slice::from_mut(&mut day), Unit::Seconds, Section::plain);
+        self.write(date, false, sections)
     }
 
     fn put_whole(&mut self, day: &Day) -> io::Result<()> {
@@ -176,7 +177,7 @@ mod tests {
                 assert_eq!(summary(&spool, date), day(date, sources).to_summary(), "{sources}");
             }
         }
-        spool.put_closed(&day(Date(20_002), 7).to_closed()).unwrap();
+        spool.put_closed(day(Date(20_002), 7).to_closed()).unwrap();
         assert_eq!(summary(&spool, dates[1]), day(dates[1], 501).to_summary());
         assert!(spool.is_whole(dates[0]) && !spool.is_whole(Date(20_002)));
     }

@@ -6,7 +6,7 @@ use crate::event::Class;
 use crate::event::calendar::{Date, Month};
 use crate::query::history::{Detail, Need, Section};
 use crate::stats::anomalies::Cells;
-use crate::stats::summary::DaySummary;
+use crate::stats::summary::{ClassSummary, DaySummary};
 use crate::store::directory::Change;
 use crate::store::month::{Wanted, WholeMonth};
 
@@ -74,7 +74,9 @@ impl Store {
             } else {
                 self.neighbour(month, &touched)?
             };
-            slot.whole.days.iter().for_each(|day| cells.add(day.date, day.class(Class::Attempt)));
+            let days = slot.whole.days.iter().map(|day| (day.date, day.class(Class::Attempt)));
+            let has_rows = |of_day: &ClassSummary| of_day.attempts == 0 || of_day.services.has_any();
+            days.filter(|(_, of_day)| has_rows(of_day)).for_each(|(date, of_day)| cells.add(date, of_day));
             // The days of this month are needed for the anomalies at the end of the previous one.
             if let Some(before) = before.replace(slot) {
                 self.change_slot(before, &mut cells, &mut added.changes)?;
@@ -105,7 +107,7 @@ impl Store {
             None => (WholeMonth::new(month, Detail::Fresh), true),
         };
         let is_next = touched.iter().any(|touched| touched.0.abs_diff(month.0) == 1);
-        let is_judged = is_next && !is_damaged && whole.summary.detail != Detail::Month;
+        let is_judged = is_next && !is_damaged && whole.detail != Detail::Month;
         Ok(Slot { whole, role: if is_judged { Role::Judged } else { Role::Other } })
     }
 
@@ -123,18 +125,18 @@ impl Store {
         cells.forget_before(Date(month.last_day().0 + 1));
         match role {
             Role::Touched { becomes_month } => {
-                if whole.summary.detail != Detail::Month {
+                if whole.detail != Detail::Month {
                     whole.cells = found;
                 }
                 if becomes_month {
                     whole.drop_days();
                 }
-                changes.extend(self.change_month(&whole)?);
+                changes.extend(self.change_month(&mut whole)?);
             }
             Role::Judged if found != whole.cells => {
                 let Some(mut whole) = self.whole(month, FWS, &|_| false)? else { return Ok(()) };
                 whole.cells = found;
-                changes.extend(self.change_month(&whole)?);
+                changes.extend(self.change_month(&mut whole)?);
             }
             Role::Judged | Role::Other => {}
         }

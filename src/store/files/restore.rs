@@ -84,20 +84,20 @@ impl Store {
                 // A day that is open here is newer here.
                 theirs.keep_days(|date| pieces.iter().all(|(_, open, _)| *open != date));
             }
-            let whole = match (ours, theirs) {
+            let mut whole = match (ours, theirs) {
                 (Some(ours), Some(theirs)) => match united(ours, theirs, same, &mut restored.days) {
                     (whole, true) => whole,
                     (_, false) if ours_stays => continue,
                     (whole, false) => whole,
                 },
                 (None, Some(theirs)) => {
-                    restored.days.extend(theirs.summary.days.iter().map(|day| day.date));
+                    restored.days.extend(theirs.days.iter().map(|day| day.date));
                     theirs
                 }
                 (Some(ours), None) if !ours_stays => ours,
                 _ => continue,
             };
-            restored.changes.extend(self.change_month(&whole)?);
+            restored.changes.extend(self.change_month(&mut whole)?);
         }
         self.restore_open_days(backup, same, (ours_stays, theirs_stays), &mut restored)?;
         if restored.days.is_empty() && ours_stays {
@@ -180,7 +180,7 @@ impl Store {
                 let Some(saved) = self.piece(name)? else { continue };
                 let mut day = DaySummary::new(*date);
                 saved.days.iter().for_each(|part| day = crate::stats::sum::sum_of_day(&day, &part.summary));
-                let bytes = pieces::encode_part(self.salt, &saved.state, &day, &Samples::default());
+                let bytes = pieces::encode_part(self.salt, &saved.state, &mut day, &mut Samples::default());
                 restored.changes.push((name.clone(), Some(bytes)));
             }
         }
@@ -244,35 +244,33 @@ fn united(
     same: bool,
     restored: &mut Vec<Date>,
 ) -> (WholeMonth, bool) {
-    let attempts = |whole: &WholeMonth| {
-        let days = whole.summary.days.iter().flat_map(|day| day.totals);
-        (whole.summary.days.len(), days.fold(0u64, |sum, total| sum.saturating_add(total.attempts)))
-    };
-    if ours.summary.detail.max(theirs.summary.detail) == Detail::Month {
+    let total =
+        |day: &DaySummary| day.classes.iter().fold(0u64, |sum, class| sum.saturating_add(class.attempts));
+    let attempts =
+        |whole: &WholeMonth| (whole.days.len(), whole.days.iter().map(total).fold(0, u64::saturating_add));
+    if ours.detail.max(theirs.detail) == Detail::Month {
         // The rows of a whole month cannot be split into days.
         if same && attempts(&theirs) <= attempts(&ours) {
             return (ours, false);
         }
-        restored.extend(theirs.summary.days.iter().map(|day| day.date));
+        restored.extend(theirs.days.iter().map(|day| day.date));
         if same {
             return (theirs, true);
         }
         ours.join(theirs);
         return (ours, true);
     }
-    let total =
-        |day: &DaySummary| day.classes.iter().fold(0u64, |sum, class| sum.saturating_add(class.attempts));
     let is_fuller = |day: &DaySummary| match ours.days.iter().find(|known| known.date == day.date) {
         None => true,
         Some(known) => !same || total(day) > total(known),
     };
-    let (detail, mut cells) = (theirs.summary.detail, theirs.cells);
+    let (detail, mut cells) = (theirs.detail, theirs.cells);
     let new: Vec<DaySummary> = theirs.days.into_iter().filter(is_fuller).collect();
     if new.is_empty() {
         return (ours, false);
     }
     let dates: Vec<Date> = new.iter().map(|day| day.date).collect();
-    if detail > ours.summary.detail {
+    if detail > ours.detail {
         ours.drop_hours();
     }
     if same {

@@ -62,7 +62,7 @@ impl Store {
                 let Some(mut whole) = self.undamaged(*month, FWS)? else { continue };
                 whole.drop_hours();
                 let log_line = format!("{month}: hours of services and sources are no longer stored");
-                let changes = self.change_month(&whole)?;
+                let changes = self.change_month(&mut whole)?;
                 return Ok(Some(RetentionStep { changes, log_line, left: Allowed { hours: false, ..may } }));
             }
         }
@@ -71,7 +71,7 @@ impl Store {
                 let Some(mut whole) = self.undamaged(*month, FWS)? else { continue };
                 whole.drop_days();
                 let because = format!("{} newer months have data (keep_days)", self.keep.days);
-                let changes = self.change_month(&whole)?;
+                let changes = self.change_month(&mut whole)?;
                 let left = Allowed { days: false, ..may };
                 return self.deleted(now, changes, format!("the days of {month}"), because, left).map(Some);
             }
@@ -151,7 +151,7 @@ impl Store {
             let Some(more) = self.undamaged(month, &ending)? else { continue };
             let Some(mut whole) = self.undamaged(month, FWS)? else { continue };
             whole.join(more);
-            let mut changes = self.change_month(&whole)?;
+            let mut changes = self.change_month(&mut whole)?;
             changes.extend(stems.into_iter().map(|stem| (stem + &ending, None)));
             settled.push((changes, log_line));
         }

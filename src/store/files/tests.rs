@@ -320,7 +320,8 @@ fn months_after_now_are_in_no_answer_and_come_back() {
 fn a_new_store_has_the_salt_that_is_asked_for_and_keeps_it() {
     let mut store = store();
     assert_eq!(store.salt(), 3);
-    let piece = pieces::encode_part(3, &pieces::State::default(), &day(Date(20_000), 1), &Default::default());
+    let piece =
+        pieces::encode_part(3, &pieces::State::default(), &mut day(Date(20_000), 1), &mut Default::default());
     store.commit(vec![(pieces::name_of(Date(20_000), 0), Some(piece))]).unwrap();
     assert_eq!(reopened(&store, Retention::default()).salt(), 3, "of a piece");
     add(&mut store, &months(1), 1);

@@ -2,7 +2,7 @@ use super::*;
 use crate::event::Address;
 use crate::guard::ledger::Lengths;
 use crate::guard::networks::NetworkBlock;
-use crate::guard::{Limit, Pool};
+use crate::guard::{Limit, Pool, Suspect};
 use crate::query::target::Target;
 use proptest::prelude::*;
 
