@@ -13,7 +13,6 @@ use crate::event::calendar::Date;
 use crate::event::{Address, Class, Service};
 use crate::stats::countries::{Country, CountryLookup};
 use crate::stats::day::Day;
-use crate::stats::rows::PairRow;
 use crate::stats::summary::{Cut, PairCount, Rows};
 
 /// Version of the batch format, in each line (docs/FORMAT.md).
@@ -263,7 +262,7 @@ impl<'w> Writer<'w> {
             self.day(&totals)?;
             let class = totals.class;
             let (rows, slots) = (day.tables(class).pairs(), slots_of(day, class));
-            let mut pairs = slots.into_iter().map(|slot| pair_count(&rows[slot as usize]));
+            let mut pairs = slots.into_iter().map(|slot| rows[slot as usize].counted());
             self.pairs(class, &mut pairs, &mut lookup)?;
         }
         Ok(())
@@ -282,16 +281,6 @@ impl<'w> Writer<'w> {
         totals.complete = (rows.floor, rows.missing) == (0, 0) && sum == totals.attempts;
         self.day(&totals)?;
         self.pairs(totals.class, &mut pairs.into_iter(), &mut lookup)
-    }
-}
-
-/// A row of a day's table of pairs.
-pub fn pair_count(row: &PairRow) -> PairCount {
-    PairCount {
-        service: Service::from_bits(row.service),
-        address: row.address,
-        attempts: row.count.into(),
-        error: row.error.into(),
     }
 }
 
@@ -340,7 +329,7 @@ pub fn slots_of(day: &Day, class: Class) -> Vec<u32> {
     } else {
         let attempts: Vec<u32> = rows.iter().map(|row| row.count).collect();
         let rank = |slot: u32| {
-            let row = pair_count(&rows[slot as usize]);
+            let row = rows[slot as usize].counted();
             (std::cmp::Reverse(row.attempts), row.service, row.address)
         };
         HEAVIEST.pick(&attempts, rank).0

@@ -7,7 +7,7 @@ use std::io::{self, BufRead, Read};
 use serde_json::Value;
 
 use super::batch::{
-    HASHES, ServiceSums, Sources, Totals, Writer, country_of, known_attempts, pair_count, slots_of, totals_of,
+    HASHES, ServiceSums, Sources, Totals, Writer, country_of, known_attempts, slots_of, totals_of,
 };
 use crate::event::{Address, Class, Service};
 use crate::stats::countries::{Country, CountryLookup};
@@ -41,7 +41,7 @@ impl Additions {
         let (mut pairs, mut sources, mut services) = (Vec::new(), Vec::new(), Vec::new());
         let rows = day.tables(class).pairs();
         for slot in slots_of(day, class) {
-            let pair = pair_count(&rows[slot as usize]);
+            let pair = rows[slot as usize].counted();
             let attempts = known_attempts(&pair);
             if shown == Sources::Registers {
                 // The slots are in the order of services.

@@ -162,7 +162,7 @@ impl Countries {
         }
         let sums = grouped(counts).take(OPEN_COUNTRIES.1 + 1);
         let services = sums.map(|((service, country), attempts, sources)| ServiceCountryCount {
-            service: Service::from_bits(service),
+            service,
             country,
             attempts,
             distinct: distinct(sources, exact.1),

@@ -8,7 +8,6 @@
 use std::hash::{BuildHasher, RandomState};
 
 use super::countries::Country;
-use super::rows::Pair;
 use crate::event::hash::fold;
 use crate::event::{Address, Service};
 
@@ -18,17 +17,10 @@ pub trait Key: Copy + Ord {
     fn hash(&self, seed: u64) -> u64;
 }
 
-/// A service as [`Service::to_bits`].
-impl Key for u32 {
+impl Key for Service {
     #[inline]
     fn hash(&self, seed: u64) -> u64 {
-        mix(0, u64::from(*self), seed)
-    }
-}
-
-impl Key for Service {
-    fn hash(&self, seed: u64) -> u64 {
-        self.to_bits().hash(seed)
+        mix(0, self.to_bits().into(), seed)
     }
 }
 
@@ -39,16 +31,10 @@ impl Key for Address {
     }
 }
 
-impl Key for Pair {
+impl Key for (Service, Address) {
     #[inline]
     fn hash(&self, seed: u64) -> u64 {
-        mix(self.address.high ^ u64::from(self.service) << 40, self.address.low, seed)
-    }
-}
-
-impl Key for (Service, Address) {
-    fn hash(&self, seed: u64) -> u64 {
-        Pair::new(self.0, self.1).hash(seed)
+        mix(self.1.high ^ u64::from(self.0.to_bits()) << 40, self.1.low, seed)
     }
 }
 
@@ -448,6 +434,12 @@ mod tests {
             let row = table.rows()[table.find(&key).unwrap()];
             assert!(row.count - row.error <= 2_000 && row.count >= 2_000, "{key}");
             assert_eq!(row.error, 0, "they came before the table was full");
+        }
+    }
+
+    impl Key for u32 {
+        fn hash(&self, seed: u64) -> u64 {
+            mix(0, u64::from(*self), seed)
         }
     }
 

@@ -174,7 +174,7 @@ impl Tables {
             && u64::from(hash) < sample.bound()
         {
             let PairRow { address, service, .. } = rows[slot as usize];
-            sample.add(hash, address, service);
+            sample.add(hash, address, service.to_bits());
         }
         sample
     }
@@ -217,7 +217,7 @@ impl Tables {
         self.targets.add_missing(summary.targets.left_out());
         self.rules.add_rows(&summary.rules);
         for row in &summary.targets.rows {
-            let slot = self.targets.touch(Pair::new(row.service, row.address)).slot;
+            let slot = self.targets.touch((row.service, row.address)).slot;
             let known = self.targets.row_mut(slot);
             raise(&mut known.count, row_count(row.attempts));
             raise(&mut known.error, row_count(row.error));
@@ -225,9 +225,9 @@ impl Tables {
         summary.services.rows.iter().for_each(|row| self.add_service(row));
         summary.sources.rows.iter().for_each(|row| self.add_source(row));
         for row in &summary.pairs.rows {
-            let service_slot = self.touch_service(row.service, self.services.look_up(&row.service.to_bits()));
+            let service_slot = self.touch_service(row.service, self.services.look_up(&row.service));
             let source_slot = self.touch_source(row.address, self.sources.look_up(&row.address));
-            let pair = Pair::new(row.service, row.address);
+            let pair = (row.service, row.address);
             let touched = self.pairs.touch(pair);
             let known = self.pairs.row_mut(touched.slot);
             raise(&mut known.count, row_count(row.attempts));
@@ -248,8 +248,7 @@ impl Tables {
     }
 
     fn add_service(&mut self, counted: &ServiceCount) {
-        let bits = counted.service.to_bits();
-        let slot = self.touch_service(counted.service, self.services.look_up(&bits));
+        let slot = self.touch_service(counted.service, self.services.look_up(&counted.service));
         let row = self.services.row_mut(slot);
         raise(&mut row.count, row_count(counted.attempts));
         raise(&mut row.error, row_count(counted.error));

@@ -6,6 +6,7 @@
 pub mod backup;
 pub mod checksum;
 pub mod codec;
+pub mod collect;
 pub mod container;
 mod deferred;
 pub mod directory;

@@ -129,7 +129,7 @@ impl WholeMonth {
     fn add_rows(&mut self, more: &DaySummary) {
         let first = self.month.first_day();
         let whole = self.whole.get_or_insert_with(|| Box::new(DaySummary::new(first)));
-        whole.classes = sum_of([&**whole, more].into_iter());
+        whole.classes = sum_of(&[&**whole, more]);
     }
 
     fn add_day(&mut self, day: DaySummary) {
@@ -198,7 +198,7 @@ impl WholeMonth {
     /// Replaces the rows of the days by those of the month. The number of different sources stays as exact as it was.
     pub(crate) fn drop_days(&mut self) {
         self.detail = Detail::Month;
-        let classes = sum_of(self.days.iter());
+        let classes = sum_of(&self.days.iter().collect::<Vec<_>>());
         let mut whole = DaySummary { classes, ..DaySummary::new(self.month.first_day()) };
         for (summary, distinct) in whole.classes.iter_mut().zip(self.distinct) {
             summary.distinct = distinct;

@@ -7,9 +7,8 @@ use crate::event::Class;
 use crate::event::calendar::{Calendar, Date, Month};
 use crate::query::history::{History, Need};
 use crate::query::open::joined;
-use crate::stats::collect::{self, DayStorage};
 use crate::stats::countries::SharedLookup;
-use crate::stats::day::Day;
+use crate::stats::day::{Day, close};
 use crate::stats::deferred::{Counts, Deferred};
 use crate::stats::sum::sum_of_day;
 use crate::stats::summary::DaySummary;
@@ -100,7 +99,7 @@ impl Adding<'_> {
         for date in over.map(|(_, date, _)| *date) {
             if closed.last().is_none_or(|day| day.date != date) {
                 let mut day = self.pieces_of(date, &pieces, Some(&mut changes))?;
-                closed.push(collect::close(&mut day, Some(self.lookup)));
+                closed.push(close(&mut day, Some(self.lookup)));
             }
         }
         let parts = closed.into_iter().chain(unplaced);
@@ -123,7 +122,7 @@ impl Adding<'_> {
                 }
                 let mut whole = Day::new(*date, salt);
                 whole.add_summary(&day.summary, &day.samples);
-                collect::close(&mut whole, Some(lookup))
+                close(&mut whole, Some(lookup))
             });
             Ok(match (known, spooled) {
                 (Some(known), Some(spooled)) => sum_of_day(&known, &spooled),
