@@ -137,16 +137,6 @@ impl<R: Row> Heavy<R> {
         &mut self.rows[slot]
     }
 
-    /// The number of rows.
-    pub fn len(&self) -> usize {
-        self.rows.len()
-    }
-
-    /// Whether there is no row.
-    pub fn is_empty(&self) -> bool {
-        self.rows.is_empty()
-    }
-
     /// Whether the next new key evicts a row.
     #[inline]
     pub fn is_full(&self) -> bool {
@@ -416,7 +406,7 @@ mod tests {
                 assert_eq!(table.find(&row.key()), Some(slot));
             }
             let entries = table.index.iter().filter(|entry| **entry > 0);
-            assert_eq!((entries.count(), table.len()), (bound, bound));
+            assert_eq!((entries.count(), table.rows().len()), (bound, bound));
         }
     }
 
@@ -429,7 +419,7 @@ mod tests {
                 count(&mut table, number / 100 % 5);
             }
         }
-        assert_eq!(table.len(), 1024);
+        assert_eq!(table.rows().len(), 1024);
         for key in 0..5 {
             let row = table.rows()[table.find(&key).unwrap()];
             assert!(row.count - row.error <= 2_000 && row.count >= 2_000, "{key}");
@@ -454,7 +444,7 @@ mod tests {
                 count(&mut table, key);
                 *truth.entry(key).or_default() += 1;
             }
-            prop_assert!(table.len() <= bound);
+            prop_assert!(table.rows().len() <= bound);
             for row in table.rows() {
                 let real = truth[&row.key];
                 prop_assert!(row.count >= real && row.count - row.error <= real);

@@ -369,11 +369,8 @@ impl Cuts {
         sources: Cut { top: 6, from: 30_000, most: 64 },
         pairs: Cut { top: 4, from: 30_000, most: 64 },
         rules: 2,
-        targets: Cut::top(0),
-        rows_with_hours: 0,
-        countries: (8, 8),
         sample: 32,
-        tried: 0,
+        ..Cuts::DAY_OTHER
     };
 
     /// A closed day of this month or the last one.

@@ -217,23 +217,15 @@ impl Tables {
         self.targets.add_missing(summary.targets.left_out());
         self.rules.add_rows(&summary.rules);
         for row in &summary.targets.rows {
-            let slot = self.targets.touch((row.service, row.address)).slot;
-            let known = self.targets.row_mut(slot);
-            raise(&mut known.count, row_count(row.attempts));
-            raise(&mut known.error, row_count(row.error));
+            add_pair(&mut self.targets, row);
         }
         summary.services.rows.iter().for_each(|row| self.add_service(row));
         summary.sources.rows.iter().for_each(|row| self.add_source(row));
         for row in &summary.pairs.rows {
             let service_slot = self.touch_service(row.service, self.services.look_up(&row.service));
             let source_slot = self.touch_source(row.address, self.sources.look_up(&row.address));
-            let pair = (row.service, row.address);
-            let touched = self.pairs.touch(pair);
-            let known = self.pairs.row_mut(touched.slot);
-            raise(&mut known.count, row_count(row.attempts));
-            raise(&mut known.error, row_count(row.error));
-            if touched.new {
-                self.new_pair(service_slot, source_slot, pair);
+            if add_pair(&mut self.pairs, row) {
+                self.new_pair(service_slot, source_slot, (row.service, row.address));
             }
         }
         // Sources that have no row are in no sample.
@@ -273,6 +265,15 @@ impl Tables {
             self.source_hours.add(&mut row.hours, hour, n);
         }
     }
+}
+
+/// Adds to the row of a pair. Returns whether it is new.
+fn add_pair(table: &mut Heavy<PairRow>, counted: &PairCount) -> bool {
+    let touched = table.touch((counted.service, counted.address));
+    let row = table.row_mut(touched.slot);
+    raise(&mut row.count, row_count(counted.attempts));
+    raise(&mut row.error, row_count(counted.error));
+    touched.new
 }
 
 /// A day before the day begins in UTC.

@@ -278,18 +278,13 @@ impl Disk {
 
     fn check(&self, file: &File, name: &str) -> io::Result<()> {
         let status = fstat(file)?;
-        let refuse = |why: &str| {
-            let path = self.path.join(name);
-            Err(io::Error::other(format!("{} is {why}: it is not opened", path.display())))
-        };
         if !is(&status, SFlag::S_IFREG) {
-            return refuse("not a regular file");
+            return Err(self.refused(name, "not a regular file: it is not opened"));
         }
-        let known = [self.owner, 0, Uid::effective().as_raw()];
-        if !known.contains(&status.st_uid) {
-            return refuse("another user's file");
+        match [self.owner, 0, Uid::effective().as_raw()].contains(&status.st_uid) {
+            true => Ok(()),
+            false => Err(self.refused(name, "another user's file: it is not opened")),
         }
-        Ok(())
     }
 
     fn open_in(&self, folder: impl AsFd, name: &str) -> io::Result<Option<File>> {
@@ -305,12 +300,14 @@ impl Disk {
         }
     }
 
+    /// An error about a file that is not what it should be.
+    fn refused(&self, name: &str, what: &str) -> io::Error {
+        io::Error::other(format!("{} is {what}", self.path.join(name).display()))
+    }
+
     fn not_opened(&self, name: &str, error: Errno) -> io::Error {
         match error {
-            Errno::ELOOP => {
-                let path = self.path.join(name);
-                io::Error::other(format!("{} is a symbolic link: it is not opened", path.display()))
-            }
+            Errno::ELOOP => self.refused(name, "a symbolic link: it is not opened"),
             error => error.into(),
         }
     }
@@ -319,10 +316,7 @@ impl Disk {
         match openat(&self.directory, name, FOLDER, Mode::empty()) {
             Ok(folder) => Ok(Some(folder)),
             Err(Errno::ENOENT) => Ok(None),
-            Err(Errno::ELOOP | Errno::ENOTDIR) => {
-                let path = self.path.join(name);
-                Err(io::Error::other(format!("{} is not a directory: remove it", path.display())))
-            }
+            Err(Errno::ELOOP | Errno::ENOTDIR) => Err(self.refused(name, "not a directory: remove it")),
             Err(error) => Err(error.into()),
         }
     }
@@ -387,10 +381,7 @@ impl Disk {
         for (name, bytes) in changes {
             match bytes {
                 Some(bytes) => self.write_synced(&folder, name, bytes)?,
-                None => {
-                    removed.push_str(name);
-                    removed.push('\n');
-                }
+                None => removed += &format!("{name}\n"),
             }
         }
         if !removed.is_empty() {
@@ -433,7 +424,7 @@ impl Disk {
         let Some(commit) = self.folder(COMMIT)? else { return Ok(()) };
         fsync(&self.directory)?;
         for name in self.removed(&commit)? {
-            remove(&self.directory, &name)?;
+            remove(&self.directory, &name, UnlinkatFlags::NoRemoveDir)?;
         }
         for (name, _) in files(&commit)?.into_iter().filter(|(name, _)| name != REMOVED) {
             renameat(&commit, name.as_str(), &self.directory, name.as_str())?;
@@ -446,12 +437,9 @@ impl Disk {
     fn remove_folder(&self, name: &str) -> io::Result<()> {
         let Some(folder) = self.folder(name)? else { return Ok(()) };
         for (name, _) in entries(&folder)? {
-            remove(&folder, &name)?;
+            remove(&folder, &name, UnlinkatFlags::NoRemoveDir)?;
         }
-        match unlinkat(&self.directory, name, UnlinkatFlags::RemoveDir) {
-            Ok(()) | Err(Errno::ENOENT) => Ok(()),
-            Err(error) => Err(error.into()),
-        }
+        remove(&self.directory, name, UnlinkatFlags::RemoveDir)
     }
 }
 
@@ -464,8 +452,9 @@ fn is_plain(name: &str) -> bool {
     !name.is_empty() && !name.starts_with('.') && !name.contains('/')
 }
 
-fn remove(folder: &OwnedFd, name: &str) -> io::Result<()> {
-    match unlinkat(folder, name, UnlinkatFlags::NoRemoveDir) {
+/// Removes an entry, if it is there.
+fn remove(folder: &OwnedFd, name: &str, flag: UnlinkatFlags) -> io::Result<()> {
+    match unlinkat(folder, name, flag) {
         Ok(()) | Err(Errno::ENOENT) => Ok(()),
         Err(error) => Err(error.into()),
     }

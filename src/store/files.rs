@@ -21,10 +21,10 @@ use crate::event::calendar::{Date, Month};
 use crate::query::history::{Detail, History, MonthData, Need};
 use crate::stats::deferred::Deferred;
 
-use super::container::{self, Unreadable};
+use super::container::{self, Kind, Section, Unreadable};
 use super::deferred;
 use super::directory::{Change, Directory, Open};
-use super::meta::{self, LATER, META, Meta};
+use super::meta::{LATER, META, Meta};
 use super::month::{self, Wanted, WholeMonth};
 use super::pieces::{self, Saved};
 
@@ -121,11 +121,9 @@ impl Store {
     /// Reads the list of files.
     pub fn refresh(&mut self) -> Result<(), StoreError> {
         let names = self.directory.names().map_err(|error| failed("cannot list the store", error))?;
-        let month = |name: &String| {
-            let stem = name.strip_suffix(FWS)?;
-            Month::parse(stem).or_else(|| Date::parse(stem).map(Date::month))
-        };
-        self.months = names.iter().filter_map(month).collect();
+        let stems = names.iter().filter_map(|name| name.strip_suffix(FWS));
+        let month = |stem| Month::parse(stem).or_else(|| Date::parse(stem).map(Date::month));
+        self.months = stems.filter_map(month).collect();
         self.months.sort_unstable();
         self.months.dedup();
         // A day's file is listed with its month's.
@@ -147,6 +145,11 @@ impl Store {
     fn stems(&self, month: Month, ending: &str) -> Vec<String> {
         let days = self.days(month, ending).into_iter().map(|date| date.to_string());
         std::iter::once(month.to_string()).chain(days).collect()
+    }
+
+    /// Changes that remove a month's files with this ending.
+    fn removed(&self, month: Month, ending: &str) -> Vec<Change> {
+        self.stems(month, ending).into_iter().map(|stem| (stem + ending, None)).collect()
     }
 
     /// The directory of the files.
@@ -251,14 +254,20 @@ impl Store {
     /// The changes that store these events, or remove the file if there are none.
     pub fn change_later(&mut self, later: &Deferred) -> Result<Vec<Change>, StoreError> {
         let mut changes = self.keep_damaged(LATER)?;
-        let bytes = (!later.is_empty() || later.dropped() > 0).then(|| meta::encode_later(self.salt, later));
+        let bytes = (!later.is_empty() || later.dropped() > 0).then(|| {
+            container::write(self.salt, vec![Section::packed(Kind::Deferred, deferred::encode(later))])
+        });
         changes.push((LATER.into(), bytes));
         Ok(changes)
     }
 
+    fn is_damaged(&self, name: &str) -> bool {
+        self.damage.iter().any(|damaged| damaged.name == name && damaged.lasting)
+    }
+
     /// For a file that is to be replaced and is known to be damaged: a change that renames it.
     pub(crate) fn keep_damaged(&mut self, name: &str) -> Result<Vec<Change>, StoreError> {
-        if !self.damage.iter().any(|damaged| damaged.name == name && damaged.lasting) {
+        if !self.is_damaged(name) {
             return Ok(Vec::new());
         }
         let bytes = self.read_bytes(name)?;

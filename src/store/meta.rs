@@ -1,10 +1,7 @@
 //! `store.fws`: the store's metadata; `later.fws`: events dated in the future.
 
-use crate::stats::deferred::Deferred;
-
 use super::codec::{Codec, Content};
 use super::container::{self, Kind, Section};
-use super::deferred;
 use super::directory::Open;
 
 /// The file of the store's metadata.
@@ -114,11 +111,6 @@ fn code_deletions(codec: &mut Codec<'_>, deletions: &mut Vec<Deletion>) {
 
 fn code_united(codec: &mut Codec<'_>, united: &mut Vec<u64>) {
     codec.rest(united, MAX_UNITED, Codec::number);
-}
-
-/// The bytes of [`LATER`].
-pub(super) fn encode_later(salt: u64, later: &Deferred) -> Vec<u8> {
-    container::write(salt, vec![Section::packed(Kind::Deferred, deferred::encode(later))])
 }
 
 #[cfg(test)]

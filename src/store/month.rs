@@ -2,7 +2,7 @@
 
 use crate::event::Class;
 use crate::event::calendar::{Date, Month};
-use crate::query::history::{ClassTotal, DayData, Detail, MonthData, Need, Section as SectionName};
+use crate::query::history::{ClassTotal, DayData, Detail, MonthData, Need};
 use crate::stats::anomalies::Anomaly;
 use crate::stats::sample::{Distinct, Sample};
 use crate::stats::sum::{Sources, sum_of, sum_of_day};
@@ -34,36 +34,17 @@ impl Wanted<'_> {
     fn in_month(self, kind: Kind, month: Month) -> bool {
         match self {
             Wanted::All => true,
-            Wanted::Need(need) => section_of(kind).is_some_and(|section| need.wants_in(section, month)),
+            Wanted::Need(need) => need.wants_in(kind as u8, month),
             Wanted::OfOtherDays => matches!(kind, Kind::Services | Kind::Sample),
         }
     }
 
     fn on_day(self, kind: Kind, date: Date) -> bool {
         match self {
-            Wanted::Need(need) => section_of(kind).is_some_and(|section| need.wants(section, date)),
+            Wanted::Need(need) => need.wants(kind as u8, date),
             _ => self.in_month(kind, date.month()),
         }
     }
-}
-
-/// The section's name in a question.
-fn section_of(kind: Kind) -> Option<SectionName> {
-    Some(match kind {
-        Kind::Totals => SectionName::Totals,
-        Kind::Services => SectionName::Services,
-        Kind::ServiceHours => SectionName::ServiceHours,
-        Kind::Sources => SectionName::Sources,
-        Kind::SourceHours => SectionName::SourceHours,
-        Kind::Pairs => SectionName::Pairs,
-        Kind::Countries => SectionName::Countries,
-        Kind::Sample => SectionName::Sample,
-        Kind::SampleServices => SectionName::SampleServices,
-        Kind::SampleCountries => SectionName::SampleCountries,
-        Kind::Rules => SectionName::Rules,
-        Kind::Cells => SectionName::Cells,
-        _ => return None,
-    })
 }
 
 /// A month with everything that is stored of it.

@@ -47,7 +47,7 @@ impl Tables {
     /// Of services, sources and pairs: the floor, what may be missing of a row, and the number of rows.
     pub fn heads(&self) -> [[u64; 3]; 3] {
         fn head<R: Row>(table: &Heavy<R>) -> [u64; 3] {
-            [table.floor(), table.missing(), table.len() as u64]
+            [table.floor(), table.missing(), table.rows().len() as u64]
         }
         [head(&self.services), head(&self.sources), head(&self.pairs)]
     }
@@ -64,7 +64,7 @@ impl Tables {
     /// The summary without rows and sample.
     pub fn totals_only(&self) -> ClassSummary {
         let distinct = if self.sources_whole() {
-            Some(Distinct::exactly(self.sources.len() as u64))
+            Some(Distinct::exactly(self.sources.rows().len() as u64))
         } else {
             // More sources than attempts are impossible.
             self.sample().all().within(0, self.count).meaningful()

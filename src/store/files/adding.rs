@@ -45,13 +45,13 @@ impl Store {
         touched.dedup();
         let ranks = self.ranks(&touched);
         let rank = |month: Month| ranks.iter().position(|known| *known == month).unwrap_or(usize::MAX);
-        let (mut cells, mut before, mut added) = (Cells::new(), None::<Slot>, Added::default());
+        let (mut cells, mut before, mut added) = (Cells::new(), None::<(WholeMonth, Role)>, Added::default());
         let mut days = days.into_iter().peekable();
         for month in self.near(&touched) {
             let slot = if touched.contains(&month) {
                 let mut new = Vec::new();
-                while let Some(day) = days
-                    .next_if(|day| day.as_ref().is_ok_and(|day| day.date.month() == month) || day.is_err())
+                while let Some(day) =
+                    days.next_if(|day| day.as_ref().map_or(true, |day| day.date.month() == month))
                 {
                     new.push(day.map_err(|error| failed("cannot read a day that is to be added", error))?);
                 }
@@ -67,14 +67,11 @@ impl Store {
                     None => WholeMonth::new(month, Detail::Days),
                 };
                 whole.add(new);
-                Slot {
-                    whole,
-                    role: Role::Touched { becomes_month: !exists && rank(month) >= self.keep.days },
-                }
+                (whole, Role::Touched { becomes_month: !exists && rank(month) >= self.keep.days })
             } else {
                 self.neighbour(month, &touched)?
             };
-            let days = slot.whole.days.iter().map(|day| (day.date, day.class(Class::Attempt)));
+            let days = slot.0.days.iter().map(|day| (day.date, day.class(Class::Attempt)));
             let has_rows = |of_day: &ClassSummary| of_day.attempts == 0 || of_day.services.has_any();
             days.filter(|(_, of_day)| has_rows(of_day)).for_each(|(date, of_day)| cells.add(date, of_day));
             // The days of this month are needed for the anomalies at the end of the previous one.
@@ -98,7 +95,7 @@ impl Store {
         near
     }
 
-    fn neighbour(&mut self, month: Month, touched: &[Month]) -> Result<Slot, StoreError> {
+    fn neighbour(&mut self, month: Month, touched: &[Month]) -> Result<(WholeMonth, Role), StoreError> {
         let (first, last) = (month.first_day(), month.last_day());
         let need = Need::new(Class::Attempt).and(&[Section::Services, Section::Cells], first, last);
         let loaded = self.load(month, FWS, Wanted::Need(&need), &|_| Some(Wanted::Need(&need)))?;
@@ -108,17 +105,16 @@ impl Store {
         };
         let is_next = touched.iter().any(|touched| touched.0.abs_diff(month.0) == 1);
         let is_judged = is_next && !is_damaged && whole.detail != Detail::Month;
-        Ok(Slot { whole, role: if is_judged { Role::Judged } else { Role::Other } })
+        Ok((whole, if is_judged { Role::Judged } else { Role::Other }))
     }
 
     /// Changes of a month, after the next one was read.
     fn change_slot(
         &mut self,
-        slot: Slot,
+        (mut whole, role): (WholeMonth, Role),
         cells: &mut Cells,
         changes: &mut Vec<Change>,
     ) -> Result<(), StoreError> {
-        let Slot { mut whole, role } = slot;
         let month = whole.month;
         let mut found = cells.find(month.first_day(), month.last_day());
         found.sort_unstable_by_key(|cell| (cell.date, cell.service));
@@ -144,6 +140,7 @@ impl Store {
     }
 }
 
+/// What is done with a month: a commit changes it, or it is a neighbour that is read to compute anomalies.
 enum Role {
     Touched {
         /// Its rows become those of the whole month.
@@ -153,10 +150,4 @@ enum Role {
     Judged,
     /// Only its days are needed.
     Other,
-}
-
-/// A month that a commit changes, or a neighbour that is read to compute its anomalies.
-struct Slot {
-    whole: WholeMonth,
-    role: Role,
 }

@@ -28,7 +28,7 @@ impl Store {
             let Some(mut whole) = self.whole(month, FWS, &|_| true)? else {
                 // Damaged: it is deleted as a whole, or stays.
                 if month.last_day() < first {
-                    forgotten.changes.extend(self.removed(month));
+                    forgotten.changes.extend(self.removed(month, FWS));
                     forgotten.count += 1;
                 }
                 continue;
@@ -36,7 +36,7 @@ impl Store {
             let is_over = |date: Date| date < first;
             let days = whole.days.iter().filter(|day| is_over(day.date)).count();
             if days == whole.days.len() && month.last_day() < first {
-                forgotten.changes.extend(self.removed(month));
+                forgotten.changes.extend(self.removed(month, FWS));
             } else if whole.detail == Detail::Month && days > 0 {
                 forgotten.refused = Some(format!(
                     "{month} has no single days any more and can only be deleted as a whole: give {} or {}",
@@ -114,11 +114,6 @@ impl Store {
         }
         self.note_deletion(&mut forgotten, when, format!("the rows of {what}"))?;
         Ok(forgotten)
-    }
-
-    /// Changes that remove a month.
-    fn removed(&self, month: Month) -> Vec<Change> {
-        self.stems(month, FWS).into_iter().map(|stem| (stem + FWS, None)).collect()
     }
 
     fn note_deletion(

@@ -11,6 +11,7 @@ use crate::event::calendar::{Date, Month};
 use crate::guard::networks::{NetworkBlock, Networks};
 use crate::query::history::{Detail, Need};
 use crate::stats::day::{Day, Samples};
+use crate::stats::sum::sum_of_day;
 use crate::stats::summary::DaySummary;
 use crate::store::directory::Change;
 use crate::store::ledger::Moment;
@@ -56,9 +57,7 @@ impl Store {
         let same = self.salt == backup.salt || ours.contains(&backup.salt) || theirs.contains(&self.salt);
         let mut salts = ours;
         for other in [self.salt, backup.salt].into_iter().chain(theirs) {
-            if !salts.contains(&other) {
-                salts.push(other);
-            }
+            salts.extend((!salts.contains(&other)).then_some(other));
         }
         // Samples of two salts cannot be merged: those of the store with more days are kept.
         let salt = if backup.count_days()? >= self.count_days()? { backup.salt } else { self.salt };
@@ -72,17 +71,17 @@ impl Store {
         for month in months {
             let mut ours = self.undamaged_days(month)?;
             let mut theirs = backup.whole(month, FWS, &|_| true)?;
-            // None of its days is stored here in the same form.
+            ours.iter_mut().filter(|_| !ours_stays).for_each(WholeMonth::drop_samples);
             if let Some(whole) = &mut theirs {
+                // None of its days is stored here in the same form.
                 whole.changed.extend(whole.days.iter().map(|day| day.date));
-            }
-            let stay = [(&mut ours, ours_stays), (&mut theirs, theirs_stays)];
-            for whole in stay.into_iter().filter_map(|(whole, stays)| whole.as_mut().filter(|_| !stays)) {
-                whole.drop_samples();
-            }
-            if let Some(theirs) = theirs.as_mut().filter(|_| same) {
-                // A day that is open here is newer here.
-                theirs.keep_days(|date| pieces.iter().all(|(_, open, _)| *open != date));
+                if !theirs_stays {
+                    whole.drop_samples();
+                }
+                if same {
+                    // A day that is open here is newer here.
+                    whole.keep_days(|date| pieces.iter().all(|(_, open, _)| *open != date));
+                }
             }
             let mut whole = match (ours, theirs) {
                 (Some(ours), Some(theirs)) => match united(ours, theirs, same, &mut restored.days) {
@@ -142,27 +141,17 @@ impl Store {
     /// A month without its damaged days.
     fn undamaged_days(&mut self, month: Month) -> Result<Option<WholeMonth>, StoreError> {
         let mut whole = self.whole(month, FWS, &|_| true)?;
-        let damage = &self.damage;
-        let is_damaged = |name: &str| damage.iter().any(|damaged| damaged.lasting && damaged.name == name);
-        if let Some(whole) = &mut whole {
-            whole.keep_days(|date| !is_damaged(&format!("{date}{FWS}")));
-        }
+        whole.iter_mut().for_each(|whole| whole.keep_days(|date| !self.is_damaged(&format!("{date}{FWS}"))));
         Ok(whole)
     }
 
     fn count_days(&mut self) -> Result<usize, StoreError> {
-        let mut count = 0;
-        for month in self.months.clone() {
-            count += self.read(month, &Need::new(Class::Attempt))?.days.len();
-        }
-        Ok(count)
+        let need = Need::new(Class::Attempt);
+        self.months.clone().into_iter().map(|month| Ok(self.read(month, &need)?.days.len())).sum()
     }
 
     fn has_day(&mut self, date: Date) -> Result<bool, StoreError> {
-        let days = match self.months.contains(&date.month()) {
-            true => self.read(date.month(), &Need::new(Class::Attempt))?.days,
-            false => Vec::new(),
-        };
+        let days = self.read(date.month(), &Need::new(Class::Attempt))?.days;
         Ok(days.iter().any(|day| day.date == date))
     }
 
@@ -179,7 +168,7 @@ impl Store {
             for (name, date, _) in &known {
                 let Some(saved) = self.piece(name)? else { continue };
                 let mut day = DaySummary::new(*date);
-                saved.days.iter().for_each(|part| day = crate::stats::sum::sum_of_day(&day, &part.summary));
+                saved.days.iter().for_each(|part| day = sum_of_day(&day, &part.summary));
                 let bytes = pieces::encode_part(self.salt, &saved.state, &mut day, &mut Samples::default());
                 restored.changes.push((name.clone(), Some(bytes)));
             }

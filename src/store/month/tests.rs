@@ -1,5 +1,6 @@
 use super::*;
 use crate::event::{Address, Event, Service};
+use crate::query::history::Section as SectionName;
 
 use crate::stats::day::Day;
 use crate::stats::sample::Distinct;
