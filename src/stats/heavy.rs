@@ -184,7 +184,7 @@ impl<R: Row> Heavy<R> {
     /// The slot of a key; `None`: it has no row.
     #[inline]
     pub fn find(&self, key: &R::Key) -> Option<usize> {
-        self.probe(key, self.look_up(key)).ok()
+        self.probe(key, self.look_up(key))
     }
 
     /// The row of `key`, made if there is none.
@@ -204,8 +204,8 @@ impl<R: Row> Heavy<R> {
     #[inline(always)]
     pub fn touch_at(&mut self, key: R::Key, lookup: Lookup) -> Touched {
         match self.probe(&key, lookup) {
-            Ok(slot) => Touched { slot, new: false, evicted: false },
-            Err(free) => self.insert(key, lookup.hash, free),
+            Some(slot) => Touched { slot, new: false, evicted: false },
+            None => self.insert(key, lookup.hash),
         }
     }
 
@@ -214,19 +214,18 @@ impl<R: Row> Heavy<R> {
         (hash >> 32) as usize & (self.index.len() - 1)
     }
 
-    /// The slot of `key`, or the error with its position in the index.
     #[inline]
-    fn probe(&self, key: &R::Key, lookup: Lookup) -> Result<usize, usize> {
+    fn probe(&self, key: &R::Key, lookup: Lookup) -> Option<usize> {
         let Lookup { hash, mut entry } = lookup;
         let mut place = self.home(hash);
         while let Some(slot) = usize::from(entry).checked_sub(1) {
             if self.rows[slot].key() == *key {
-                return Ok(slot);
+                return Some(slot);
             }
             place = self.after(place);
             entry = self.index[place];
         }
-        Err(place)
+        None
     }
 
     #[inline]
@@ -235,17 +234,15 @@ impl<R: Row> Heavy<R> {
     }
 
     #[inline(always)]
-    fn insert(&mut self, key: R::Key, hash: u64, free: usize) -> Touched {
+    fn insert(&mut self, key: R::Key, hash: u64) -> Touched {
         let slot = self.rows.len();
         if slot == self.bound {
             return Touched { slot: self.replace(key, hash), new: true, evicted: true };
         }
-        if slot < self.rows.capacity() && (slot + 1) * SLOTS_PER_ROW <= self.index.len() {
-            self.index[free] = (slot + 1) as u16;
-        } else {
+        if slot == self.rows.capacity() || (slot + 1) * SLOTS_PER_ROW > self.index.len() {
             self.make_room();
-            self.enter(hash, slot);
         }
+        self.enter(hash, slot);
         self.rows.push(R::start(key, self.floor));
         Touched { slot, new: true, evicted: false }
     }

@@ -35,7 +35,7 @@ impl Store {
         self.months.contains(&month) || rank.is_some_and(|rank| rank < self.keep.months)
     }
 
-    /// Changes that add days to their months. `dates`: of all days, ascending.
+    /// Changes that add days to their months. `dates`: those of the days, ascending.
     pub fn add(
         &mut self,
         dates: &[Date],
@@ -46,15 +46,12 @@ impl Store {
         let ranks = self.ranks(&touched);
         let rank = |month: Month| ranks.iter().position(|known| *known == month).unwrap_or(usize::MAX);
         let (mut cells, mut before, mut added) = (Cells::new(), None::<(WholeMonth, Role)>, Added::default());
-        let mut days = days.into_iter().peekable();
+        let mut days = days.into_iter();
         for month in self.near(&touched) {
             let slot = if touched.contains(&month) {
-                let mut new = Vec::new();
-                while let Some(day) =
-                    days.next_if(|day| day.as_ref().map_or(true, |day| day.date.month() == month))
-                {
-                    new.push(day.map_err(|error| failed("cannot read a day that is to be added", error))?);
-                }
+                let of_month = dates.iter().filter(|date| date.month() == month).count();
+                let new: io::Result<Vec<DaySummary>> = days.by_ref().take(of_month).collect();
+                let new = new.map_err(|error| failed("cannot read a day that is to be added", error))?;
                 let exists = self.months.contains(&month);
                 if !exists && rank(month) >= self.keep.months {
                     let attempts = new.iter().map(|day| day.class(Class::Attempt).attempts).sum();

@@ -1,5 +1,3 @@
-use std::sync::Arc;
-
 use super::*;
 use crate::event::small_map::SmallMap;
 use crate::event::{Address, Class, Event};
@@ -25,7 +23,7 @@ fn changed(store: &Store, name: &str, change: impl FnOnce(&mut Vec<u8>)) -> Stor
     let mut files = files.clone();
     let mut bytes = files.get(name).unwrap().to_vec();
     change(&mut bytes);
-    files.insert(name.into(), Arc::new(bytes));
+    files.insert(name.into(), bytes);
     Store::open(Directory::Memory(files), Retention::default(), None).unwrap()
 }
 

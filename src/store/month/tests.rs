@@ -195,7 +195,7 @@ fn totals_survive_whichever_section_is_damaged() {
     let mut whole = WholeMonth::new(month_of(first()), Detail::Days);
     whole.add(vec![day(first(), 0, 400), day(Date(first().0 + 1), 0, 10)]);
     let bytes = whole.encode(SALT);
-    let header = container::Header::parse(&bytes[..container::HEADER.min(bytes.len())]).unwrap();
+    let header = container::Header::parse(&bytes).unwrap();
     for kind in [Kind::Summary].into_iter().chain(sections::KINDS) {
         let Some((offset, length)) = header.find(kind) else { continue };
         let mut bytes = bytes.clone();

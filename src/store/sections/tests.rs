@@ -6,7 +6,7 @@ use crate::stats::rules::RuleCount;
 use crate::stats::sample::{Distinct, Sample};
 use crate::stats::summary::{Hours, PairCount, Rows, ServiceCount, SourceCount};
 use crate::store::codec;
-use crate::store::container::{self, HEADER};
+use crate::store::container;
 
 fn service(port: u16) -> Service {
     Service { protocol: 6, port }
@@ -247,8 +247,7 @@ fn a_damaged_section_spares_the_others() {
     let bytes = container::write(1, sections.collect());
     for kind in KINDS {
         let mut bytes = bytes.clone();
-        let (offset, length) =
-            container::Header::parse(&bytes[..HEADER.min(bytes.len())]).unwrap().find(kind).unwrap();
+        let (offset, length) = container::Header::parse(&bytes).unwrap().find(kind).unwrap();
         bytes[offset as usize + length / 2] ^= 1;
         let (read, whole) = decode(&Open::from_bytes(bytes).unwrap(), Unit::Minutes);
         assert!(!whole, "{kind:?}");
