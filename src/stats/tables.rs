@@ -13,9 +13,9 @@ use crate::event::{Address, Class, Event, Service, Verdict};
 use super::countries::{Countries, Country, CountryLookup};
 use super::heavy::{Heavy, Lookup, Row};
 use super::rows::{Pair, PairRow, ServiceRow, SourceRow, row_count};
-use super::rules::OpenRules;
+use super::rules::{OpenRules, add_rows};
 use super::sample::{self, Distinct, Sample};
-use super::summary::{ClassSummary, Cut, Cuts, Hours, PairCount, Rows, ServiceCount, SourceCount};
+use super::summary::{ClassSummary, Cut, Cuts, PairCount, Rows, ServiceCount, SourceCount};
 
 mod closing;
 mod counting;
@@ -202,20 +202,18 @@ impl Tables {
     /// Adds a summary of the same day that was stored before, and the sample of one that overflowed.
     pub fn add_summary(&mut self, summary: &ClassSummary, sample: Option<&Sample<Address>>) {
         self.count = self.count.saturating_add(summary.attempts);
-        for (sum, count) in self.hours.iter_mut().zip(summary.hours) {
-            raise(sum, row_count(count));
-        }
         for (protocol, count) in &summary.protocols {
             raise(&mut self.protocols[usize::from(*protocol)], row_count(*count));
         }
-        for (sum, count) in self.verdicts.iter_mut().zip(summary.verdicts) {
-            raise(sum, row_count(count));
+        let hours = self.hours.iter_mut().zip(&summary.hours);
+        for (sum, count) in hours.chain(self.verdicts.iter_mut().zip(&summary.verdicts)) {
+            raise(sum, row_count(*count));
         }
         self.services.add_missing(summary.services.left_out());
         self.sources.add_missing(summary.sources.left_out());
         self.pairs.add_missing(summary.pairs.left_out());
         self.targets.add_missing(summary.targets.left_out());
-        self.rules.add_rows(&summary.rules);
+        add_rows(&mut self.rules.rows, &summary.rules);
         for row in &summary.targets.rows {
             add_pair(&mut self.targets, row);
         }
@@ -244,10 +242,7 @@ impl Tables {
         let row = self.services.row_mut(slot);
         raise(&mut row.count, row_count(counted.attempts));
         raise(&mut row.error, row_count(counted.error));
-        let hours = counted.hours.as_ref().map(Hours::counts).unwrap_or_default();
-        for (hour, n) in hours.into_iter().enumerate().filter(|(_, n)| *n > 0) {
-            self.service_hours.add(&mut row.hours, hour, n);
-        }
+        self.service_hours.add_all(&mut row.hours, counted.hours.as_ref());
     }
 
     fn add_source(&mut self, counted: &SourceCount) {
@@ -260,10 +255,7 @@ impl Tables {
             row.first = row.first.min(time_since(base, counted.first));
             row.last = row.last.max(time_since(base, counted.last));
         }
-        let hours = counted.hours.as_ref().map(Hours::counts).unwrap_or_default();
-        for (hour, n) in hours.into_iter().enumerate().filter(|(_, n)| *n > 0) {
-            self.source_hours.add(&mut row.hours, hour, n);
-        }
+        self.source_hours.add_all(&mut row.hours, counted.hours.as_ref());
     }
 }
 

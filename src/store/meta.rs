@@ -17,7 +17,7 @@ const MAX_UNITED: usize = 64;
 const LONGEST: usize = 200;
 
 /// A deletion, and its reason.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
 pub struct Deletion {
     /// Seconds since 1970.
     pub when: i64,

@@ -78,7 +78,7 @@ impl Tables {
                 .filter(|(_, count)| *count > 0)
                 .collect(),
             verdicts: self.verdicts.map(u64::from),
-            rules: self.rules.rows().to_vec(),
+            rules: self.rules.rows.clone(),
             targets: rows(&self.targets, Cut::NONE, |_| true, PairRow::counted),
             countries: self.countries.as_ref().map(|(countries, _)| countries.clone()).unwrap_or_default(),
             ..ClassSummary::default()

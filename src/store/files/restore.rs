@@ -10,6 +10,7 @@ use crate::event::Class;
 use crate::event::calendar::{Date, Month};
 use crate::guard::networks::{NetworkBlock, Networks};
 use crate::query::history::{Detail, Need};
+use crate::stats::anomalies::Anomaly;
 use crate::stats::day::{Day, Samples};
 use crate::stats::sum::sum_of_day;
 use crate::stats::summary::DaySummary;
@@ -176,8 +177,8 @@ impl Store {
         let mut theirs = backup.pieces()?;
         theirs.dedup_by_key(|(_, date, _)| *date);
         for date in theirs.into_iter().map(|(_, date, _)| date) {
-            let is_here = self.has_day(date)? || known.iter().any(|(_, open, _)| *open == date);
-            if same && is_here {
+            let last = known.iter().filter(|(_, open, _)| *open == date).map(|(.., number)| *number).max();
+            if same && (last.is_some() || self.has_day(date)?) {
                 continue;
             }
             let mut day = Day::new(date, self.salt);
@@ -187,7 +188,6 @@ impl Store {
                     day.add_summary(&part.summary, &samples);
                 }
             }
-            let last = known.iter().filter(|(_, open, _)| *open == date).map(|(.., number)| *number).max();
             let number = last.map_or(0, |last| last.saturating_add(1));
             let state = State { date: Some(date), ..State::default() };
             let name = pieces::name_of(date, number);
@@ -210,9 +210,8 @@ impl Store {
         let imported = join_imports(&ours.imported, &theirs.imported);
         let zone = ours.zone.or(theirs.zone);
         let mut meta = Meta { imported, seen, zone, deletions: Vec::new(), united };
-        let mut deletions = ours.deletions;
-        deletions.extend(theirs.deletions);
-        deletions.sort_unstable_by(|a, b| (a.when, &a.what, &a.because).cmp(&(b.when, &b.what, &b.because)));
+        let mut deletions = [ours.deletions, theirs.deletions].concat();
+        deletions.sort_unstable();
         deletions.dedup();
         deletions.into_iter().for_each(|deletion| meta.note(deletion));
         changes.extend(self.change_meta(&meta)?);
@@ -253,7 +252,7 @@ fn united(
         None => true,
         Some(known) => !same || total(day) > total(known),
     };
-    let (detail, mut cells) = (theirs.detail, theirs.cells);
+    let detail = theirs.detail;
     let new: Vec<DaySummary> = theirs.days.into_iter().filter(is_fuller).collect();
     if new.is_empty() {
         return (ours, false);
@@ -266,11 +265,11 @@ fn united(
         ours.keep_days(|date| !dates.contains(&date));
     }
     ours.add(new);
-    cells.retain(|cell| dates.contains(&cell.date));
-    let known = std::mem::take(&mut ours.cells);
-    let is_new = |cell: &&_| !cells.contains(*cell);
-    let all = known.iter().filter(is_new).chain(&cells).copied().collect();
-    ours.set_cells(all);
+    let mut cells = std::mem::take(&mut ours.cells);
+    let is_added = |cell: &Anomaly| dates.contains(&cell.date) && !cells.contains(cell);
+    let added: Vec<Anomaly> = theirs.cells.into_iter().filter(is_added).collect();
+    cells.extend(added);
+    ours.set_cells(cells);
     restored.extend(dates);
     (ours, true)
 }
