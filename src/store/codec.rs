@@ -247,6 +247,14 @@ impl<'a> Codec<'a> {
         *flag = byte == 1;
     }
 
+    /// Whether a value is known, and in any case a value.
+    pub fn known<T: Default>(&mut self, value: &mut Option<T>, code: impl FnOnce(&mut Codec<'a>, &mut T)) {
+        let (mut is_known, mut known) = (value.is_some(), value.take().unwrap_or_default());
+        self.flag(&mut is_known);
+        code(self, &mut known);
+        *value = is_known.then_some(known);
+    }
+
     /// A length and text in UTF-8; anything else fails.
     pub fn text(&mut self, text: &mut String) {
         let mut length = text.len() as u64;

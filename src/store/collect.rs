@@ -67,10 +67,7 @@ impl Collector {
             let hour = self.settings.calendar.hour_of(event.time);
             match &mut self.day {
                 Some(day) if day.date == hour.date => day.add(event, hour.hour),
-                _ => {
-                    let day = self.turn_to(hour.date)?;
-                    day.add(event, hour.hour);
-                }
+                _ => self.turn_to(hour.date)?.add(event, hour.hour),
             }
         }
         Ok(())
@@ -84,14 +81,9 @@ impl Collector {
             self.is_out_of_order = true;
             return Err(io::Error::other("the events are not in order of time"));
         }
-        let day = match self.day.take() {
-            Some(mut day) => {
-                day.restart(date);
-                day
-            }
-            None => Day::new(date, self.settings.salt).with_rules(&self.settings.rules),
-        };
-        let day = self.day.insert(day);
+        let new = || Day::new(date, self.settings.salt).with_rules(&self.settings.rules);
+        let day = self.day.get_or_insert_with(new);
+        day.restart(date);
         if let Some(stored) = self.spool.read(date)? {
             day.add_summary(&stored.summary, &stored.samples);
         }

@@ -107,13 +107,10 @@ impl Store {
             set_aside: Vec::new(),
         };
         store.refresh()?;
-        let mut names: Vec<String> = vec![META.into()];
-        names.extend(store.months.iter().rev().map(|month| month_file(*month)));
-        names.extend(store.pieces()?.into_iter().map(|(name, ..)| name));
-        let known = names.iter().find_map(|name| match store.directory.open(name) {
-            Ok(Some(Ok(file))) => Some(file.salt()),
-            _ => None,
-        });
+        let months = store.months.iter().rev().map(|month| month_file(*month));
+        let pieces = store.pieces()?.into_iter().map(|(name, ..)| name);
+        let mut names = std::iter::once(META.to_string()).chain(months).chain(pieces);
+        let known = names.find_map(|name| Some(store.directory.open(&name).ok()??.ok()?.salt()));
         store.salt = known.or(salt).unwrap_or_else(random);
         Ok(store)
     }
@@ -214,14 +211,12 @@ impl Store {
 
     /// Opens a file; a damaged one is noted and gives `None`.
     pub(crate) fn open_file(&mut self, name: &str) -> Result<Option<Open>, StoreError> {
-        let path = || self.directory.describe(name);
-        let opened =
-            self.directory.open(name).map_err(|error| failed(&format!("cannot read {}", path()), error))?;
-        match opened {
-            None => Ok(None),
-            Some(Ok(file)) => Ok(Some(file)),
-            Some(Err(Unreadable::Newer(version))) => Err(StoreError::Newer { file: path(), version }),
-            Some(Err(Unreadable::Damaged(what))) => {
+        match self.read_bytes(name)?.map(Open::from_bytes).transpose() {
+            Ok(opened) => Ok(opened),
+            Err(Unreadable::Newer(version)) => {
+                Err(StoreError::Newer { file: self.directory.describe(name), version })
+            }
+            Err(Unreadable::Damaged(what)) => {
                 self.note_damage(name, what);
                 Ok(None)
             }

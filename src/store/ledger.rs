@@ -130,11 +130,7 @@ fn block(codec: &mut Codec<'_>, block: &mut Block, detail: &mut Detail) {
     codec.rows(&mut services, 0, Codec::small);
     suspect.services = Services::default();
     services.iter().take(MAX_SERVICES).for_each(|bits| suspect.services.add(Service::from_bits(*bits)));
-    let mut has_words = detail.words.is_some();
-    codec.flag(&mut has_words);
-    let mut words = detail.words.take().unwrap_or_default();
-    text(codec, &mut words);
-    detail.words = has_words.then_some(words);
+    codec.known(&mut detail.words, text);
     codec.rows(&mut detail.lines, String::new(), text);
     detail.lines.truncate(LINES);
     let (mut has_last, mut last) = (detail.last.is_some(), detail.last.unwrap_or_default());
@@ -178,12 +174,6 @@ fn ended(codec: &mut Codec<'_>, ended: &mut Ended) {
 }
 
 impl SavedLedger {
-    fn code(&mut self, codec: &mut Codec<'_>) {
-        self.code_head(codec);
-        codec.rows(&mut self.blocks, Default::default(), block_row);
-        self.code_rest(codec);
-    }
-
     /// Everything before the blocks.
     fn code_head(&mut self, codec: &mut Codec<'_>) {
         let mut version = VERSION;
@@ -194,10 +184,7 @@ impl SavedLedger {
         codec.number(&mut self.serial);
         self.saved.code(codec);
         let (date, begun) = &mut self.today;
-        let (mut is_known, mut day) = (date.is_some(), date.unwrap_or(Date(0)));
-        codec.flag(&mut is_known);
-        codec.date(&mut day);
-        *date = is_known.then_some(day);
+        codec.known(date, Codec::date);
         codec.number(begun);
     }
 
@@ -296,7 +283,9 @@ pub fn newer(file: &Open, boot: &str, known: Option<Rank>) -> Option<(Rank, Opti
 /// Reads the payload of the file. The checksums were verified before.
 pub fn read(payload: &[u8]) -> Option<SavedLedger> {
     let (mut reader, mut saved) = (Codec::reader(payload), SavedLedger::default());
-    saved.code(&mut reader);
+    saved.code_head(&mut reader);
+    reader.rows(&mut saved.blocks, Default::default(), block_row);
+    saved.code_rest(&mut reader);
     let detailed = saved.blocks.iter().filter(|(_, detail)| detail.is_some()).count();
     for (_, detail) in saved.blocks.iter_mut().take(detailed.saturating_sub(DETAILED)) {
         *detail = None;

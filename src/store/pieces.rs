@@ -77,10 +77,7 @@ fn code_state(codec: &mut Codec<'_>, (state, lost): &mut (State, Lost)) {
     let mut date = state.date.map(|date| u64::from(date.0.cast_unsigned()));
     codec.optional(&mut date);
     state.date = date.and_then(|date| i32::try_from(date).ok()).map(Date);
-    let (mut is_trusted, mut offset) = (state.trusted_offset.is_some(), state.trusted_offset.unwrap_or(0));
-    codec.flag(&mut is_trusted);
-    codec.signed(&mut offset);
-    state.trusted_offset = is_trusted.then_some(offset);
+    codec.known(&mut state.trusted_offset, Codec::signed);
     codec.flag(&mut state.on_flash);
     codec.number(&mut state.written);
     codec.number(&mut state.due);
@@ -163,12 +160,8 @@ pub struct RamCopy<'a> {
 impl RamCopy<'_> {
     /// Writes the file, not deflated, since it is written each minute.
     pub fn write(mut self, out: impl Write + Seek) -> io::Result<()> {
-        let lost: Vec<(Date, u64)> = self
-            .closed
-            .iter()
-            .map(|day| (day.date, day.lost))
-            .chain(self.open.iter().map(|day| (day.date, day.lost)))
-            .collect();
+        let lost = self.closed.iter().map(|day| (day.date, day.lost));
+        let lost: Lost = lost.chain(self.open.iter().map(|day| (day.date, day.lost))).collect();
         let mut rows = self.open;
         // A part of the same date may be closed, if the clock stepped back. A file has each date once.
         if let Some(open) = self.open
@@ -197,13 +190,11 @@ pub fn decode(file: &Open) -> Option<Saved> {
     let waiting = deferred::from_file(file);
     let (mut days, whole) = sections::decode(file, Unit::Seconds);
     for (date, lost) in lost.into_iter().filter(|(_, lost)| *lost > 0) {
-        match days.iter_mut().find(|day| day.summary.date == date) {
-            Some(day) => day.summary.lost = lost,
-            None => {
-                let summary = DaySummary { lost, ..DaySummary::new(date) };
-                days.push(StoredDay { summary, samples: Samples::default() });
-            }
-        }
+        let at = days.iter().position(|day| day.summary.date == date).unwrap_or_else(|| {
+            days.push(StoredDay { summary: DaySummary::new(date), samples: Samples::default() });
+            days.len() - 1
+        });
+        days[at].summary.lost = lost;
     }
     let damaged = waiting.is_none() || !whole;
     Some(Saved { days, deferred: waiting.unwrap_or_default(), state, damaged })
