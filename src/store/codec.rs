@@ -161,6 +161,7 @@ impl<'a> Codec<'a> {
         0
     }
 
+    /// A byte.
     pub fn u8(&mut self, byte: &mut u8) {
         match &mut self.written {
             Some(content) => content.bytes.push(*byte),
@@ -241,6 +242,7 @@ impl<'a> Codec<'a> {
         *date = Date(days.cast_signed());
     }
 
+    /// A byte, 1 or 0.
     pub fn flag(&mut self, flag: &mut bool) {
         let mut byte = u8::from(*flag);
         self.u8(&mut byte);

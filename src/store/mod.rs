@@ -1,7 +1,7 @@
 //! What is stored on flash: months, open days, metadata of imports.
 //!
-//! Takes summaries of days, gives what a question needs of a month; commits are atomic. Never deletes because of a date
-//! in the data.
+//! Takes summaries of days and the events of an import, gives what a question needs of a month; commits are atomic. Never
+//! deletes because of a date in the data.
 
 pub mod backup;
 pub mod checksum;
