@@ -80,9 +80,9 @@ fn ten_million_forged_sources_in_a_day() {
             }
             if minute % 60 == 59 {
                 let Commit { closed, part } = engine.begin_commit(false);
-                let part = part.unwrap();
+                let mut part = part.unwrap();
                 assert!(closed.is_empty() && part.whole);
-                let bytes = pieces::encode_part(store.salt(), &state, &part.day, &part.samples);
+                let bytes = pieces::encode_part(store.salt(), &state, &mut part.day, &mut part.samples);
                 let mut changes = Vec::new();
                 for (name, ..) in store.pieces().unwrap() {
                     changes.extend(store.remove_piece(&name).unwrap());

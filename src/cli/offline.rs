@@ -26,9 +26,9 @@ use crate::input::seen::SeenMessages;
 use crate::live::clock::BUILT;
 use crate::parse::interfaces::Networks;
 use crate::query::answer::InputCounts;
-use crate::stats::collect::{self, CollectError, Collector, DayStorage, Order};
 use crate::stats::countries::SharedLookup;
 use crate::stats::deferred::Deferred;
+use crate::store::collect::{Collector, Order, Settings};
 use crate::store::directory::{Directory, Disk};
 use crate::store::pieces;
 use crate::store::spool::Spool;
@@ -209,20 +209,11 @@ fn read_into(
         let whole = sent.to_vec();
         let mut paths = Paths::new();
         let rules = paths.rules();
-        let settings = collect::Settings { calendar, lookup, order, salt, rules, latest, whole };
+        let settings = Settings { calendar, lookup, order, salt, rules, latest, whole };
         let mut collector = Collector::new(settings, spool);
         let mut imported = known.clone();
         let mut seen = SeenMessages::from_bytes(&meta.seen).unwrap_or_default();
-        let mut out_of_order = false;
-        let mut count = |events: &[Event]| {
-            collector.count(events).map_err(|error| match error {
-                CollectError::OutOfOrder => {
-                    out_of_order = true;
-                    io::Error::other("out of order")
-                }
-                CollectError::Storage(error) => error,
-            })
-        };
+        let mut count = |events: &[Event]| collector.count(events);
         let waited: Vec<Event> = due.0.iter().map(|(moment, event)| at(*moment, event)).collect();
         let read = count(&waited).map_err(|error| error.to_string()).and_then(|()| {
             let known = (&mut imported, &mut seen);
@@ -232,7 +223,7 @@ fn read_into(
             read.map_err(|error| error.to_string())
         });
         match read {
-            Err(_) if out_of_order => order = Order::Any,
+            Err(_) if collector.is_out_of_order => order = Order::Any,
             Err(error) => return Err(error),
             Ok(read) => {
                 let (spool, later) = collector.finish().map_err(|error| error.to_string())?;

@@ -196,7 +196,7 @@ pub enum Origin {
 
 /// The target of an attempt: an IP protocol and, for protocols with ports, the destination port.
 /// ICMP and other protocols without ports have port 0.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 pub struct Service {
     /// IANA's protocol number.
     pub protocol: u8,

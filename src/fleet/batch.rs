@@ -14,7 +14,6 @@ use crate::event::calendar::Date;
 use crate::event::{Address, Class, Service};
 use crate::stats::countries::{Country, CountryLookup};
 use crate::stats::day::Day;
-use crate::stats::rows::PairRow;
 use crate::stats::summary::{Cut, PairCount, Rows};
 
 /// Version of the batch format, in each line (docs/FORMAT.md).
@@ -263,16 +262,6 @@ impl Writer<'_> {
     }
 }
 
-/// A row of a day's table of pairs.
-fn pair_count(row: &PairRow) -> PairCount {
-    PairCount {
-        service: Service::from_bits(row.service),
-        address: row.address,
-        attempts: row.count.into(),
-        error: row.error.into(),
-    }
-}
-
 /// The attempts that are certain: a row that evicted another one has that one's attempts as its error.
 pub fn known_attempts(pair: &PairCount) -> u64 {
     pair.attempts.saturating_sub(pair.error)
@@ -310,7 +299,7 @@ pub fn pairs_of(day: &Day, class: Class) -> impl Iterator<Item = PairCount> {
         HEAVIEST.pick(&attempts, |slot| (Reverse(rows[slot as usize].count), key(slot))).0
     };
     slots.sort_unstable_by_key(|slot| key(*slot));
-    slots.into_iter().map(|slot| pair_count(&rows[slot as usize]))
+    slots.into_iter().map(|slot| rows[slot as usize].counted())
 }
 
 #[cfg(test)]

@@ -9,26 +9,26 @@ use crate::stats::anomalies::Anomaly;
 use crate::stats::sample::Distinct;
 use crate::stats::summary::ClassSummary;
 
-/// A part of a day's statistics that is stored and read separately.
+/// A part of a day's statistics that is stored and read separately. The numbers are those of docs/FORMAT.md.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u8)]
 pub enum Section {
     /// Hours, protocols and verdicts.
-    Totals,
-    Services,
-    ServiceHours,
-    Sources,
-    SourceHours,
-    Pairs,
-    Countries,
+    Totals = 3,
+    Services = 4,
+    ServiceHours = 5,
+    Sources = 6,
+    SourceHours = 7,
+    Pairs = 8,
+    Countries = 9,
     /// A sample of the sources; what they tried; their countries.
-    Sample,
-    SampleServices,
-    SampleCountries,
+    Sample = 10,
+    SampleServices = 20,
+    SampleCountries = 19,
     /// Firewall rules, and the inside destinations of forwarded attempts.
-    Rules,
+    Rules = 22,
     /// Anomalous cells of the month.
-    Cells,
+    Cells = 2,
 }
 
 /// The sections and days that a question needs, besides the totals that every month has.
@@ -66,9 +66,9 @@ impl Need {
         self.since = Some(self.since.map_or(date, |known| known.min(date)));
     }
 
-    /// Whether this section of this day is needed.
-    pub fn wants(&self, section: Section, date: Date) -> bool {
-        self.parts.iter().any(|(known, from, to)| *known == section && (*from..=*to).contains(&date))
+    /// Whether the section with this number is needed of this day.
+    pub fn wants(&self, section: u8, date: Date) -> bool {
+        self.parts.iter().any(|(known, from, to)| *known as u8 == section && (*from..=*to).contains(&date))
     }
 
     /// Whether it needs any section of a day.
@@ -76,10 +76,10 @@ impl Need {
         self.parts.iter().any(|(known, from, to)| *known != Section::Cells && (*from..=*to).contains(&date))
     }
 
-    /// Whether it needs a section of any day of a month.
-    pub fn wants_in(&self, section: Section, month: Month) -> bool {
+    /// Whether the section with this number is needed of any day of a month.
+    pub fn wants_in(&self, section: u8, month: Month) -> bool {
         let overlaps = |from: Date, to: Date| from.month() <= month && month <= to.month() && from <= to;
-        self.parts.iter().any(|(known, from, to)| *known == section && overlaps(*from, *to))
+        self.parts.iter().any(|(known, from, to)| *known as u8 == section && overlaps(*from, *to))
     }
 }
 

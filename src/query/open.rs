@@ -122,7 +122,7 @@ fn add(data: &mut MonthData, day: &DaySummary, class: Class) {
     match &mut data.whole {
         // Rows of the whole month include the day's.
         Some(whole) => {
-            *whole = sum_of_class([&*whole, part].into_iter());
+            *whole = sum_of_class(&[&*whole, part]);
             known.summary.attempts = known.total(class).attempts;
         }
         None if known.summary.attempts == 0 => known.summary = part.clone(),

@@ -8,6 +8,7 @@
 use crate::event::Service;
 use crate::event::calendar::Date;
 
+use super::rows::row_count;
 use super::summary::{ClassSummary, ServiceCount};
 
 /// Days before and after from which the median is computed.
@@ -21,7 +22,7 @@ const MIN_SCORE: f64 = 8.0;
 const MIN_RATIO: f64 = 3.0;
 
 /// A service with anomalously many attempts on a day.
-#[derive(Clone, Copy, PartialEq, Debug)]
+#[derive(Clone, Copy, PartialEq, Debug, Default)]
 pub struct Anomaly {
     pub date: Date,
     pub service: Service,
@@ -35,7 +36,7 @@ pub struct Anomaly {
 /// The attempts of the services of some days, and the anomalous cells among them.
 #[derive(Default)]
 pub struct Cells {
-    days: Vec<(Date, Vec<(u32, u32)>)>,
+    days: Vec<(Date, Vec<(Service, u32)>)>,
 }
 
 impl Cells {
@@ -46,9 +47,8 @@ impl Cells {
 
     /// Adds a day, each once, in any order.
     pub fn add(&mut self, date: Date, attempts: &ClassSummary) {
-        let cell =
-            |row: &ServiceCount| (row.service.to_bits(), u32::try_from(row.attempts).unwrap_or(u32::MAX));
-        let mut cells: Vec<(u32, u32)> = attempts.services.rows.iter().map(cell).collect();
+        let cell = |row: &ServiceCount| (row.service, row_count(row.attempts));
+        let mut cells: Vec<_> = attempts.services.rows.iter().map(cell).collect();
         cells.sort_unstable();
         self.days.push((date, cells));
     }
@@ -63,19 +63,19 @@ impl Cells {
         self.days.sort_unstable_by_key(|(date, _)| *date);
         let mut found = Vec::new();
         for (date, cells) in self.days.iter().filter(|(date, _)| (from..=to).contains(date)) {
-            let near =
-                |other: &&(Date, Vec<_>)| other.0.0.abs_diff(date.0) <= WINDOW as u32 && other.0 != *date;
-            let others: Vec<&(Date, Vec<(u32, u32)>)> = self.days.iter().filter(near).collect();
+            let near = |other: Date| other.0.abs_diff(date.0) <= WINDOW as u32 && other != *date;
+            let others = self.days.iter().filter(|(other, _)| near(*other)).map(|(_, cells)| cells);
+            let others: Vec<&Vec<(Service, u32)>> = others.collect();
             if others.len() < MIN_DAYS {
                 continue;
             }
             for (service, attempts) in cells.iter().filter(|(_, attempts)| *attempts >= MIN_ATTEMPTS as u32) {
-                let of_day = |(_, cells): &&(Date, Vec<(u32, u32)>)| {
+                let of_day = |cells: &&Vec<(Service, u32)>| {
                     let at = cells.binary_search_by_key(service, |(known, _)| *known);
                     f64::from(at.map_or(0, |at| cells[at].1))
                 };
                 let others = others.iter().map(of_day).collect();
-                found.extend(judge(*date, Service::from_bits(*service), *attempts, others));
+                found.extend(judge(*date, *service, *attempts, others));
             }
         }
         sort(&mut found);

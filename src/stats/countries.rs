@@ -15,7 +15,7 @@ use super::summary::{Counted, Cut, Rows};
 use crate::event::{Address, Service};
 
 /// Two letters as in ISO 3166-1, upper case.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 pub struct Country(pub [u8; 2]);
 
 impl Country {
@@ -56,7 +56,7 @@ pub fn with_lookup<T>(
 }
 
 /// Attempts of a country.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct CountryCount {
     pub country: Country,
     pub attempts: u64,
@@ -65,7 +65,7 @@ pub struct CountryCount {
 }
 
 /// Attempts from one country on one service.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct ServiceCountryCount {
     pub service: Service,
     pub country: Country,
@@ -106,16 +106,11 @@ pub(super) const OPEN_COUNTRIES: (usize, usize) = (256, 1024);
 /// Sums of attempts and numbers of rows by key, most attempts first.
 fn grouped<K: Ord + Copy>(mut rows: Vec<(K, u32)>) -> impl Iterator<Item = (K, u64, u64)> {
     rows.sort_unstable_by_key(|(key, _)| *key);
-    let mut sums: Vec<(K, u64, u64)> = Vec::new();
-    for (key, count) in rows {
-        match sums.last_mut() {
-            Some((known, attempts, sources)) if *known == key => {
-                *attempts += u64::from(count);
-                *sources += 1;
-            }
-            _ => sums.push((key, count.into(), 1)),
-        }
-    }
+    let same = rows.chunk_by(|a, b| a.0 == b.0);
+    let sum = |same: &[(K, u32)]| {
+        (same[0].0, same.iter().map(|(_, count)| u64::from(*count)).sum(), same.len() as u64)
+    };
+    let mut sums: Vec<(K, u64, u64)> = same.map(sum).collect();
     sums.sort_unstable_by_key(|(key, attempts, _)| (Reverse(*attempts), *key));
     sums.into_iter()
 }
@@ -148,11 +143,8 @@ impl Countries {
         let rows = grouped(counts).take(OPEN_COUNTRIES.0 + 1).map(|(country, attempts, sources)| {
             CountryCount { country, attempts, distinct: distinct(sources, exact.0) }
         });
-        let mut countries = Countries {
-            measured,
-            rows: Rows { rows: rows.collect(), ..Rows::default() },
-            ..Default::default()
-        };
+        let mut countries = Countries { measured, ..Countries::default() };
+        countries.rows.rows = rows.collect();
         let mut counts = Vec::with_capacity(pairs.len());
         for row in pairs {
             let found = order.binary_search_by_key(&row.address, address);
@@ -162,7 +154,7 @@ impl Countries {
         }
         let sums = grouped(counts).take(OPEN_COUNTRIES.1 + 1);
         let services = sums.map(|((service, country), attempts, sources)| ServiceCountryCount {
-            service: Service::from_bits(service),
+            service,
             country,
             attempts,
             distinct: distinct(sources, exact.1),

@@ -7,7 +7,7 @@ use crate::event::calendar::Date;
 use crate::event::paths::Rules;
 use crate::event::{Address, Class, Event};
 
-use super::countries::CountryLookup;
+use super::countries::{CountryLookup, SharedLookup, with_lookup};
 use super::sample::Sample;
 use super::summary::{Cuts, DaySummary};
 use super::tables::{Bounds, Focus, Tables};
@@ -125,4 +125,10 @@ impl Day {
             tables.add_summary(summary, sample.as_ref());
         }
     }
+}
+
+/// A day as it is stored, with the countries of its sources.
+pub fn close(day: &mut Day, lookup: Option<&SharedLookup>) -> DaySummary {
+    with_lookup(lookup, |lookup| day.measure_countries(lookup));
+    day.to_closed()
 }

@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 
-use crate::event::{Address, Class, Event, PathId, Verdict};
+use crate::event::{Address, Class, Event, PathId, Service, Verdict};
 
 /// Most distinct events that wait with all their fields.
 pub const MAX_ROWS: usize = 4096;
@@ -13,15 +13,8 @@ pub const MAX_ROWS: usize = 4096;
 pub const MAX_QUARTERS: usize = 960;
 const QUARTER_MS: u64 = 900_000;
 
-/// All fields by which the statistics distinguish events.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-struct Key {
-    source: Address,
-    service: u32,
-    class: Class,
-    verdict: Verdict,
-    quarter: u64,
-}
+/// All fields by which the statistics distinguish events; the last is the quarter of an hour.
+type Key = (Address, Service, Class, Verdict, u64);
 
 /// With a time: milliseconds of the boot clock or of the wall clock, as the owner uses it.
 pub type At<T> = (u64, T);
@@ -66,17 +59,14 @@ impl Deferred {
     /// `moment`: milliseconds, since boot or since 1970, as the caller uses this table.
     pub fn add(&mut self, moment: u64, event: &Event) {
         let quarter = moment / QUARTER_MS;
-        let Event { source, class, verdict, .. } = *event;
-        let key = Key { source, service: event.service().to_bits(), class, verdict, quarter };
+        let key = (event.source, event.service(), event.class, event.verdict, quarter);
         if let Some((_, known)) = self.rows.get_mut(&key) {
             known.count = known.count.saturating_add(event.count);
         } else if self.rows.len() < MAX_ROWS {
             // Equal events can have other paths.
             self.rows.insert(key, (moment, Event { path: PathId::UNKNOWN, ..*event }));
         } else {
-            let mut counts = [0; Class::COUNT];
-            counts[class as usize] = event.count.into();
-            self.add_counts(moment, &counts);
+            self.add_counts(moment, &counts_of(event));
         }
     }
 
@@ -95,14 +85,8 @@ impl Deferred {
 
     /// Replaces the rows of sources by counts by class and quarter. Returns the number of removed rows.
     pub fn forget_sources(&mut self, is_meant: impl Fn(Address) -> bool) -> usize {
-        let meant: Vec<At<Event>> =
-            self.rows.values().filter(|(_, event)| is_meant(event.source)).copied().collect();
-        self.rows.retain(|key, _| !is_meant(key.source));
-        for (moment, event) in &meant {
-            let mut counts = [0; Class::COUNT];
-            counts[event.class as usize] = event.count.into();
-            self.add_counts(*moment, &counts);
-        }
+        let meant: Vec<_> = self.rows.extract_if(|_, (_, event)| is_meant(event.source)).collect();
+        meant.iter().for_each(|(_, (moment, event))| self.add_counts(*moment, &counts_of(event)));
         meant.len()
     }
 
@@ -138,6 +122,13 @@ impl Deferred {
         self.rest.retain(|quarter, _| quarter * QUARTER_MS > moment);
         (rows, rest)
     }
+}
+
+/// An event as counts by class.
+fn counts_of(event: &Event) -> Counts {
+    let mut counts = [0; Class::COUNT];
+    counts[event.class as usize] = event.count.into();
+    counts
 }
 
 #[cfg(test)]

@@ -8,7 +8,6 @@
 use std::hash::{BuildHasher, RandomState};
 
 use super::countries::Country;
-use super::rows::Pair;
 use crate::event::hash::fold;
 use crate::event::{Address, Service};
 
@@ -18,17 +17,10 @@ pub trait Key: Copy + Ord {
     fn hash(&self, seed: u64) -> u64;
 }
 
-/// A service as [`Service::to_bits`].
-impl Key for u32 {
+impl Key for Service {
     #[inline]
     fn hash(&self, seed: u64) -> u64 {
-        mix(0, u64::from(*self), seed)
-    }
-}
-
-impl Key for Service {
-    fn hash(&self, seed: u64) -> u64 {
-        self.to_bits().hash(seed)
+        mix(0, self.to_bits().into(), seed)
     }
 }
 
@@ -39,16 +31,10 @@ impl Key for Address {
     }
 }
 
-impl Key for Pair {
+impl Key for (Service, Address) {
     #[inline]
     fn hash(&self, seed: u64) -> u64 {
-        mix(self.address.high ^ u64::from(self.service) << 40, self.address.low, seed)
-    }
-}
-
-impl Key for (Service, Address) {
-    fn hash(&self, seed: u64) -> u64 {
-        Pair::new(self.0, self.1).hash(seed)
+        mix(self.1.high ^ u64::from(self.0.to_bits()) << 40, self.1.low, seed)
     }
 }
 
@@ -151,16 +137,6 @@ impl<R: Row> Heavy<R> {
         &mut self.rows[slot]
     }
 
-    /// The number of rows.
-    pub fn len(&self) -> usize {
-        self.rows.len()
-    }
-
-    /// Whether there is no row.
-    pub fn is_empty(&self) -> bool {
-        self.rows.is_empty()
-    }
-
     /// Whether the next new key evicts a row.
     #[inline]
     pub fn is_full(&self) -> bool {
@@ -208,7 +184,7 @@ impl<R: Row> Heavy<R> {
     /// The slot of a key; `None`: it has no row.
     #[inline]
     pub fn find(&self, key: &R::Key) -> Option<usize> {
-        self.probe(key, self.look_up(key)).ok()
+        self.probe(key, self.look_up(key))
     }
 
     /// The row of `key`, made if there is none.
@@ -228,8 +204,8 @@ impl<R: Row> Heavy<R> {
     #[inline(always)]
     pub fn touch_at(&mut self, key: R::Key, lookup: Lookup) -> Touched {
         match self.probe(&key, lookup) {
-            Ok(slot) => Touched { slot, new: false, evicted: false },
-            Err(free) => self.insert(key, lookup.hash, free),
+            Some(slot) => Touched { slot, new: false, evicted: false },
+            None => self.insert(key, lookup.hash),
         }
     }
 
@@ -238,19 +214,18 @@ impl<R: Row> Heavy<R> {
         (hash >> 32) as usize & (self.index.len() - 1)
     }
 
-    /// The slot of `key`, or the error with its position in the index.
     #[inline]
-    fn probe(&self, key: &R::Key, lookup: Lookup) -> Result<usize, usize> {
+    fn probe(&self, key: &R::Key, lookup: Lookup) -> Option<usize> {
         let Lookup { hash, mut entry } = lookup;
         let mut place = self.home(hash);
         while let Some(slot) = usize::from(entry).checked_sub(1) {
             if self.rows[slot].key() == *key {
-                return Ok(slot);
+                return Some(slot);
             }
             place = self.after(place);
             entry = self.index[place];
         }
-        Err(place)
+        None
     }
 
     #[inline]
@@ -259,17 +234,15 @@ impl<R: Row> Heavy<R> {
     }
 
     #[inline(always)]
-    fn insert(&mut self, key: R::Key, hash: u64, free: usize) -> Touched {
+    fn insert(&mut self, key: R::Key, hash: u64) -> Touched {
         let slot = self.rows.len();
         if slot == self.bound {
             return Touched { slot: self.replace(key, hash), new: true, evicted: true };
         }
-        if slot < self.rows.capacity() && (slot + 1) * SLOTS_PER_ROW <= self.index.len() {
-            self.index[free] = (slot + 1) as u16;
-        } else {
+        if slot == self.rows.capacity() || (slot + 1) * SLOTS_PER_ROW > self.index.len() {
             self.make_room();
-            self.enter(hash, slot);
         }
+        self.enter(hash, slot);
         self.rows.push(R::start(key, self.floor));
         Touched { slot, new: true, evicted: false }
     }
@@ -430,7 +403,7 @@ mod tests {
                 assert_eq!(table.find(&row.key()), Some(slot));
             }
             let entries = table.index.iter().filter(|entry| **entry > 0);
-            assert_eq!((entries.count(), table.len()), (bound, bound));
+            assert_eq!((entries.count(), table.rows().len()), (bound, bound));
         }
     }
 
@@ -443,11 +416,17 @@ mod tests {
                 count(&mut table, number / 100 % 5);
             }
         }
-        assert_eq!(table.len(), 1024);
+        assert_eq!(table.rows().len(), 1024);
         for key in 0..5 {
             let row = table.rows()[table.find(&key).unwrap()];
             assert!(row.count - row.error <= 2_000 && row.count >= 2_000, "{key}");
             assert_eq!(row.error, 0, "they came before the table was full");
+        }
+    }
+
+    impl Key for u32 {
+        fn hash(&self, seed: u64) -> u64 {
+            mix(0, u64::from(*self), seed)
         }
     }
 
@@ -462,7 +441,7 @@ mod tests {
                 count(&mut table, key);
                 *truth.entry(key).or_default() += 1;
             }
-            prop_assert!(table.len() <= bound);
+            prop_assert!(table.rows().len() <= bound);
             for row in table.rows() {
                 let real = truth[&row.key];
                 prop_assert!(row.count >= real && row.count - row.error <= real);

@@ -3,7 +3,6 @@
 //! Takes events and the local hour each fell into, gives summaries. Knows no clock, file or socket.
 
 pub mod anomalies;
-pub mod collect;
 pub mod countries;
 pub mod day;
 pub mod deferred;

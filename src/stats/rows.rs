@@ -3,6 +3,7 @@
 use crate::event::{Address, Service};
 
 use super::heavy::Row;
+use super::summary::PairCount;
 
 /// Counts of one day saturate at 4,294,967,295.
 pub fn row_count(count: u64) -> u32 {
@@ -22,8 +23,7 @@ pub struct RowHours {
 #[derive(Clone, Copy, Debug)]
 #[repr(align(64))]
 pub struct ServiceRow {
-    /// [`Service::to_bits`]
-    pub service: u32,
+    pub service: Service,
     pub count: u32,
     /// `count` may be too high by at most this.
     pub error: u32,
@@ -36,10 +36,10 @@ const _: () =
     assert!(size_of::<ServiceRow>() == 64 && size_of::<SourceRow>() == 64 && size_of::<PairRow>() == 32);
 
 impl Row for ServiceRow {
-    type Key = u32;
+    type Key = Service;
 
     #[inline]
-    fn key(&self) -> u32 {
+    fn key(&self) -> Service {
         self.service
     }
 
@@ -48,7 +48,7 @@ impl Row for ServiceRow {
         u64::from(self.count)
     }
 
-    fn start(service: u32, floor: u64) -> ServiceRow {
+    fn start(service: Service, floor: u64) -> ServiceRow {
         ServiceRow {
             service,
             count: row_count(floor),
@@ -102,30 +102,25 @@ impl Row for SourceRow {
 }
 
 /// A service and a source.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub struct Pair {
-    /// [`Service::to_bits`]
-    pub service: u32,
-    pub address: Address,
-}
-
-impl Pair {
-    /// The key of a source at a service.
-    pub fn new(service: Service, address: Address) -> Pair {
-        Pair { service: service.to_bits(), address }
-    }
-}
+pub type Pair = (Service, Address);
 
 /// 32 bytes: never in two lines of a cache.
 #[derive(Clone, Copy, Debug)]
 #[repr(align(32))]
 pub struct PairRow {
     pub address: Address,
-    /// [`Service::to_bits`]
-    pub service: u32,
+    pub service: Service,
     pub count: u32,
     /// `count` may be too high by at most this.
     pub error: u32,
+}
+
+impl PairRow {
+    /// As a row of a summary.
+    pub fn counted(&self) -> PairCount {
+        let PairRow { address, service, count, error } = *self;
+        PairCount { service, address, attempts: count.into(), error: error.into() }
+    }
 }
 
 impl Row for PairRow {
@@ -133,7 +128,7 @@ impl Row for PairRow {
 
     #[inline]
     fn key(&self) -> Pair {
-        Pair { service: self.service, address: self.address }
+        (self.service, self.address)
     }
 
     #[inline]
@@ -141,8 +136,7 @@ impl Row for PairRow {
         u64::from(self.count)
     }
 
-    fn start(pair: Pair, floor: u64) -> PairRow {
-        let Pair { service, address } = pair;
+    fn start((service, address): Pair, floor: u64) -> PairRow {
         PairRow { address, service, count: row_count(floor), error: row_count(floor) }
     }
 }

@@ -9,7 +9,7 @@ use crate::event::paths::{Rule, Rules};
 pub const MAX_RULES: usize = 1024;
 
 /// Attempts that a firewall rule refused.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct RuleCount {
     pub rule: Rule,
     pub attempts: u64,
@@ -28,7 +28,7 @@ fn add(rows: &mut Vec<RuleCount>, rule: &Rule, attempts: u64) -> Option<usize> {
     Some(at)
 }
 
-/// Adds up rows.
+/// Adds up rows; beyond [`MAX_RULES`] they are left out.
 pub fn add_rows(sum: &mut Vec<RuleCount>, more: &[RuleCount]) {
     for row in more {
         add(sum, &row.rule, row.attempts);
@@ -43,7 +43,8 @@ pub fn sort(rows: &mut [RuleCount]) {
 /// The open rows of one class on one day.
 #[derive(Clone, Default)]
 pub struct OpenRules {
-    rows: Vec<RuleCount>,
+    /// Unsorted.
+    pub rows: Vec<RuleCount>,
     /// By path: the number of its row and one, and [`FORWARDED`]; 0 for a path that was not seen yet.
     by_path: Vec<u16>,
     names: Rules,
@@ -62,16 +63,6 @@ impl OpenRules {
     pub fn clear(&mut self) {
         self.rows.clear();
         self.by_path.clear();
-    }
-
-    /// The rows, unsorted.
-    pub fn rows(&self) -> &[RuleCount] {
-        &self.rows
-    }
-
-    /// Adds counts of other tables; beyond [`MAX_RULES`] they are left out.
-    pub fn add_rows(&mut self, more: &[RuleCount]) {
-        add_rows(&mut self.rows, more);
     }
 
     /// Counts packets of a path. Returns whether they were to be forwarded.

@@ -72,12 +72,15 @@ impl<T: Copy> Sample<T> {
         Sample { bound: EVERYTHING, most, sources: Vec::new(), tried: Vec::new() }
     }
 
-    /// A sample of stored sources; `None` if they are not in order or not below the bound.
-    pub fn from_sources(bound: u64, sources: Vec<(u32, T)>) -> Option<Sample<T>> {
+    /// Sets the bound and the sources; false if they are not sorted or not below the bound.
+    pub fn set_sources(&mut self, bound: u64, sources: Vec<(u32, T)>) -> bool {
         let ascending = sources.is_sorted_by(|a, b| a.0 < b.0);
         let below = sources.last().is_none_or(|(hash, _)| u64::from(*hash) < bound);
-        let (most, tried) = (usize::MAX, Vec::new());
-        (ascending && below && bound <= EVERYTHING).then_some(Sample { bound, most, sources, tried })
+        let valid = ascending && below && bound <= EVERYTHING;
+        if valid {
+            (self.bound, self.sources) = (bound, sources);
+        }
+        valid
     }
 
     /// Hashes below this are in the sample.
@@ -85,9 +88,17 @@ impl<T: Copy> Sample<T> {
         self.bound
     }
 
-    /// Gives each source its value, in the order of their hashes.
-    pub fn set_values(&mut self, mut value: impl FnMut(u32) -> T) {
-        self.sources.iter_mut().for_each(|(hash, known)| *known = value(*hash));
+    /// Changes the value of each source, in the order of their hashes.
+    pub fn change_values(&mut self, mut change: impl FnMut(&mut T)) {
+        self.sources.iter_mut().for_each(|(_, value)| change(value));
+    }
+
+    /// Removes sources. Gives how many.
+    pub fn remove(&mut self, is_meant: impl Fn(T) -> bool) -> usize {
+        let before = self.sources.len();
+        self.sources.retain(|(_, value)| !is_meant(*value));
+        self.tried.retain(|(hash, _)| self.sources.binary_search_by_key(hash, |(known, _)| *known).is_ok());
+        before - self.sources.len()
     }
 
     /// Sets the services that the sources tried; false if they are not sorted, or not of these sources.
@@ -194,8 +205,7 @@ impl<T: Copy> Sample<T> {
     }
 
     /// The same sources with other values, such as their countries.
-    pub fn map<U>(&self, value: impl FnMut(T) -> U) -> Sample<U> {
-        let mut value = value;
+    pub fn map<U>(&self, mut value: impl FnMut(T) -> U) -> Sample<U> {
         Sample {
             bound: self.bound,
             most: self.most,
@@ -204,13 +214,9 @@ impl<T: Copy> Sample<T> {
         }
     }
 
-    fn estimate(&self, counted: u64) -> Distinct {
-        estimate(self.bound, counted)
-    }
-
     /// All different sources.
     pub fn all(&self) -> Distinct {
-        self.estimate(self.sources.len() as u64)
+        estimate(self.bound, self.sources.len() as u64, 0)
     }
 
     /// Different sources that tried one of the wanted services.
@@ -243,22 +249,21 @@ impl<T: Copy> Sample<T> {
                 unknown += 1;
             }
         }
-        let missing = self.estimate(unknown).number;
-        let known = self.estimate(counted);
-        Distinct { error: known.error.saturating_add(missing), ..known }
+        estimate(self.bound, counted, unknown)
     }
 }
 
-/// An estimate from the sampled sources that were counted.
-fn estimate(bound: u64, counted: u64) -> Distinct {
+/// An estimate from the sampled sources that were counted. `unknown`: further ones may belong to them.
+fn estimate(bound: u64, counted: u64, unknown: u64) -> Distinct {
     if bound == EVERYTHING {
-        return Distinct::exactly(counted);
+        return Distinct { number: counted, error: unknown };
     }
     let part = bound.max(1) as f64 / EVERYTHING as f64;
     // The variance of a bottom-k estimate (Cohen and Kaplan 2007). One is added to the count, since the variance of a
     // small count is itself uncertain.
     let error = 2.0 * ((counted + 1) as f64 * (1.0 - part)).sqrt() / part;
-    Distinct { number: (counted as f64 / part).round() as u64, error: error.ceil() as u64 }
+    let all = |sampled: u64| (sampled as f64 / part).round() as u64;
+    Distinct { number: all(counted), error: (error.ceil() as u64).saturating_add(all(unknown)) }
 }
 
 /// The sampled sources of each service.
@@ -278,16 +283,15 @@ impl ByService {
         let rows = self.rows[first..].iter().take_while(|(known, _)| *known == bits);
         let (counted, full) =
             rows.fold((0, 0), |(counted, full), row| (counted + 1, full + u64::from(row.1)));
-        let known = estimate(self.bound, counted);
-        let missing = estimate(self.bound, self.full - full).number;
-        Distinct { error: known.error.saturating_add(missing), ..known }
+        estimate(self.bound, counted, self.full - full)
     }
 }
 
 impl Sample<Country> {
     /// Different sources of a country.
     pub fn of_country(&self, country: Country) -> Distinct {
-        self.estimate(self.sources.iter().filter(|(_, known)| *known == country).count() as u64)
+        let counted = self.sources.iter().filter(|(_, known)| *known == country).count();
+        estimate(self.bound, counted as u64, 0)
     }
 
     /// Different sources of a country that tried one of the wanted services.
@@ -326,9 +330,8 @@ impl<T: Copy> Union<T> {
         // A quarter more than the size: sorting merges these into the rest, which is sorted already.
         let most = self.most.saturating_add(self.most / 4);
         if self.sources.len() > most || self.tried.len() > SERVICES_PER_ROW.saturating_mul(most) {
-            let (most, has_services) = (self.most, self.has_services);
-            let joined = std::mem::replace(self, Union::new(most)).finish();
-            let Sample { bound, sources, tried, .. } = joined;
+            let (union, has_services) = (Union::new(self.most), self.has_services);
+            let Sample { bound, most, sources, tried } = std::mem::replace(self, union).finish();
             *self = Union { bound, most, has_services, sources, tried };
         }
     }
@@ -340,11 +343,11 @@ impl<T: Copy> Union<T> {
         self.sources.dedup_by_key(|(hash, _)| *hash);
         self.tried.sort();
         self.tried.dedup();
-        let Union { bound, most, has_services, sources, tried } = self;
-        let mut sample = Sample { bound: EVERYTHING, most, sources, tried };
-        if !has_services {
-            sample.forget_services();
+        if !self.has_services {
+            self.tried.clear();
         }
+        let Union { bound, most, sources, tried, .. } = self;
+        let mut sample = Sample { bound: EVERYTHING, most, sources, tried };
         sample.lower_bound(bound);
         sample.cut(most);
         sample

@@ -2,11 +2,11 @@
 //! bounded sums with their errors.
 
 use crate::event::small_map::SmallMap;
-use crate::event::{Address, Class, Service, Verdict};
+use crate::event::{Address, Class, Service};
 
-use super::countries::{Countries, Country, CountryCount, ServiceCountryCount};
+use super::countries::{Country, CountryCount, ServiceCountryCount};
 use super::heavy::{Heavy, Key, Row};
-use super::rules::{self, RuleCount};
+use super::rules;
 use super::sample::{Distinct, Sample, Union};
 use super::summary::{ClassSummary, Counted, DaySummary, Hours, PairCount, Rows, ServiceCount, SourceCount};
 
@@ -232,105 +232,6 @@ impl Sources {
     }
 }
 
-/// The sum of the summaries of one class.
-#[derive(Default)]
-pub struct ClassSum {
-    attempts: u64,
-    hours: [u64; 24],
-    protocols: SmallMap<u8, u64>,
-    verdicts: [u64; Verdict::COUNT],
-    measured: u64,
-    distinct: Sources,
-    services: Table<Service>,
-    sources: Table<Address>,
-    pairs: Table<(Service, Address)>,
-    rules: Vec<RuleCount>,
-    targets: Table<(Service, Address)>,
-    countries: Table<Country>,
-    service_countries: Table<(Service, Country)>,
-}
-
-impl ClassSum {
-    /// Adds a summary.
-    pub fn add(&mut self, summary: &ClassSummary) {
-        self.attempts = self.attempts.saturating_add(summary.attempts);
-        add_hours(&mut self.hours, &summary.hours);
-        for (protocol, count) in &summary.protocols {
-            let sum = self.protocols.or_default(*protocol);
-            *sum = sum.saturating_add(*count);
-        }
-        for (sum, count) in self.verdicts.iter_mut().zip(summary.verdicts) {
-            *sum = sum.saturating_add(count);
-        }
-        self.distinct.add(summary.attempts, summary.distinct, summary.sample.as_ref());
-        self.services.add(&summary.services, |_| true);
-        self.sources.add(&summary.sources, |_| true);
-        self.pairs.add(&summary.pairs, |_| true);
-        rules::add_rows(&mut self.rules, &summary.rules);
-        self.targets.add(&summary.targets, |_| true);
-        self.measured = self.measured.saturating_add(summary.countries.measured);
-        self.countries.add(&summary.countries.rows, |_| true);
-        self.service_countries.add(&summary.countries.services, |_| true);
-    }
-
-    /// The sum, heaviest rows first. Hours of rows are not summed up.
-    pub fn finish(mut self) -> ClassSummary {
-        rules::sort(&mut self.rules);
-        let (distinct, own_sample) = self.distinct.finish();
-        let sample = own_sample.as_ref();
-        let by_service = sample.filter(|sample| sample.has_services()).map(Sample::by_service);
-        let (floor, country_floor) = (self.services.floor(), self.countries.floor());
-        let pair_floor = self.service_countries.floor();
-        let summary = ClassSummary {
-            attempts: self.attempts,
-            distinct,
-            hours: self.hours,
-            protocols: self.protocols.iter().map(|(protocol, count)| (*protocol, *count)).collect(),
-            verdicts: self.verdicts,
-            services: self.services.into_rows(|sum| ServiceCount {
-                service: sum.key,
-                attempts: sum.attempts,
-                error: sum.error,
-                distinct: sum.distinct(by_service.as_ref().map(|by_service| by_service.of(sum.key)), floor),
-                hours: None,
-            }),
-            sources: self.sources.into_rows(|sum| SourceCount {
-                address: sum.key,
-                attempts: sum.attempts,
-                error: sum.error,
-                services: sum.single().map(|distinct| distinct.number),
-                first: sum.first,
-                last: sum.last,
-                hours: None,
-            }),
-            pairs: self.pairs.into_rows(pair_count),
-            rules: self.rules,
-            targets: self.targets.into_rows(pair_count),
-            countries: Countries {
-                measured: self.measured,
-                rows: self.countries.into_rows(|sum| CountryCount {
-                    country: sum.key,
-                    attempts: sum.attempts,
-                    distinct: sum.distinct(sample.map(|sample| sample.of_country(sum.key)), country_floor),
-                }),
-                services: self.service_countries.into_rows(|sum| ServiceCountryCount {
-                    service: sum.key.0,
-                    country: sum.key.1,
-                    attempts: sum.attempts,
-                    distinct: sum.distinct(
-                        sample
-                            .filter(|sample| sample.has_services())
-                            .map(|sample| sample.of_both(sum.key.1, |service| service == sum.key.0)),
-                        pair_floor,
-                    ),
-                }),
-            },
-            sample: None,
-        };
-        ClassSummary { sample: own_sample, ..summary }
-    }
-}
-
 fn pair_count(sum: &Sum<(Service, Address)>) -> PairCount {
     PairCount { service: sum.key.0, address: sum.key.1, attempts: sum.attempts, error: sum.error }
 }
@@ -342,16 +243,84 @@ pub fn add_hours(sums: &mut [u64; 24], hours: &[u64; 24]) {
     }
 }
 
-/// The sum of summaries of one class.
-pub fn sum_of_class<'a>(parts: impl Iterator<Item = &'a ClassSummary>) -> ClassSummary {
-    let mut sum = ClassSum::default();
-    parts.for_each(|part| sum.add(part));
-    sum.finish()
+/// The rows of one table of all parts.
+fn table<'a, T: Counted<Key: Key> + 'a>(
+    parts: &[&'a ClassSummary],
+    rows: impl Fn(&'a ClassSummary) -> &'a Rows<T>,
+) -> Table<T::Key> {
+    let mut table = Table::default();
+    parts.iter().for_each(|part| table.add(rows(part), |_| true));
+    table
+}
+
+/// The sum of summaries of one class, heaviest rows first. Hours of rows are not summed up.
+pub fn sum_of_class(parts: &[&ClassSummary]) -> ClassSummary {
+    let mut sum = ClassSummary::default();
+    let (mut sources, mut protocols) = (Sources::default(), SmallMap::new());
+    for part in parts {
+        sum.attempts = sum.attempts.saturating_add(part.attempts);
+        add_hours(&mut sum.hours, &part.hours);
+        for (protocol, count) in &part.protocols {
+            let sum: &mut u64 = protocols.or_default(*protocol);
+            *sum = sum.saturating_add(*count);
+        }
+        for (sum, count) in sum.verdicts.iter_mut().zip(part.verdicts) {
+            *sum = sum.saturating_add(count);
+        }
+        sources.add(part.attempts, part.distinct, part.sample.as_ref());
+        rules::add_rows(&mut sum.rules, &part.rules);
+        sum.countries.measured = sum.countries.measured.saturating_add(part.countries.measured);
+    }
+    rules::sort(&mut sum.rules);
+    sum.protocols = protocols.iter().map(|(protocol, count)| (*protocol, *count)).collect();
+    (sum.distinct, sum.sample) = sources.finish();
+    let sample = sum.sample.as_ref();
+    let with_services = sample.filter(|sample| sample.has_services());
+    let by_service = with_services.map(Sample::by_service);
+    let services = table(parts, |part| &part.services);
+    let floor = services.floor();
+    sum.services = services.into_rows(|row| ServiceCount {
+        service: row.key,
+        attempts: row.attempts,
+        error: row.error,
+        distinct: row.distinct(by_service.as_ref().map(|by_service| by_service.of(row.key)), floor),
+        hours: None,
+    });
+    sum.sources = table(parts, |part| &part.sources).into_rows(|row| SourceCount {
+        address: row.key,
+        attempts: row.attempts,
+        error: row.error,
+        services: row.single().map(|distinct| distinct.number),
+        first: row.first,
+        last: row.last,
+        hours: None,
+    });
+    sum.pairs = table(parts, |part| &part.pairs).into_rows(pair_count);
+    sum.targets = table(parts, |part| &part.targets).into_rows(pair_count);
+    let countries = table(parts, |part| &part.countries.rows);
+    let floor = countries.floor();
+    sum.countries.rows = countries.into_rows(|row| CountryCount {
+        country: row.key,
+        attempts: row.attempts,
+        distinct: row.distinct(sample.map(|sample| sample.of_country(row.key)), floor),
+    });
+    let service_countries = table(parts, |part| &part.countries.services);
+    let floor = service_countries.floor();
+    sum.countries.services = service_countries.into_rows(|row| {
+        let (service, country) = row.key;
+        let estimate = with_services.map(|sample| sample.of_both(country, |known| known == service));
+        let distinct = row.distinct(estimate, floor);
+        ServiceCountryCount { service, country, attempts: row.attempts, distinct }
+    });
+    sum
 }
 
 /// The sum of summaries of the days of one month.
-pub fn sum_of<'a>(parts: impl Iterator<Item = &'a DaySummary> + Clone) -> [ClassSummary; Class::COUNT] {
-    Class::ALL.map(|class| sum_of_class(parts.clone().map(|part| part.class(class))))
+pub fn sum_of(parts: &[&DaySummary]) -> [ClassSummary; Class::COUNT] {
+    Class::ALL.map(|class| {
+        let of_class: Vec<&ClassSummary> = parts.iter().map(|part| part.class(class)).collect();
+        sum_of_class(&of_class)
+    })
 }
 
 /// The sum of two parts of one day.
@@ -362,7 +331,7 @@ pub fn sum_of_day(known: &DaySummary, more: &DaySummary) -> DaySummary {
 
 /// The sum of two parts of one class on one day: as [`sum_of_class`], with the hours of rows.
 pub fn sum_of_parts(known: &ClassSummary, more: &ClassSummary) -> ClassSummary {
-    let mut sum = sum_of_class([known, more].into_iter());
+    let mut sum = sum_of_class(&[known, more]);
     add_row_hours(&mut sum.services, [&known.services, &more.services], |row| &mut row.hours);
     add_row_hours(&mut sum.sources, [&known.sources, &more.sources], |row| &mut row.hours);
     sum

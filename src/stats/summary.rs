@@ -61,7 +61,7 @@ pub trait Counted {
 }
 
 /// Attempts on a service.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct ServiceCount {
     pub service: Service,
     pub attempts: u64,
@@ -74,7 +74,7 @@ pub struct ServiceCount {
 }
 
 /// Attempts of a source.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct SourceCount {
     pub address: Address,
     pub attempts: u64,
@@ -90,7 +90,7 @@ pub struct SourceCount {
 }
 
 /// Attempts of one source on one service.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct PairCount {
     pub service: Service,
     pub address: Address,
@@ -369,11 +369,8 @@ impl Cuts {
         sources: Cut { top: 6, from: 30_000, most: 64 },
         pairs: Cut { top: 4, from: 30_000, most: 64 },
         rules: 2,
-        targets: Cut::top(0),
-        rows_with_hours: 0,
-        countries: (8, 8),
         sample: 32,
-        tried: 0,
+        ..Cuts::DAY_OTHER
     };
 
     /// A closed day of this month or the last one.

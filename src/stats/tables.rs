@@ -13,9 +13,9 @@ use crate::event::{Address, Class, Event, Service, Verdict};
 use super::countries::{Countries, Country, CountryLookup};
 use super::heavy::{Heavy, Lookup, Row};
 use super::rows::{Pair, PairRow, ServiceRow, SourceRow, row_count};
-use super::rules::OpenRules;
+use super::rules::{OpenRules, add_rows};
 use super::sample::{self, Distinct, Sample};
-use super::summary::{ClassSummary, Cut, Cuts, Hours, PairCount, Rows, ServiceCount, SourceCount};
+use super::summary::{ClassSummary, Cut, Cuts, PairCount, Rows, ServiceCount, SourceCount};
 
 mod closing;
 mod counting;
@@ -174,7 +174,7 @@ impl Tables {
             && u64::from(hash) < sample.bound()
         {
             let PairRow { address, service, .. } = rows[slot as usize];
-            sample.add(hash, address, service);
+            sample.add(hash, address, service.to_bits());
         }
         sample
     }
@@ -202,38 +202,28 @@ impl Tables {
     /// Adds a summary of the same day that was stored before, and the sample of one that overflowed.
     pub fn add_summary(&mut self, summary: &ClassSummary, sample: Option<&Sample<Address>>) {
         self.count = self.count.saturating_add(summary.attempts);
-        for (sum, count) in self.hours.iter_mut().zip(summary.hours) {
-            raise(sum, row_count(count));
-        }
         for (protocol, count) in &summary.protocols {
             raise(&mut self.protocols[usize::from(*protocol)], row_count(*count));
         }
-        for (sum, count) in self.verdicts.iter_mut().zip(summary.verdicts) {
-            raise(sum, row_count(count));
+        let hours = self.hours.iter_mut().zip(&summary.hours);
+        for (sum, count) in hours.chain(self.verdicts.iter_mut().zip(&summary.verdicts)) {
+            raise(sum, row_count(*count));
         }
         self.services.add_missing(summary.services.left_out());
         self.sources.add_missing(summary.sources.left_out());
         self.pairs.add_missing(summary.pairs.left_out());
         self.targets.add_missing(summary.targets.left_out());
-        self.rules.add_rows(&summary.rules);
+        add_rows(&mut self.rules.rows, &summary.rules);
         for row in &summary.targets.rows {
-            let slot = self.targets.touch(Pair::new(row.service, row.address)).slot;
-            let known = self.targets.row_mut(slot);
-            raise(&mut known.count, row_count(row.attempts));
-            raise(&mut known.error, row_count(row.error));
+            add_pair(&mut self.targets, row);
         }
         summary.services.rows.iter().for_each(|row| self.add_service(row));
         summary.sources.rows.iter().for_each(|row| self.add_source(row));
         for row in &summary.pairs.rows {
-            let service_slot = self.touch_service(row.service, self.services.look_up(&row.service.to_bits()));
+            let service_slot = self.touch_service(row.service, self.services.look_up(&row.service));
             let source_slot = self.touch_source(row.address, self.sources.look_up(&row.address));
-            let pair = Pair::new(row.service, row.address);
-            let touched = self.pairs.touch(pair);
-            let known = self.pairs.row_mut(touched.slot);
-            raise(&mut known.count, row_count(row.attempts));
-            raise(&mut known.error, row_count(row.error));
-            if touched.new {
-                self.new_pair(service_slot, source_slot, pair);
+            if add_pair(&mut self.pairs, row) {
+                self.new_pair(service_slot, source_slot, (row.service, row.address));
             }
         }
         // Sources that have no row are in no sample.
@@ -248,15 +238,11 @@ impl Tables {
     }
 
     fn add_service(&mut self, counted: &ServiceCount) {
-        let bits = counted.service.to_bits();
-        let slot = self.touch_service(counted.service, self.services.look_up(&bits));
+        let slot = self.touch_service(counted.service, self.services.look_up(&counted.service));
         let row = self.services.row_mut(slot);
         raise(&mut row.count, row_count(counted.attempts));
         raise(&mut row.error, row_count(counted.error));
-        let hours = counted.hours.as_ref().map(Hours::counts).unwrap_or_default();
-        for (hour, n) in hours.into_iter().enumerate().filter(|(_, n)| *n > 0) {
-            self.service_hours.add(&mut row.hours, hour, n);
-        }
+        self.service_hours.add_all(&mut row.hours, counted.hours.as_ref());
     }
 
     fn add_source(&mut self, counted: &SourceCount) {
@@ -269,11 +255,17 @@ impl Tables {
             row.first = row.first.min(time_since(base, counted.first));
             row.last = row.last.max(time_since(base, counted.last));
         }
-        let hours = counted.hours.as_ref().map(Hours::counts).unwrap_or_default();
-        for (hour, n) in hours.into_iter().enumerate().filter(|(_, n)| *n > 0) {
-            self.source_hours.add(&mut row.hours, hour, n);
-        }
+        self.source_hours.add_all(&mut row.hours, counted.hours.as_ref());
     }
+}
+
+/// Adds to the row of a pair. Returns whether it is new.
+fn add_pair(table: &mut Heavy<PairRow>, counted: &PairCount) -> bool {
+    let touched = table.touch((counted.service, counted.address));
+    let row = table.row_mut(touched.slot);
+    raise(&mut row.count, row_count(counted.attempts));
+    raise(&mut row.error, row_count(counted.error));
+    touched.new
 }
 
 /// A day before the day begins in UTC.

@@ -4,7 +4,6 @@
 //! checked completely before anything is done with it. Deletes nothing.
 
 use std::io::{self, Read, Write};
-use std::sync::Arc;
 
 use flate2::Compression;
 use flate2::read::GzDecoder;
@@ -47,7 +46,7 @@ pub struct Unpacked {
     pub version: String,
     /// Seconds since 1970.
     pub created: i64,
-    files: SmallMap<String, Arc<Vec<u8>>>,
+    files: SmallMap<String, Vec<u8>>,
 }
 
 impl Unpacked {
@@ -74,8 +73,8 @@ fn day_of(name: &str) -> Option<Date> {
     Date::parse(name.strip_suffix(".fws")?)
 }
 
-/// Whether every section of a file can be read; the error says what is wrong.
-fn check(name: &str, bytes: Vec<u8>) -> Result<(), String> {
+/// The salt of a file of which every section can be read; the error says what is wrong.
+fn check(name: &str, bytes: Vec<u8>) -> Result<u64, String> {
     let file = Open::from_bytes(bytes).map_err(|unreadable| match unreadable {
         Unreadable::Newer(version) => format!(
             "{name} was written by a newer fwstat (format {version}, this one reads up to {})",
@@ -83,21 +82,20 @@ fn check(name: &str, bytes: Vec<u8>) -> Result<(), String> {
         ),
         Unreadable::Damaged(what) => format!("{name} is damaged: {what}"),
     })?;
-    let whole = if let Some(month) = month_of(name) {
-        month::read(&file, month, Wanted::All).1.is_none()
-    } else if let Some(date) = day_of(name) {
-        let mut month = WholeMonth::new(date.month(), Detail::Fresh);
-        month.read_day(&file, date, Wanted::All).is_none()
-    } else if pieces::parse_name(name).is_some() {
-        pieces::decode(&file).is_some_and(|saved| !saved.damaged)
-    } else if name == NETWORKS {
-        networks::from_file(&file, &Moment::default()).is_some()
-    } else if name == META {
-        Meta::decode(&file).1
-    } else {
-        deferred::from_file(&file).is_some()
+    let whole = match name {
+        NETWORKS => networks::from_file(&file, &Moment::default()).is_some(),
+        META => Meta::decode(&file).1,
+        LATER => deferred::from_file(&file).is_some(),
+        _ => match (month_of(name), day_of(name)) {
+            (Some(month), _) => month::read(&file, month, Wanted::All).1.is_none(),
+            (None, Some(date)) => {
+                let mut month = WholeMonth::new(date.month(), Detail::Fresh);
+                month.read_day(&file, date, Wanted::All).is_none()
+            }
+            (None, None) => pieces::decode(&file).is_some_and(|saved| !saved.damaged),
+        },
     };
-    if whole { Ok(()) } else { Err(format!("{name} is damaged: a part of it cannot be read")) }
+    if whole { Ok(file.salt()) } else { Err(format!("{name} is damaged: a part of it cannot be read")) }
 }
 
 /// Writes a backup of the store in `directory`, which must not change meanwhile. `created`: seconds since 1970.
@@ -111,7 +109,7 @@ pub fn pack(directory: &Directory, created: i64, out: &mut dyn Write) -> io::Res
     for name in directory.names()?.into_iter().filter(|name| is_stored(name)) {
         let bytes = directory.read(&name)?.unwrap_or_default();
         match check(&name, bytes.clone()) {
-            Ok(()) => {
+            Ok(_) => {
                 length += (BLOCK + bytes.len().next_multiple_of(BLOCK)) as u64;
                 if length >= MAX_BYTES || packed.files == MAX_FILES {
                     let room = format!("{} MiB and {MAX_FILES} files", MAX_BYTES >> 20);
@@ -186,16 +184,12 @@ pub fn unpack(input: &mut dyn Read) -> Result<Unpacked, String> {
         if !is_stored(name) || files.len() == MAX_FILES {
             return Err(format!("it holds '{name}', which is no file of a store"));
         }
-        check(name, bytes.to_vec())?;
+        let of_file = check(name, bytes.to_vec())?;
         // Blocked networks have no samples.
-        if name != NETWORKS {
-            let of_file = Open::from_bytes(bytes.to_vec()).ok().map(|file| file.salt());
-            if salt.is_some() && salt != of_file {
-                return Err(format!("{name} is of another store than the files before it"));
-            }
-            salt = of_file;
+        if name != NETWORKS && *salt.get_or_insert(of_file) != of_file {
+            return Err(format!("{name} is of another store than the files before it"));
         }
-        files.insert(name.to_string(), Arc::new(bytes.to_vec()));
+        files.insert(name.to_string(), bytes.to_vec());
     }
     Ok(Unpacked { version, created, files })
 }
@@ -273,7 +267,7 @@ mod tests {
     fn what_could_not_be_restored_is_not_written() {
         let mut files = SmallMap::new();
         let name = |number: u32| pieces::name_of(Date(20_000), number);
-        let piece = Arc::new(pieces::encode_day(7, &pieces::State::default(), &Day::new(Date(20_000), 7)));
+        let piece = pieces::encode_day(7, &pieces::State::default(), &Day::new(Date(20_000), 7));
         (0..MAX_FILES as u32).for_each(|number| drop(files.insert(name(number), piece.clone())));
         let pack = |files: &SmallMap<_, _>| {
             let mut bytes = Vec::new();

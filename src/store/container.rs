@@ -26,8 +26,6 @@ const FIXED: usize = 4 + 1 + 1 + 8;
 const ENTRY: usize = 14;
 /// Most sections of a file.
 const MAX_SECTIONS: usize = 32;
-/// Most bytes of a header, which is at the beginning of a file.
-pub const HEADER: usize = FIXED + MAX_SECTIONS * ENTRY + 4;
 /// A longer section is refused, so that reading a damaged file takes no more memory. None is written: the longest is the
 /// guard's ledger with the most blocks, of all the longest numbers and texts.
 pub const MAX_RAW: usize = 3 << 20;
@@ -101,7 +99,7 @@ fn be32(bytes: &[u8]) -> u32 {
 }
 
 impl Header {
-    /// Reads the header from the first [`HEADER`] bytes of a file, or all of a shorter one.
+    /// Reads the header of a file.
     pub fn parse(bytes: &[u8]) -> Result<Header, Unreadable> {
         let fixed = bytes.get(..FIXED).ok_or(Unreadable::Damaged("unexpected end of the file"))?;
         if &fixed[..4] != MAGIC {

@@ -4,15 +4,17 @@
 use crate::event::{Class, Event, Verdict};
 use crate::stats::deferred::{At, Counts, Deferred};
 
-use super::codec::{Codec, Content, Reader};
+use super::codec::{self, Codec, Content};
 use super::container::Kind;
 use super::directory::Open;
 use super::sections::{address, service};
 
-/// Events and counts with their times (milliseconds).
-fn code(codec: &mut impl Codec, dropped: &mut u64, events: &mut Vec<At<Event>>, rest: &mut Vec<At<Counts>>) {
+/// Dropped events; and events and counts with their times (milliseconds).
+type Fields = (u64, Vec<At<Event>>, Vec<At<Counts>>);
+
+fn code(codec: &mut Codec<'_>, (dropped, events, rest): &mut Fields) {
     codec.number(dropped);
-    codec.rows(events, 11, (0, Event::default()), |codec, (moment, event)| {
+    codec.rows(events, (0, Event::default()), |codec, (moment, event)| {
         codec.number(moment);
         address(codec, &mut event.source);
         let mut of_event = event.service();
@@ -22,7 +24,7 @@ fn code(codec: &mut impl Codec, dropped: &mut u64, events: &mut Vec<At<Event>>, 
         codec.one_of(&mut event.verdict, &Verdict::ALL);
         codec.small(&mut event.count);
     });
-    codec.rows(rest, 1 + Class::COUNT, (0, [0; Class::COUNT]), |codec, (moment, counts)| {
+    codec.rows(rest, (0, [0; Class::COUNT]), |codec, (moment, counts)| {
         codec.number(moment);
         counts.iter_mut().for_each(|count| codec.number(count));
     });
@@ -33,8 +35,8 @@ pub(super) fn encode(deferred: &Deferred) -> Content {
     if deferred.is_empty() && deferred.dropped() == 0 {
         return Content::default();
     }
-    let (mut events, mut rest) = deferred.sorted();
-    Content::of(|content| code(content, &mut deferred.dropped(), &mut events, &mut rest))
+    let (events, rest) = deferred.sorted();
+    Content::of(|codec| code(codec, &mut (deferred.dropped(), events, rest)))
 }
 
 /// The events in a file; `None`: damaged.
@@ -44,13 +46,11 @@ pub(super) fn from_file(file: &Open) -> Option<Deferred> {
 
 /// `None` if the bytes contain an invalid record.
 fn decode(bytes: &[u8]) -> Option<Deferred> {
-    let (mut dropped, mut events, mut rest) = (0, Vec::new(), Vec::new());
-    if !bytes.is_empty() {
-        let mut reader = Reader::new(bytes);
-        code(&mut reader, &mut dropped, &mut events, &mut rest);
-        reader.is_whole().then_some(())?;
-    }
     let mut deferred = Deferred::default();
+    if bytes.is_empty() {
+        return Some(deferred);
+    }
+    let (dropped, events, rest) = codec::decode(bytes, Fields::default(), code)?;
     deferred.add_dropped(dropped);
     for (moment, event) in events {
         deferred.add(moment, &Event { count: event.count.max(1), ..event });

@@ -10,9 +10,7 @@ use std::fs::File;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{self, Write};
 use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use nix::dir::Dir;
 use nix::errno::Errno;
@@ -24,7 +22,7 @@ use crate::event::small_map::SmallMap;
 use crate::sys::read::at_most;
 
 use super::codec::Content;
-use super::container::{HEADER, Header, Kind, Unreadable};
+use super::container::{Header, Kind, Unreadable};
 
 mod lock;
 
@@ -41,27 +39,16 @@ const LOCK: &str = "lock";
 /// The longest file of a store.
 const MAX_BYTES: u64 = 16 << 20;
 
-enum Bytes {
-    Memory(Arc<Vec<u8>>),
-    Disk(File),
-}
-
-/// A file that is open for reading: its header is read, its sections are not.
+/// A file that was opened: its header is read, its sections are not.
 pub struct Open {
-    bytes: Bytes,
+    bytes: Vec<u8>,
     header: Header,
 }
 
 impl Open {
-    fn new(bytes: Bytes) -> io::Result<Result<Open, Unreadable>> {
-        let head = read_at(&bytes, 0, HEADER)?;
-        Ok(Header::parse(&head).map(|header| Open { bytes, header }))
-    }
-
-    /// Opens a file that is in memory.
+    /// Reads the header.
     pub fn from_bytes(bytes: Vec<u8>) -> Result<Open, Unreadable> {
-        let header = Header::parse(&bytes[..bytes.len().min(HEADER)])?;
-        Ok(Open { bytes: Bytes::Memory(Arc::new(bytes)), header })
+        Ok(Open { header: Header::parse(&bytes)?, bytes })
     }
 
     /// The salt of the store's samples.
@@ -77,35 +64,15 @@ impl Open {
     /// The content of a section; `None` if the file has no section of this kind.
     pub fn content(&self, kind: Kind) -> Result<Option<Content>, Unreadable> {
         let Some((offset, length)) = self.header.find(kind) else { return Ok(None) };
-        if length as u64 > MAX_BYTES {
-            return Err(Unreadable::Damaged("a section is too long"));
-        }
-        let bytes = read_at(&self.bytes, offset, length)
-            .map_err(|_| Unreadable::Damaged("a section cannot be read"))?;
-        self.header.unpack(kind, bytes).map(Some)
-    }
-}
-
-/// Up to `length` bytes from `offset` on.
-fn read_at(bytes: &Bytes, offset: u64, length: usize) -> io::Result<Vec<u8>> {
-    match bytes {
-        Bytes::Memory(bytes) => {
-            let from = (offset as usize).min(bytes.len());
-            Ok(bytes[from..bytes.len().min(from.saturating_add(length))].to_vec())
-        }
-        Bytes::Disk(file) => {
-            // Bounded by the file's length, whatever its header says.
-            let left = file.metadata()?.len().saturating_sub(offset);
-            let mut bytes = vec![0; length.min(usize::try_from(left).unwrap_or(usize::MAX))];
-            file.read_exact_at(&mut bytes, offset)?;
-            Ok(bytes)
-        }
+        let rest =
+            usize::try_from(offset).ok().and_then(|offset| self.bytes.get(offset..)).unwrap_or_default();
+        self.header.unpack(kind, rest[..length.min(rest.len())].to_vec()).map(Some)
     }
 }
 
 /// The files of a store.
 pub enum Directory {
-    Memory(SmallMap<String, Arc<Vec<u8>>>),
+    Memory(SmallMap<String, Vec<u8>>),
     Disk(Disk),
 }
 
@@ -125,17 +92,13 @@ impl Directory {
 
     /// Opens a file; `None` if there is none.
     pub fn open(&self, name: &str) -> io::Result<Option<Result<Open, Unreadable>>> {
-        let bytes = match self {
-            Directory::Memory(files) => files.get(name).cloned().map(Bytes::Memory),
-            Directory::Disk(disk) => disk.find(name)?.map(Bytes::Disk),
-        };
-        bytes.map(Open::new).transpose()
+        Ok(self.read(name)?.map(Open::from_bytes))
     }
 
     /// All bytes of a file.
     pub fn read(&self, name: &str) -> io::Result<Option<Vec<u8>>> {
         match self {
-            Directory::Memory(files) => Ok(files.get(name).map(|bytes| bytes.to_vec())),
+            Directory::Memory(files) => Ok(files.get(name).cloned()),
             Directory::Disk(disk) => disk.find(name)?.map(read_all).transpose(),
         }
     }
@@ -146,7 +109,7 @@ impl Directory {
             Directory::Memory(files) => {
                 for (name, bytes) in changes {
                     match bytes {
-                        Some(bytes) => files.insert(name, Arc::new(bytes)),
+                        Some(bytes) => files.insert(name, bytes),
                         None => files.remove(&name),
                     };
                 }
@@ -278,18 +241,13 @@ impl Disk {
 
     fn check(&self, file: &File, name: &str) -> io::Result<()> {
         let status = fstat(file)?;
-        let refuse = |why: &str| {
-            let path = self.path.join(name);
-            Err(io::Error::other(format!("{} is {why}: it is not opened", path.display())))
-        };
         if !is(&status, SFlag::S_IFREG) {
-            return refuse("not a regular file");
+            return Err(self.refused(name, "not a regular file: it is not opened"));
         }
-        let known = [self.owner, 0, Uid::effective().as_raw()];
-        if !known.contains(&status.st_uid) {
-            return refuse("another user's file");
+        match [self.owner, 0, Uid::effective().as_raw()].contains(&status.st_uid) {
+            true => Ok(()),
+            false => Err(self.refused(name, "another user's file: it is not opened")),
         }
-        Ok(())
     }
 
     fn open_in(&self, folder: impl AsFd, name: &str) -> io::Result<Option<File>> {
@@ -305,12 +263,14 @@ impl Disk {
         }
     }
 
+    /// An error about a file that is not what it should be.
+    fn refused(&self, name: &str, what: &str) -> io::Error {
+        io::Error::other(format!("{} is {what}", self.path.join(name).display()))
+    }
+
     fn not_opened(&self, name: &str, error: Errno) -> io::Error {
         match error {
-            Errno::ELOOP => {
-                let path = self.path.join(name);
-                io::Error::other(format!("{} is a symbolic link: it is not opened", path.display()))
-            }
+            Errno::ELOOP => self.refused(name, "a symbolic link: it is not opened"),
             error => error.into(),
         }
     }
@@ -319,10 +279,7 @@ impl Disk {
         match openat(&self.directory, name, FOLDER, Mode::empty()) {
             Ok(folder) => Ok(Some(folder)),
             Err(Errno::ENOENT) => Ok(None),
-            Err(Errno::ELOOP | Errno::ENOTDIR) => {
-                let path = self.path.join(name);
-                Err(io::Error::other(format!("{} is not a directory: remove it", path.display())))
-            }
+            Err(Errno::ELOOP | Errno::ENOTDIR) => Err(self.refused(name, "not a directory: remove it")),
             Err(error) => Err(error.into()),
         }
     }
@@ -387,10 +344,7 @@ impl Disk {
         for (name, bytes) in changes {
             match bytes {
                 Some(bytes) => self.write_synced(&folder, name, bytes)?,
-                None => {
-                    removed.push_str(name);
-                    removed.push('\n');
-                }
+                None => removed += &format!("{name}\n"),
             }
         }
         if !removed.is_empty() {
@@ -433,7 +387,7 @@ impl Disk {
         let Some(commit) = self.folder(COMMIT)? else { return Ok(()) };
         fsync(&self.directory)?;
         for name in self.removed(&commit)? {
-            remove(&self.directory, &name)?;
+            remove(&self.directory, &name, UnlinkatFlags::NoRemoveDir)?;
         }
         for (name, _) in files(&commit)?.into_iter().filter(|(name, _)| name != REMOVED) {
             renameat(&commit, name.as_str(), &self.directory, name.as_str())?;
@@ -446,12 +400,9 @@ impl Disk {
     fn remove_folder(&self, name: &str) -> io::Result<()> {
         let Some(folder) = self.folder(name)? else { return Ok(()) };
         for (name, _) in entries(&folder)? {
-            remove(&folder, &name)?;
+            remove(&folder, &name, UnlinkatFlags::NoRemoveDir)?;
         }
-        match unlinkat(&self.directory, name, UnlinkatFlags::RemoveDir) {
-            Ok(()) | Err(Errno::ENOENT) => Ok(()),
-            Err(error) => Err(error.into()),
-        }
+        remove(&self.directory, name, UnlinkatFlags::RemoveDir)
     }
 }
 
@@ -464,8 +415,9 @@ fn is_plain(name: &str) -> bool {
     !name.is_empty() && !name.starts_with('.') && !name.contains('/')
 }
 
-fn remove(folder: &OwnedFd, name: &str) -> io::Result<()> {
-    match unlinkat(folder, name, UnlinkatFlags::NoRemoveDir) {
+/// Removes an entry, if it is there.
+fn remove(folder: &OwnedFd, name: &str, flag: UnlinkatFlags) -> io::Result<()> {
+    match unlinkat(folder, name, flag) {
         Ok(()) | Err(Errno::ENOENT) => Ok(()),
         Err(error) => Err(error.into()),
     }

@@ -21,10 +21,10 @@ use crate::event::calendar::{Date, Month};
 use crate::query::history::{Detail, History, MonthData, Need};
 use crate::stats::deferred::Deferred;
 
-use super::container::{self, Unreadable};
+use super::container::{self, Kind, Section, Unreadable};
 use super::deferred;
 use super::directory::{Change, Directory, Open};
-use super::meta::{self, LATER, META, Meta};
+use super::meta::{LATER, META, Meta};
 use super::month::{self, Wanted, WholeMonth};
 use super::pieces::{self, Saved};
 
@@ -106,13 +106,10 @@ impl Store {
         let random = || RandomState::new().hash_one(0u8);
         let mut store = Store { directory, keep, ..Store::default() };
         store.refresh()?;
-        let mut names: Vec<String> = vec![META.into()];
-        names.extend(store.months.iter().rev().map(|month| month_file(*month)));
-        names.extend(store.pieces()?.into_iter().map(|(name, ..)| name));
-        let known = names.iter().find_map(|name| match store.directory.open(name) {
-            Ok(Some(Ok(file))) => Some(file.salt()),
-            _ => None,
-        });
+        let months = store.months.iter().rev().map(|month| month_file(*month));
+        let pieces = store.pieces()?.into_iter().map(|(name, ..)| name);
+        let mut names = std::iter::once(META.to_string()).chain(months).chain(pieces);
+        let known = names.find_map(|name| Some(store.directory.open(&name).ok()??.ok()?.salt()));
         store.salt = known.or(salt).unwrap_or_else(random);
         Ok(store)
     }
@@ -120,11 +117,9 @@ impl Store {
     /// Reads the list of files.
     pub fn refresh(&mut self) -> Result<(), StoreError> {
         let names = self.directory.names().map_err(|error| failed("cannot list the store", error))?;
-        let month = |name: &String| {
-            let stem = name.strip_suffix(FWS)?;
-            Month::parse(stem).or_else(|| Date::parse(stem).map(Date::month))
-        };
-        self.months = names.iter().filter_map(month).collect();
+        let stems = names.iter().filter_map(|name| name.strip_suffix(FWS));
+        let month = |stem| Month::parse(stem).or_else(|| Date::parse(stem).map(Date::month));
+        self.months = stems.filter_map(month).collect();
         self.months.sort_unstable();
         self.months.dedup();
         // A day's file is listed with its month's.
@@ -146,6 +141,11 @@ impl Store {
     fn stems(&self, month: Month, ending: &str) -> Vec<String> {
         let days = self.days(month, ending).into_iter().map(|date| date.to_string());
         std::iter::once(month.to_string()).chain(days).collect()
+    }
+
+    /// Changes that remove a month's files with this ending.
+    fn removed(&self, month: Month, ending: &str) -> Vec<Change> {
+        self.stems(month, ending).into_iter().map(|stem| (stem + ending, None)).collect()
     }
 
     /// The directory of the files.
@@ -210,14 +210,12 @@ impl Store {
 
     /// Opens a file; a damaged one is noted and gives `None`.
     pub(crate) fn open_file(&mut self, name: &str) -> Result<Option<Open>, StoreError> {
-        let path = || self.directory.describe(name);
-        let opened =
-            self.directory.open(name).map_err(|error| failed(&format!("cannot read {}", path()), error))?;
-        match opened {
-            None => Ok(None),
-            Some(Ok(file)) => Ok(Some(file)),
-            Some(Err(Unreadable::Newer(version))) => Err(StoreError::Newer { file: path(), version }),
-            Some(Err(Unreadable::Damaged(what))) => {
+        match self.read_bytes(name)?.map(Open::from_bytes).transpose() {
+            Ok(opened) => Ok(opened),
+            Err(Unreadable::Newer(version)) => {
+                Err(StoreError::Newer { file: self.directory.describe(name), version })
+            }
+            Err(Unreadable::Damaged(what)) => {
                 self.note_damage(name, what);
                 Ok(None)
             }
@@ -250,14 +248,20 @@ impl Store {
     /// The changes that store these events, or remove the file if there are none.
     pub fn change_later(&mut self, later: &Deferred) -> Result<Vec<Change>, StoreError> {
         let mut changes = self.keep_damaged(LATER)?;
-        let bytes = (!later.is_empty() || later.dropped() > 0).then(|| meta::encode_later(self.salt, later));
+        let bytes = (!later.is_empty() || later.dropped() > 0).then(|| {
+            container::write(self.salt, vec![Section::packed(Kind::Deferred, deferred::encode(later))])
+        });
         changes.push((LATER.into(), bytes));
         Ok(changes)
     }
 
+    fn is_damaged(&self, name: &str) -> bool {
+        self.damage.iter().any(|damaged| damaged.name == name && damaged.lasting)
+    }
+
     /// For a file that is to be replaced and is known to be damaged: a change that renames it.
     pub(crate) fn keep_damaged(&mut self, name: &str) -> Result<Vec<Change>, StoreError> {
-        if !self.damage.iter().any(|damaged| damaged.name == name && damaged.lasting) {
+        if !self.is_damaged(name) {
             return Ok(Vec::new());
         }
         let bytes = self.read_bytes(name)?;
@@ -362,15 +366,15 @@ impl Store {
             None if files.is_empty() => return Ok(None),
             None => (WholeMonth::new(month, Detail::Fresh), Some(self.unreadable(&name))),
         };
-        if whole.summary.detail > Detail::Fresh {
+        if whole.detail > Detail::Fresh {
             return Ok(Some((whole, damage)));
         }
-        let mut dates: Vec<Date> = whole.summary.days.iter().map(|day| day.date).chain(files).collect();
+        let mut dates: Vec<Date> = whole.days.iter().map(|day| day.date).chain(files).collect();
         dates.sort_unstable();
         dates.dedup();
         for date in dates {
             // Of a day that the month's summary has lost the totals are in the day's file only.
-            let is_known = whole.summary.days.iter().any(|day| day.date == date);
+            let is_known = whole.days.iter().any(|day| day.date == date);
             let wanted = match of_day(date) {
                 Some(wanted) => wanted,
                 None if is_known => continue,
@@ -424,16 +428,16 @@ impl Store {
     }
 
     /// Changes that store a month, of which everything was read that has changed.
-    fn change_month(&mut self, whole: &WholeMonth) -> Result<Vec<Change>, StoreError> {
+    fn change_month(&mut self, whole: &mut WholeMonth) -> Result<Vec<Change>, StoreError> {
         self.change_files(whole, FWS)
     }
 
     /// The same of files with this ending.
-    fn change_files(&mut self, whole: &WholeMonth, ending: &str) -> Result<Vec<Change>, StoreError> {
+    fn change_files(&mut self, whole: &mut WholeMonth, ending: &str) -> Result<Vec<Change>, StoreError> {
         let name = format!("{}{ending}", whole.month);
         let mut changes = self.keep_damaged(&name)?;
         changes.push((name, Some(whole.encode(self.salt))));
-        let is_fresh = whole.summary.detail == Detail::Fresh;
+        let is_fresh = whole.detail == Detail::Fresh;
         let mut dates = if is_fresh { whole.changed.clone() } else { self.days(whole.month, ending) };
         dates.sort_unstable();
         dates.dedup();

@@ -2,7 +2,7 @@
 //!
 //! Times of the boot clock cannot be compared after a reboot, so the end of a block is stored by both clocks.
 
-use super::codec::{Codec, Content, Reader};
+use super::codec::{Codec, Content};
 use super::container::{self, Kind, Section};
 use super::directory::Open;
 use super::{networks, sections};
@@ -10,13 +10,9 @@ use crate::event::Service;
 use crate::event::calendar::Date;
 use crate::guard::detector::{MAX_SERVICES, Services};
 use crate::guard::ledger::{DETAILED, ENDED, LINES, LONGEST_LINE, Ledger, RECORDS};
-use crate::guard::{Block, Detail, End, Ended, Over, Protection, Record, Rule, Source, Suspect};
+use crate::guard::{Block, Detail, End, Ended, Over, Protection, Record, Rule, Source};
 
 const VERSION: u64 = 1;
-/// Minimum bytes of a block, a record and an ended block.
-const MIN_BLOCK: usize = 15;
-const MIN_RECORD: usize = 6;
-const MIN_ENDED: usize = 12;
 /// Beside the number of a block's rule.
 const DRY: u8 = 0x80;
 const PROVEN: u8 = 0x40;
@@ -26,28 +22,6 @@ const OF_NETWORK: u8 = 1;
 const OF_NETWORK_DRY: u8 = 2;
 /// Stored numbers of [`End`]; the number of a [`Protection`] is added to the length of this list.
 const ENDS: [End; 4] = [End::Expired, End::Hand, End::Anew, End::Off];
-
-const NO_SUSPECT: Suspect = Suspect {
-    source: Source::V4(0),
-    rule: Rule::Flood,
-    count: 0,
-    window_ms: 0,
-    first_ms: 0,
-    last_ms: 0,
-    services: Services::NONE,
-};
-const NO_BLOCK: Block = Block {
-    suspect: NO_SUSPECT,
-    dry: false,
-    times: 0,
-    proven: false,
-    since_ms: 0,
-    until_ms: 0,
-    since_wall: None,
-    until_wall: None,
-};
-const NOT_ENDED: Ended =
-    Ended { over: Over::Source(NO_BLOCK), words: None, end: End::Expired, ended_ms: 0, ended_wall: None };
 
 /// A time by both clocks.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -61,7 +35,7 @@ pub struct Moment {
 
 impl Moment {
     /// Reads or writes the fields of a time.
-    pub(super) fn code(&mut self, codec: &mut impl Codec) {
+    pub(super) fn code(&mut self, codec: &mut Codec<'_>) {
         text(codec, &mut self.boot);
         codec.number(&mut self.boot_ms);
         instant(codec, &mut self.wall);
@@ -106,20 +80,20 @@ pub struct SavedLedger {
 }
 
 /// Seconds since 1970.
-pub(super) fn instant(codec: &mut impl Codec, wall: &mut Option<i64>) {
+pub(super) fn instant(codec: &mut Codec<'_>, wall: &mut Option<i64>) {
     let mut seconds = wall.map(|wall| wall.max(0).cast_unsigned());
     codec.optional(&mut seconds);
     *wall = seconds.map(|seconds| i64::try_from(seconds).unwrap_or(i64::MAX));
 }
 
-fn text(codec: &mut impl Codec, text: &mut String) {
+fn text(codec: &mut Codec<'_>, text: &mut String) {
     codec.text(text);
     if text.len() > 4 * LONGEST_LINE {
         codec.fail();
     }
 }
 
-fn source(codec: &mut impl Codec, source: &mut Source) {
+fn source(codec: &mut Codec<'_>, source: &mut Source) {
     let (mut family, mut bits) = match *source {
         Source::V4(bits) => (4, bits.into()),
         Source::V6(high) => (6, high),
@@ -133,7 +107,7 @@ fn source(codec: &mut impl Codec, source: &mut Source) {
     }
 }
 
-fn block(codec: &mut impl Codec, block: &mut Block, detail: &mut Detail) {
+fn block(codec: &mut Codec<'_>, block: &mut Block, detail: &mut Detail) {
     let suspect = &mut block.suspect;
     source(codec, &mut suspect.source);
     let flag = |is_set, flag| if is_set { flag } else { 0 };
@@ -153,15 +127,11 @@ fn block(codec: &mut impl Codec, block: &mut Block, detail: &mut Detail) {
     instant(codec, &mut block.since_wall);
     instant(codec, &mut block.until_wall);
     let mut services: Vec<u32> = suspect.services.iter().map(Service::to_bits).collect();
-    codec.rows(&mut services, 1, 0, |codec, service| codec.small(service));
+    codec.rows(&mut services, 0, Codec::small);
     suspect.services = Services::default();
     services.iter().take(MAX_SERVICES).for_each(|bits| suspect.services.add(Service::from_bits(*bits)));
-    let mut has_words = detail.words.is_some();
-    codec.flag(&mut has_words);
-    let mut words = detail.words.take().unwrap_or_default();
-    text(codec, &mut words);
-    detail.words = has_words.then_some(words);
-    codec.rows(&mut detail.lines, 1, String::new(), text);
+    codec.known(&mut detail.words, text);
+    codec.rows(&mut detail.lines, String::new(), text);
     detail.lines.truncate(LINES);
     let (mut has_last, mut last) = (detail.last.is_some(), detail.last.unwrap_or_default());
     codec.flag(&mut has_last);
@@ -171,17 +141,17 @@ fn block(codec: &mut impl Codec, block: &mut Block, detail: &mut Detail) {
     detail.last = has_last.then_some(last);
 }
 
-fn block_row(codec: &mut impl Codec, (of_source, detail): &mut (Block, Option<Detail>)) {
+fn block_row(codec: &mut Codec<'_>, (of_source, detail): &mut (Block, Option<Detail>)) {
     let mut known = detail.take().unwrap_or_default();
     block(codec, of_source, &mut known);
     *detail = (known != Detail::default()).then_some(known);
 }
 
-fn ended(codec: &mut impl Codec, ended: &mut Ended) {
+fn ended(codec: &mut Codec<'_>, ended: &mut Ended) {
     let (mut kind, mut of_source, mut of_network) = match &ended.over {
         Over::Source(block) => (OF_SOURCE, *block, networks::no_block()),
         Over::Network(block, dry) => {
-            (if *dry { OF_NETWORK_DRY } else { OF_NETWORK }, NO_BLOCK, block.clone())
+            (if *dry { OF_NETWORK_DRY } else { OF_NETWORK }, Block::default(), block.clone())
         }
     };
     codec.u8(&mut kind);
@@ -204,14 +174,8 @@ fn ended(codec: &mut impl Codec, ended: &mut Ended) {
 }
 
 impl SavedLedger {
-    fn code(&mut self, codec: &mut impl Codec) {
-        self.code_head(codec);
-        codec.rows(&mut self.blocks, MIN_BLOCK, (NO_BLOCK, None), block_row);
-        self.code_rest(codec);
-    }
-
     /// Everything before the blocks.
-    fn code_head(&mut self, codec: &mut impl Codec) {
+    fn code_head(&mut self, codec: &mut Codec<'_>) {
         let mut version = VERSION;
         codec.number(&mut version);
         if version != VERSION {
@@ -220,24 +184,22 @@ impl SavedLedger {
         codec.number(&mut self.serial);
         self.saved.code(codec);
         let (date, begun) = &mut self.today;
-        let (mut is_known, mut day) = (date.is_some(), date.unwrap_or(Date(0)));
-        codec.flag(&mut is_known);
-        codec.date(&mut day);
-        *date = is_known.then_some(day);
+        codec.known(date, Codec::date);
         codec.number(begun);
     }
 
     /// Everything after the blocks.
-    fn code_rest(&mut self, codec: &mut impl Codec) {
-        let none = (NO_SUSPECT.source, Record::default());
-        codec.rows(&mut self.records, MIN_RECORD, none, |codec, (of_source, record)| {
+    fn code_rest(&mut self, codec: &mut Codec<'_>) {
+        codec.rows(&mut self.records, Default::default(), |codec, (of_source, record)| {
             source(codec, of_source);
             codec.small(&mut record.times);
             codec.flag(&mut record.proven);
             codec.number(&mut record.ended_ms);
             codec.number(&mut record.pardoned_until);
         });
-        codec.rows(&mut self.ended, MIN_ENDED, NOT_ENDED, ended);
+        let over = Over::Source(Block::default());
+        let none = Ended { over, words: None, end: End::Expired, ended_ms: 0, ended_wall: None };
+        codec.rows(&mut self.ended, none, ended);
     }
 
     /// See [`Rank`]. `boot`: this one's id.
@@ -285,13 +247,13 @@ pub fn encode(serial: u64, moment: &Moment, ledger: &Ledger, today: (Option<Date
         today,
     };
     // One block at a time: there can be 16,384.
-    let content = Content::of(|content| {
-        saved.code_head(content);
-        content.put(ledger.len() as u64);
+    let content = Content::of(|codec| {
+        saved.code_head(codec);
+        codec.put(ledger.len() as u64);
         for block in ledger.blocks() {
-            block_row(content, &mut (*block, ledger.detail(block.suspect.source).cloned()));
+            block_row(codec, &mut (*block, ledger.detail(block.suspect.source).cloned()));
         }
-        saved.code_rest(content);
+        saved.code_rest(codec);
     });
     container::write(0, vec![Section::plain(Kind::Blocks, content)])
 }
@@ -309,7 +271,7 @@ pub type Rank = (bool, u64);
 /// too many. `None`: damaged.
 pub fn newer(file: &Open, boot: &str, known: Option<Rank>) -> Option<(Rank, Option<SavedLedger>)> {
     let payload = file.section(Kind::Blocks).ok()??;
-    let (mut reader, mut head) = (Reader::new(&payload), SavedLedger::default());
+    let (mut reader, mut head) = (Codec::reader(&payload), SavedLedger::default());
     head.code_head(&mut reader);
     if reader.has_failed() {
         return None;
@@ -320,8 +282,10 @@ pub fn newer(file: &Open, boot: &str, known: Option<Rank>) -> Option<(Rank, Opti
 
 /// Reads the payload of the file. The checksums were verified before.
 pub fn read(payload: &[u8]) -> Option<SavedLedger> {
-    let (mut reader, mut saved) = (Reader::new(payload), SavedLedger::default());
-    saved.code(&mut reader);
+    let (mut reader, mut saved) = (Codec::reader(payload), SavedLedger::default());
+    saved.code_head(&mut reader);
+    reader.rows(&mut saved.blocks, Default::default(), block_row);
+    saved.code_rest(&mut reader);
     let detailed = saved.blocks.iter().filter(|(_, detail)| detail.is_some()).count();
     for (_, detail) in saved.blocks.iter_mut().take(detailed.saturating_sub(DETAILED)) {
         *detail = None;

@@ -1,10 +1,7 @@
 //! `store.fws`: the store's metadata; `later.fws`: events dated in the future.
 
-use crate::stats::deferred::Deferred;
-
-use super::codec::{Codec, Content, Reader};
+use super::codec::{Codec, Content};
 use super::container::{self, Kind, Section};
-use super::deferred;
 use super::directory::Open;
 
 /// The file of the store's metadata.
@@ -20,7 +17,7 @@ const MAX_UNITED: usize = 64;
 const LONGEST: usize = 200;
 
 /// A deletion, and its reason.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
 pub struct Deletion {
     /// Seconds since 1970.
     pub when: i64,
@@ -29,10 +26,13 @@ pub struct Deletion {
 }
 
 impl Deletion {
-    fn code(&mut self, codec: &mut impl Codec) {
+    fn code(&mut self, codec: &mut Codec<'_>) {
         codec.signed(&mut self.when);
         codec.text(&mut self.what);
         codec.text(&mut self.because);
+        if self.what.len().max(self.because.len()) > LONGEST {
+            codec.fail();
+        }
     }
 }
 
@@ -54,12 +54,9 @@ pub struct Meta {
 impl Meta {
     /// The bytes of the file.
     pub fn encode(&self, salt: u64) -> Vec<u8> {
-        let deletions = Content::of(|content| {
-            self.deletions.clone().iter_mut().for_each(|deletion| deletion.code(content))
-        });
-        let united = Content::of(|content| {
-            self.united.iter().take(MAX_UNITED).for_each(|salt| content.put(*salt));
-        });
+        let (mut deletions, mut united) = (self.deletions.clone(), self.united.clone());
+        let deletions = Content::of(|codec| code_deletions(codec, &mut deletions));
+        let united = Content::of(|codec| code_united(codec, &mut united));
         container::write(
             salt,
             vec![
@@ -82,29 +79,20 @@ impl Meta {
                 Vec::new()
             }
         };
-        let (imported, seen) = (section(Kind::Imported), section(Kind::Seen));
         let zone = String::from_utf8(section(Kind::Zone)).unwrap_or_default();
-        let deletions = section(Kind::Deletions);
-        let united = section(Kind::United);
-        let zone = (!zone.is_empty()).then_some(zone);
-        let mut meta = Meta { imported, seen, zone, ..Meta::default() };
-        let mut reader = Reader::new(&united);
-        while !reader.is_empty() && !reader.has_failed() && meta.united.len() < MAX_UNITED {
-            let mut salt = 0;
-            reader.number(&mut salt);
-            meta.united.push(salt);
-        }
-        whole &= !reader.has_failed();
-        let mut reader = Reader::new(&deletions);
-        while !reader.is_empty() && meta.deletions.len() < MAX_DELETIONS {
-            let mut deletion = Deletion { when: 0, what: String::new(), because: String::new() };
-            deletion.code(&mut reader);
-            if reader.has_failed() || deletion.what.len().max(deletion.because.len()) > LONGEST {
-                whole = false;
-                break;
-            }
-            meta.deletions.push(deletion);
-        }
+        let mut meta = Meta {
+            imported: section(Kind::Imported),
+            seen: section(Kind::Seen),
+            zone: (!zone.is_empty()).then_some(zone),
+            ..Meta::default()
+        };
+        let (deletions, united) = (section(Kind::Deletions), section(Kind::United));
+        let mut codec = Codec::reader(&deletions);
+        code_deletions(&mut codec, &mut meta.deletions);
+        whole &= !codec.has_failed();
+        let mut codec = Codec::reader(&united);
+        code_united(&mut codec, &mut meta.united);
+        whole &= !codec.has_failed();
         (meta, whole)
     }
 
@@ -117,9 +105,12 @@ impl Meta {
     }
 }
 
-/// The bytes of [`LATER`].
-pub(super) fn encode_later(salt: u64, later: &Deferred) -> Vec<u8> {
-    container::write(salt, vec![Section::packed(Kind::Deferred, deferred::encode(later))])
+fn code_deletions(codec: &mut Codec<'_>, deletions: &mut Vec<Deletion>) {
+    codec.rest(deletions, MAX_DELETIONS, |codec, deletion| deletion.code(codec));
+}
+
+fn code_united(codec: &mut Codec<'_>, united: &mut Vec<u64>) {
+    codec.rest(united, MAX_UNITED, Codec::number);
 }
 
 #[cfg(test)]

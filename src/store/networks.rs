@@ -1,6 +1,6 @@
 //! Blocked networks and countries <-> bytes, to restore them after a restart or a reboot.
 
-use super::codec::{Codec, Content, Reader};
+use super::codec::{Codec, Content};
 use super::container::{self, Kind, Section};
 use super::directory::Open;
 use super::ledger::{Moment, instant};
@@ -16,7 +16,6 @@ pub const NETWORKS: &str = "networks.fws";
 const VERSION: u64 = 1;
 /// The longest reason in bytes; a longer one is invalid.
 const LONGEST_REASON: usize = 1024;
-const MIN_BLOCK: usize = 8;
 const V4: u8 = 4;
 const V6: u8 = 6;
 const COUNTRY: u8 = 1;
@@ -27,18 +26,18 @@ pub(super) fn no_block() -> NetworkBlock {
     NetworkBlock { target, since_ms: 0, until_ms: None, since_wall: None, until_wall: None, reason: None }
 }
 
-fn code(codec: &mut impl Codec, saved: &mut Moment, blocks: &mut Vec<NetworkBlock>) {
+fn code(codec: &mut Codec<'_>, saved: &mut Moment, blocks: &mut Vec<NetworkBlock>) {
     let mut version = VERSION;
     codec.number(&mut version);
     if version != VERSION {
         codec.fail();
     }
     saved.code(codec);
-    codec.rows(blocks, MIN_BLOCK, no_block(), block);
+    codec.rows(blocks, no_block(), block);
 }
 
 /// Reads or writes a block of a network or country.
-pub(super) fn block(codec: &mut impl Codec, block: &mut NetworkBlock) {
+pub(super) fn block(codec: &mut Codec<'_>, block: &mut NetworkBlock) {
     target(codec, &mut block.target);
     codec.number(&mut block.since_ms);
     codec.optional(&mut block.until_ms);
@@ -49,7 +48,7 @@ pub(super) fn block(codec: &mut impl Codec, block: &mut NetworkBlock) {
     block.reason = Some(reason).filter(|reason| (1..=LONGEST_REASON).contains(&reason.len()));
 }
 
-fn target(codec: &mut impl Codec, target: &mut Target) {
+fn target(codec: &mut Codec<'_>, target: &mut Target) {
     let (mut kind, mut country, mut prefix) = match *target {
         Target::Country(code) => (COUNTRY, code, Prefix { network: Address::v4(0), length: 0 }),
         Target::Network(prefix) => (if prefix.network.is_v4() { V4 } else { V6 }, [0, 0], prefix),
@@ -79,7 +78,7 @@ fn target(codec: &mut impl Codec, target: &mut Target) {
 
 /// The bytes of the file. `moment`: the time of saving.
 pub fn encode(moment: &Moment, blocks: &[NetworkBlock]) -> Vec<u8> {
-    let content = Content::of(|content| code(content, &mut moment.clone(), &mut blocks.to_vec()));
+    let content = Content::of(|codec| code(codec, &mut moment.clone(), &mut blocks.to_vec()));
     container::write(0, vec![Section::plain(Kind::Networks, content)])
 }
 
@@ -91,7 +90,7 @@ pub fn from_file(file: &Open, now: &Moment) -> Option<Vec<NetworkBlock>> {
 /// Reads the payload of the file, whose checksums were verified. See [`Moment::end`] for the end of a block after a
 /// reboot.
 pub fn read(payload: &[u8], now: &Moment) -> Option<Vec<NetworkBlock>> {
-    let (mut reader, mut saved, mut blocks) = (Reader::new(payload), Moment::default(), Vec::new());
+    let (mut reader, mut saved, mut blocks) = (Codec::reader(payload), Moment::default(), Vec::new());
     code(&mut reader, &mut saved, &mut blocks);
     if reader.has_failed() {
         return None;

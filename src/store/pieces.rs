@@ -14,7 +14,7 @@ use crate::stats::deferred::Deferred;
 use crate::stats::sum::sum_of_day;
 use crate::stats::summary::DaySummary;
 
-use super::codec::{Codec, Content, Reader};
+use super::codec::{self, Codec, Content};
 use super::container::{self, Kind, Section};
 use super::deferred;
 use super::directory::{Directory, Disk, Open};
@@ -67,7 +67,7 @@ pub struct State {
 type Lost = Vec<(Date, u64)>;
 
 /// `lost`: of the days of the file.
-fn code_state(codec: &mut impl Codec, state: &mut State, lost: &mut Lost) {
+fn code_state(codec: &mut Codec<'_>, (state, lost): &mut (State, Lost)) {
     codec.number(&mut state.serial);
     codec.text(&mut state.boot);
     let (mut id, mut time) = state.mark.map(|(id, time)| (id.into(), time)).unzip();
@@ -77,14 +77,11 @@ fn code_state(codec: &mut impl Codec, state: &mut State, lost: &mut Lost) {
     let mut date = state.date.map(|date| u64::from(date.0.cast_unsigned()));
     codec.optional(&mut date);
     state.date = date.and_then(|date| i32::try_from(date).ok()).map(Date);
-    let (mut is_trusted, mut offset) = (state.trusted_offset.is_some(), state.trusted_offset.unwrap_or(0));
-    codec.flag(&mut is_trusted);
-    codec.signed(&mut offset);
-    state.trusted_offset = is_trusted.then_some(offset);
+    codec.known(&mut state.trusted_offset, Codec::signed);
     codec.flag(&mut state.on_flash);
     codec.number(&mut state.written);
     codec.number(&mut state.due);
-    codec.rows(&mut state.restored, 5, PieceId::default(), |codec, id| {
+    codec.rows(&mut state.restored, PieceId::default(), |codec, id| {
         codec.number(&mut id.salt);
         codec.date(&mut id.key.0);
         codec.small(&mut id.key.1);
@@ -92,7 +89,7 @@ fn code_state(codec: &mut impl Codec, state: &mut State, lost: &mut Lost) {
         codec.number(&mut id.serial);
     });
     codec.optional(&mut state.committing);
-    codec.rows(lost, 2, (Date(0), 0), |codec, (date, lost)| {
+    codec.rows(lost, (Date(0), 0), |codec, (date, lost)| {
         codec.date(date);
         codec.number(lost);
     });
@@ -106,13 +103,11 @@ impl State {
     }
 
     fn encode(&self, lost: &[(Date, u64)]) -> Content {
-        Content::of(|content| code_state(content, &mut self.clone(), &mut lost.to_vec()))
+        Content::of(|codec| code_state(codec, &mut (self.clone(), lost.to_vec())))
     }
 
     fn decode(bytes: &[u8]) -> Option<(State, Lost)> {
-        let (mut reader, mut state, mut lost) = (Reader::new(bytes), State::default(), Lost::new());
-        code_state(&mut reader, &mut state, &mut lost);
-        reader.is_whole().then_some((state, lost))
+        codec::decode(bytes, Default::default(), code_state)
     }
 }
 
@@ -129,10 +124,11 @@ pub struct Saved {
 }
 
 /// A piece with a part of an open day.
-pub fn encode_part(salt: u64, state: &State, day: &DaySummary, samples: &Samples) -> Vec<u8> {
-    let rows = sections::encode(std::slice::from_ref(day), Unit::Seconds, Section::packed);
+pub fn encode_part(salt: u64, state: &State, day: &mut DaySummary, samples: &mut Samples) -> Vec<u8> {
+    let of_day = (day.date, day.lost);
     let samples = sections::encode_samples(day.date, samples, Section::packed);
-    encode(salt, state, (day.date, day.lost), rows.chain([samples]))
+    let rows = sections::encode(std::slice::from_mut(day), Unit::Seconds, Section::packed);
+    encode(salt, state, of_day, rows.chain([samples]))
 }
 
 /// A piece with a whole open day.
@@ -164,12 +160,8 @@ pub struct RamCopy<'a> {
 impl RamCopy<'_> {
     /// Writes the file, not deflated, since it is written each minute.
     pub fn write(mut self, out: impl Write + Seek) -> io::Result<()> {
-        let lost: Vec<(Date, u64)> = self
-            .closed
-            .iter()
-            .map(|day| (day.date, day.lost))
-            .chain(self.open.iter().map(|day| (day.date, day.lost)))
-            .collect();
+        let lost = self.closed.iter().map(|day| (day.date, day.lost));
+        let lost: Lost = lost.chain(self.open.iter().map(|day| (day.date, day.lost))).collect();
         let mut rows = self.open;
         // A part of the same date may be closed, if the clock stepped back. A file has each date once.
         if let Some(open) = self.open
@@ -181,12 +173,12 @@ impl RamCopy<'_> {
             rows = None;
         }
         let samples = || match self.open {
-            Some(open) => sections::encode_samples(open.date, &open.samples(), Section::plain),
+            Some(open) => sections::encode_samples(open.date, &mut open.samples(), Section::plain),
             None => Section::plain(Kind::Addresses, Content::default()),
         };
         let sections = std::iter::once_with(|| Section::plain(Kind::State, self.state.encode(&lost)))
             .chain(std::iter::once_with(|| Section::plain(Kind::Deferred, deferred::encode(self.waiting))))
-            .chain(sections::encode_with(&self.closed, rows, Unit::Seconds, Section::plain))
+            .chain(sections::encode_with(&mut self.closed, rows, Unit::Seconds, Section::plain))
             .chain(std::iter::once_with(samples));
         container::write_each(out, self.salt, sections::KINDS.len() + 3, sections)
     }
@@ -198,13 +190,11 @@ pub fn decode(file: &Open) -> Option<Saved> {
     let waiting = deferred::from_file(file);
     let (mut days, whole) = sections::decode(file, Unit::Seconds);
     for (date, lost) in lost.into_iter().filter(|(_, lost)| *lost > 0) {
-        match days.iter_mut().find(|day| day.summary.date == date) {
-            Some(day) => day.summary.lost = lost,
-            None => {
-                let summary = DaySummary { lost, ..DaySummary::new(date) };
-                days.push(StoredDay { summary, samples: Samples::default() });
-            }
-        }
+        let at = days.iter().position(|day| day.summary.date == date).unwrap_or_else(|| {
+            days.push(StoredDay { summary: DaySummary::new(date), samples: Samples::default() });
+            days.len() - 1
+        });
+        days[at].summary.lost = lost;
     }
     let damaged = waiting.is_none() || !whole;
     Some(Saved { days, deferred: waiting.unwrap_or_default(), state, damaged })
@@ -314,7 +304,7 @@ mod tests {
             }
             assert_eq!(again.to_summary(), expected.to_summary());
         }
-        let part = encode_part(3, &State::default(), &day.to_summary(), &day.samples());
+        let part = encode_part(3, &State::default(), &mut day.to_summary(), &mut day.samples());
         let whole = encode_day(3, &State::default(), &day);
         for bytes in [part, whole] {
             let saved = decode(&Open::from_bytes(bytes).unwrap()).unwrap();

@@ -8,11 +8,10 @@ mod samples;
 
 use crate::event::Class;
 use crate::event::calendar::Date;
-use crate::stats::countries::Country;
 use crate::stats::day::{Day, Samples};
-use crate::stats::summary::{ClassSummary, DaySummary};
+use crate::stats::summary::{ClassSummary, DaySummary, PairCount, Rows};
 
-use super::codec::{Codec, Content, Reader};
+use super::codec::{Codec, Content};
 use super::container::{Kind, Section};
 use super::directory::Open;
 
@@ -45,48 +44,43 @@ pub enum Unit {
 pub type Pack = fn(Kind, Content) -> Section;
 
 /// The sections of some days (or of the sum of a month, with the first of the month as date), made one by one.
-pub fn encode(days: &[DaySummary], unit: Unit, pack: Pack) -> impl Iterator<Item = Section> {
+pub fn encode(days: &mut [DaySummary], unit: Unit, pack: Pack) -> impl Iterator<Item = Section> {
     encode_with(days, None, unit, pack)
 }
 
 /// The sections of an open day with all its rows, made one by one.
 pub fn encode_open(day: &Day, pack: Pack) -> impl Iterator<Item = Section> {
-    encode_with(&[], Some(day), Unit::Seconds, pack)
-        .chain(std::iter::once_with(move || encode_samples(day.date, &day.samples(), pack)))
+    encode_with(&mut [], Some(day), Unit::Seconds, pack)
+        .chain(std::iter::once_with(move || encode_samples(day.date, &mut day.samples(), pack)))
 }
 
 /// The sections of some days and, without its samples, of an open one.
 pub fn encode_with<'a>(
-    days: &'a [DaySummary],
+    days: &'a mut [DaySummary],
     open: Option<&'a Day>,
     unit: Unit,
     pack: Pack,
 ) -> impl Iterator<Item = Section> {
     KINDS.into_iter().map(move |kind| {
         let mut content = Content::default();
-        for day in days {
+        for day in days.iter_mut() {
             for class in Class::ALL {
-                put(&mut content, day.date, class, |body| {
-                    write_body(body, kind, day.date, day.class(class), unit);
-                });
+                let summary = &mut day.classes[class as usize];
+                put(&mut content, day.date, class, |codec| body(codec, kind, day.date, summary, unit));
             }
         }
-        if let Some(day) = open {
-            for class in Class::ALL {
-                put(&mut content, day.date, class, |body| write_open_body(body, kind, day, class));
-            }
+        for (day, class) in open.into_iter().flat_map(|day| Class::ALL.map(|class| (day, class))) {
+            put(&mut content, day.date, class, |codec| open_body(codec, kind, day, class));
         }
         pack(kind, content)
     })
 }
 
 /// The samples of the classes that have sources without a row.
-pub fn encode_samples(date: Date, samples: &Samples, pack: Pack) -> Section {
+pub fn encode_samples(date: Date, samples: &mut Samples, pack: Pack) -> Section {
     let mut content = Content::default();
-    for (class, sample) in Class::ALL.into_iter().zip(samples) {
-        put(&mut content, date, class, |body| {
-            sample.iter().for_each(|sample| samples::write_with_addresses(body, sample));
-        });
+    for (class, sample) in Class::ALL.into_iter().zip(samples).filter(|(_, sample)| sample.is_some()) {
+        put(&mut content, date, class, |codec| samples::with_addresses(codec, sample));
     }
     pack(Kind::Addresses, content)
 }
@@ -122,17 +116,16 @@ pub fn decode(file: &Open, unit: Unit) -> (Vec<StoredDay>, bool) {
         whole &= bodies(
             &content,
             |_, _| true,
-            |date, class, body| {
-                let at = days.partition_point(|day| day.summary.date < date);
-                if days.get(at).is_none_or(|day| day.summary.date != date) {
-                    days.insert(
-                        at,
-                        StoredDay { summary: DaySummary::new(date), samples: Samples::default() },
-                    );
-                }
+            |date, class, codec| {
+                let at = days.binary_search_by_key(&date, |day| day.summary.date).unwrap_or_else(|at| {
+                    let (summary, samples) = (DaySummary::new(date), Samples::default());
+                    days.insert(at, StoredDay { summary, samples });
+                    at
+                });
+                let (day, class) = (&mut days[at], class as usize);
                 match kind {
-                    Kind::Addresses => days[at].samples[class as usize] = samples::read_with_addresses(body),
-                    kind => read_body(body, kind, date, &mut days[at].summary.classes[class as usize], unit),
+                    Kind::Addresses => samples::with_addresses(codec, &mut day.samples[class]),
+                    kind => body(codec, kind, date, &mut day.summary.classes[class], unit),
                 }
             },
         );
@@ -140,39 +133,41 @@ pub fn decode(file: &Open, unit: Unit) -> (Vec<StoredDay>, bool) {
     (days, whole)
 }
 
-fn write_open_body(content: &mut Content, kind: Kind, day: &Day, class: Class) {
+fn open_body(codec: &mut Codec<'_>, kind: Kind, day: &Day, class: Class) {
     let tables = day.tables(class);
     let [services, sources, pairs] = tables.heads();
-    let head = |content: &mut Content, head: [u64; 3]| head.iter().for_each(|number| content.put(*number));
+    let head = |codec: &mut Codec<'_>, head: [u64; 3]| head.iter().for_each(|number| codec.put(*number));
     match kind {
         _ if tables.count() == 0 => {}
         Kind::Services => {
-            head(content, services);
-            rows::services(content, &mut Made(tables.services()));
+            head(codec, services);
+            rows::services(codec, &mut Made(tables.services()));
         }
-        Kind::ServiceHours => write_hours(content, tables.services().map(|row| row.hours)),
+        Kind::ServiceHours => hours(codec, &mut Made(tables.services()), |row| &mut row.hours),
         Kind::Sources => {
-            head(content, sources);
-            rows::sources(content, &mut Made(tables.sources()), day.date, Unit::Seconds);
+            head(codec, sources);
+            rows::sources(codec, &mut Made(tables.sources()), day.date, Unit::Seconds);
         }
-        Kind::SourceHours => write_hours(content, tables.sources().map(|row| row.hours)),
+        Kind::SourceHours => hours(codec, &mut Made(tables.sources()), |row| &mut row.hours),
         Kind::Pairs => {
-            head(content, pairs);
-            write_pairs(content, tables.pair_counts(), |address| tables.row_of_source(address));
+            head(codec, pairs);
+            let row_of = |pair: PairCount| tables.row_of_source(pair.address).map(|row| row as u64);
+            let mut source_rows = tables.pair_counts().map(row_of).collect();
+            pair_columns(codec, &mut Made(tables.pair_counts()), &mut source_rows, &Rows::default());
         }
         // Countries are looked up when the day is closed, and samples are written with addresses.
         Kind::Countries | Kind::Sample | Kind::SampleCountries | Kind::SampleServices => {}
-        _ => write_body(content, kind, day.date, &tables.totals_only(), Unit::Seconds),
+        _ => body(codec, kind, day.date, &mut tables.totals_only(), Unit::Seconds),
     }
 }
 
 /// Adds a body, unless it is empty.
-fn put(content: &mut Content, date: Date, class: Class, body: impl FnOnce(&mut Content)) {
+fn put(content: &mut Content, date: Date, class: Class, body: impl FnOnce(&mut Codec<'_>)) {
     let head = Content::of(|head| body_head(head, &mut date.clone(), &mut class.clone()));
     content.nested(&head.bytes, body);
 }
 
-fn body_head(codec: &mut impl Codec, date: &mut Date, class: &mut Class) {
+fn body_head(codec: &mut Codec<'_>, date: &mut Date, class: &mut Class) {
     codec.date(date);
     codec.one_of(class, &Class::ALL);
 }
@@ -181,9 +176,9 @@ fn body_head(codec: &mut impl Codec, date: &mut Date, class: &mut Class) {
 pub fn bodies(
     content: &Content,
     wanted: impl Fn(Date, Class) -> bool,
-    mut read: impl FnMut(Date, Class, &mut Reader<'_>),
+    mut read: impl FnMut(Date, Class, &mut Codec<'_>),
 ) -> bool {
-    let mut reader = Reader::of(content);
+    let mut reader = content.reader();
     let mut valid = true;
     while !reader.is_empty() {
         let (mut date, mut class) = (Date(0), Class::Attempt);
@@ -200,63 +195,50 @@ pub fn bodies(
     valid
 }
 
-fn write_body(content: &mut Content, kind: Kind, date: Date, summary: &ClassSummary, unit: Unit) {
-    let ClassSummary { services, sources, pairs, sample, .. } = summary;
+/// Whether a body has something to write.
+fn has_any(kind: Kind, summary: &ClassSummary) -> bool {
+    let ClassSummary { attempts, services, sources, pairs, targets, sample, .. } = summary;
     match kind {
-        Kind::Totals if summary.attempts > 0 => {
-            let ClassSummary { attempts, distinct, hours, verdicts, .. } = *summary;
-            let (protocols, none) = (summary.protocols.clone(), ClassSummary::default());
-            totals(content, &mut ClassSummary { attempts, distinct, hours, verdicts, protocols, ..none });
+        Kind::Totals => *attempts > 0,
+        Kind::Services => services.has_any(),
+        Kind::Sources => sources.has_any(),
+        Kind::Pairs => pairs.has_any(),
+        Kind::Rules => !summary.rules.is_empty() || targets.has_any(),
+        Kind::Countries => summary.countries.measured > 0,
+        Kind::Sample | Kind::SampleCountries => *attempts > 0 && sample.is_some(),
+        Kind::SampleServices => {
+            *attempts > 0 && sample.as_ref().is_some_and(|sample| !sample.tried().is_empty())
         }
-        Kind::Services if services.has_any() => {
-            write_head(content, services);
-            rows::services(content, &mut Made(services.rows.iter().cloned()));
-        }
-        Kind::ServiceHours => write_hours(content, services.rows.iter().map(|row| row.hours.clone())),
-        Kind::Sources if sources.has_any() => {
-            write_head(content, sources);
-            rows::sources(content, &mut Made(sources.rows.iter().cloned()), date, unit);
-        }
-        Kind::SourceHours => write_hours(content, sources.rows.iter().map(|row| row.hours.clone())),
-        Kind::Pairs if pairs.has_any() => {
-            write_head(content, pairs);
-            write_pairs(content, pairs.rows.iter().cloned(), rows_by_address(sources));
-        }
-        Kind::Rules if !summary.rules.is_empty() || summary.targets.has_any() => {
-            write_rules(content, summary)
-        }
-        Kind::Countries if summary.countries.measured > 0 => {
-            countries(content, &mut summary.countries.clone())
-        }
-        Kind::Sample | Kind::SampleCountries | Kind::SampleServices if summary.attempts > 0 => {
-            match (kind, sample) {
-                (Kind::Sample, Some(sample)) => samples::write_hashes(content, sample),
-                (Kind::SampleCountries, Some(sample)) => samples::write_countries(content, sample),
-                (_, Some(sample)) if !sample.tried().is_empty() => samples::write_services(content, sample),
-                _ => {}
-            }
-        }
-        _ => {}
+        _ => true,
     }
 }
 
-/// Reads a body of one of [`KINDS`] into a summary, in their order: hours after their rows, pairs after sources, what
-/// belongs to a sample after its hashes.
-pub fn read_body(reader: &mut Reader<'_>, kind: Kind, date: Date, summary: &mut ClassSummary, unit: Unit) {
+/// A body of one of [`KINDS`]. They are read in their order: hours after their rows, pairs after sources, what belongs
+/// to a sample after its hashes.
+pub fn body(codec: &mut Codec<'_>, kind: Kind, date: Date, summary: &mut ClassSummary, unit: Unit) {
+    if codec.writes() && !has_any(kind, summary) {
+        return;
+    }
     let ClassSummary { services, sources, sample, .. } = summary;
     match (kind, sample) {
-        (Kind::Totals, _) => totals(reader, summary),
-        (Kind::Services, _) => *services = read_services(reader),
-        (Kind::ServiceHours, _) => read_hours(reader, services.rows.iter_mut().map(|row| &mut row.hours)),
-        (Kind::Sources, _) => *sources = read_sources(reader, date, unit),
-        (Kind::SourceHours, _) => read_hours(reader, sources.rows.iter_mut().map(|row| &mut row.hours)),
-        (Kind::Pairs, _) => summary.pairs = read_pairs(reader, sources),
-        (Kind::Rules, _) => read_rules(reader, summary),
-        (Kind::Countries, _) => countries(reader, &mut summary.countries),
-        (Kind::Sample, sample) => *sample = samples::read_hashes(reader, Country::NONE),
-        (Kind::SampleCountries, Some(sample)) => samples::read_countries(reader, sample),
-        (Kind::SampleServices, Some(sample)) => samples::read_services(reader, sample),
-        _ => reader.fail(),
+        (Kind::Totals, _) => totals(codec, summary),
+        (Kind::Services, _) => {
+            head(codec, services);
+            rows::services(codec, &mut services.rows);
+        }
+        (Kind::ServiceHours, _) => hours(codec, &mut services.rows, |row| &mut row.hours),
+        (Kind::Sources, _) => {
+            head(codec, sources);
+            rows::sources(codec, &mut sources.rows, date, unit);
+        }
+        (Kind::SourceHours, _) => hours(codec, &mut sources.rows, |row| &mut row.hours),
+        (Kind::Pairs, _) => pairs(codec, &mut summary.pairs, sources),
+        (Kind::Rules, _) => rules(codec, summary),
+        (Kind::Countries, _) => countries(codec, &mut summary.countries),
+        (Kind::Sample, sample) => samples::hashes(codec, sample),
+        (Kind::SampleCountries, Some(sample)) => samples::countries(codec, sample),
+        (Kind::SampleServices, Some(sample)) => samples::services(codec, sample),
+        _ => codec.fail(),
     }
 }
 

@@ -6,8 +6,7 @@ use std::path::Path;
 
 use crate::event::calendar::Date;
 use crate::event::small_map::SmallMap;
-use crate::stats::collect::DayStorage;
-use crate::stats::day::{Day, Samples};
+use crate::stats::day::Day;
 use crate::stats::summary::DaySummary;
 
 use super::container::{self, Kind, Section};
@@ -80,6 +79,39 @@ impl Spool {
         Ok(())
     }
 
+    /// Stores a day that is closed.
+    pub fn put_closed(&mut self, mut day: DaySummary) -> io::Result<()> {
+        let date = day.date;
+        let sections = sections::encode(std::slice::from_mut(&mut day), Unit::Seconds, Section::plain);
+        self.write(date, false, sections)
+    }
+
+    /// Stores a day with all its rows.
+    pub fn put_whole(&mut self, day: &Day) -> io::Result<()> {
+        let sections = sections::encode_open(day, Section::plain);
+        if self.days.contains_key(&day.date) {
+            return self.write(day.date, true, sections);
+        }
+        // One section after the other: all of them beside the day would be the most memory that an import needs.
+        let mut file = &self.file;
+        let start = file.seek(SeekFrom::Start(self.end))?;
+        container::write_each(file, 0, KINDS.len() + 1, sections)?;
+        let length = (file.stream_position()? - start) as usize;
+        let (offset, room) = self.reserve(length);
+        self.days.insert(day.date, Entry { offset, length, room, whole: true });
+        Ok(())
+    }
+
+    /// Whether it has the day.
+    pub fn contains(&self, date: Date) -> bool {
+        self.days.contains_key(&date)
+    }
+
+    /// Its days, oldest first.
+    pub fn dates(&self) -> Vec<Date> {
+        self.days.keys().copied().collect()
+    }
+
     /// Where a day of this length goes, and its room: with some to grow, so that a day that is left often does not eat
     /// the disk.
     fn reserve(&mut self, length: usize) -> (u64, usize) {
@@ -105,42 +137,6 @@ fn named(directory: &Path) -> io::Result<File> {
     let file = File::options().read(true).write(true).create_new(true).mode(0o600).open(&path)?;
     std::fs::remove_file(&path)?;
     Ok(file)
-}
-
-impl DayStorage for Spool {
-    type Error = io::Error;
-
-    fn put_closed(&mut self, day: &DaySummary) -> io::Result<()> {
-        let sections = sections::encode(std::slice::from_ref(day), Unit::Seconds, Section::plain);
-        self.write(day.date, false, sections)
-    }
-
-    fn put_whole(&mut self, day: &Day) -> io::Result<()> {
-        let sections = sections::encode_open(day, Section::plain);
-        if self.days.contains_key(&day.date) {
-            return self.write(day.date, true, sections);
-        }
-        // One section after the other: all of them beside the day would be the most memory that an import needs.
-        let mut file = &self.file;
-        let start = file.seek(SeekFrom::Start(self.end))?;
-        container::write_each(file, 0, KINDS.len() + 1, sections)?;
-        let length = (file.stream_position()? - start) as usize;
-        let (offset, room) = self.reserve(length);
-        self.days.insert(day.date, Entry { offset, length, room, whole: true });
-        Ok(())
-    }
-
-    fn get(&mut self, date: Date) -> io::Result<Option<(DaySummary, Samples)>> {
-        Ok(self.read(date)?.map(|day| (day.summary, day.samples)))
-    }
-
-    fn contains(&self, date: Date) -> bool {
-        self.days.contains_key(&date)
-    }
-
-    fn dates(&self) -> Vec<Date> {
-        self.days.keys().copied().collect()
-    }
 }
 
 #[cfg(test)]
@@ -176,7 +172,7 @@ mod tests {
                 assert_eq!(summary(&spool, date), day(date, sources).to_summary(), "{sources}");
             }
         }
-        spool.put_closed(&day(Date(20_002), 7).to_closed()).unwrap();
+        spool.put_closed(day(Date(20_002), 7).to_closed()).unwrap();
         assert_eq!(summary(&spool, dates[1]), day(dates[1], 501).to_summary());
         assert!(spool.is_whole(dates[0]) && !spool.is_whole(Date(20_002)));
     }

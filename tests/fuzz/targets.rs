@@ -3,7 +3,6 @@
 
 use std::io::{Cursor, Read};
 use std::rc::Rc;
-use std::sync::Arc;
 
 use fwstat::config::{Config, rules, zones};
 use fwstat::event::calendar::{Calendar, Month};
@@ -136,12 +135,11 @@ const EVERYTHING: [history::Section; 11] = [
 fn read_file(data: &[u8]) {
     let month = Month::parse("2020-04").expect("a month");
     let piece = pieces::name_of(month.first_day(), 0);
-    let file = Arc::new(data.to_vec());
     let (first, date) = (month.first_day(), month.last_day());
     let days = [first, date].map(|date| format!("{date}.fws"));
     let names = [format!("{month}.fws"), piece.clone(), "store.fws".into(), "later.fws".into()];
     let names = names.into_iter().chain(days);
-    let files = names.map(|name| (name, file.clone())).collect();
+    let files = names.map(|name| (name, data.to_vec())).collect();
     let mut store =
         Store::open(Directory::Memory(files), Retention::default(), Some(7)).expect("files in memory");
     if let Ok(meta) = store.meta() {
@@ -157,7 +155,7 @@ fn read_file(data: &[u8]) {
         let _ = store.month(month, &need);
     }
     let Ok(added) = store.add(&[date], [Ok(DaySummary::new(date))]) else { return };
-    let changes = added.changes.into_iter().map(|(name, bytes)| (name, Arc::new(bytes.unwrap_or_default())));
+    let changes = added.changes.into_iter().map(|(name, bytes)| (name, bytes.unwrap_or_default()));
     let mut again =
         Store::open(Directory::Memory(changes.collect()), Retention::default(), Some(7)).expect("the same");
     // Of a fresh month only the day that was added is written again.

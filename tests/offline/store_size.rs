@@ -226,9 +226,9 @@ fn the_first_day_of_a_month_writes_less_than_150_kilobytes() {
         engine.tick(over);
         let Commit { closed, part } = engine.begin_commit(false);
         let mut changes = Vec::new();
-        if let Some(part) = part {
+        if let Some(mut part) = part {
             let state = State { serial: hour.cast_unsigned(), date: Some(today), ..State::default() };
-            let bytes = pieces::encode_part(store.salt(), &state, &part.day, &part.samples);
+            let bytes = pieces::encode_part(store.salt(), &state, &mut part.day, &mut part.samples);
             changes.push((pieces::name_of(today, hour as u32), Some(bytes)));
         }
         if !closed.is_empty() {

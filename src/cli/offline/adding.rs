@@ -8,9 +8,8 @@ use crate::event::calendar::{Calendar, Date, Month};
 use crate::live::waiting::unknown;
 use crate::query::history::{History, Need};
 use crate::query::open::joined;
-use crate::stats::collect::{self, DayStorage};
 use crate::stats::countries::SharedLookup;
-use crate::stats::day::Day;
+use crate::stats::day::{Day, close};
 use crate::stats::deferred::{Counts, Deferred};
 use crate::stats::sum::sum_of_day;
 use crate::stats::summary::DaySummary;
@@ -89,7 +88,7 @@ impl Adding<'_> {
         let mut closed: Vec<DaySummary> = Vec::new();
         for date in over {
             let mut day = self.join_pieces(date, &pieces, &mut changes)?;
-            closed.push(collect::close(&mut day, Some(self.lookup)));
+            closed.push(close(&mut day, Some(self.lookup)));
         }
         let unplaced = self
             .unplaced
@@ -110,7 +109,7 @@ impl Adding<'_> {
                 }
                 let mut whole = Day::new(*date, salt);
                 whole.add_summary(&day.summary, &day.samples);
-                collect::close(&mut whole, Some(lookup))
+                close(&mut whole, Some(lookup))
             });
             Ok(match (known, spooled) {
                 (Some(known), Some(spooled)) => sum_of_day(&known, &spooled),

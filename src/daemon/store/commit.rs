@@ -83,12 +83,13 @@ impl Storage {
         if let Err(error) = change_others() {
             return self.failed(&error.to_string(), engine);
         }
-        if let Some(part) = part {
+        if let Some(mut part) = part {
             let date = part.day.date;
             let last =
                 self.pieces.iter().filter(|(_, known, _)| *known == date).map(|(.., number)| *number).max();
             let name = pieces::name_of(date, last.map_or(0, |last| last.wrapping_add(1)));
-            changes.push((name, Some(pieces::encode_part(store.salt(), &state, &part.day, &part.samples))));
+            let bytes = pieces::encode_part(store.salt(), &state, &mut part.day, &mut part.samples);
+            changes.push((name, Some(bytes)));
         }
         if zone.is_some() && self.zone != zone {
             let meta = store.meta().map(|meta| Meta { zone: zone.clone(), ..meta });

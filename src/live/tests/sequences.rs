@@ -119,7 +119,7 @@ fn on_flash(disks: &Disks) -> u64 {
         let file = store.directory().open(&name).unwrap().unwrap().unwrap();
         let (whole, damage) = month::read(&file, month, month::Wanted::All);
         assert_eq!(damage, None);
-        sum += whole.summary.days.iter().map(|day| day.totals[0].attempts).sum::<u64>();
+        sum += whole.days.iter().map(|day| day.classes[0].attempts).sum::<u64>();
     }
     sum
 }

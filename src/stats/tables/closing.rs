@@ -41,13 +41,13 @@ impl Tables {
 
     /// All pairs, in no order.
     pub fn pair_counts(&self) -> impl Iterator<Item = PairCount> + Clone + '_ {
-        self.pairs.rows().iter().map(pair_count)
+        self.pairs.rows().iter().map(PairRow::counted)
     }
 
     /// Of services, sources and pairs: the floor, what may be missing of a row, and the number of rows.
     pub fn heads(&self) -> [[u64; 3]; 3] {
         fn head<R: Row>(table: &Heavy<R>) -> [u64; 3] {
-            [table.floor(), table.missing(), table.len() as u64]
+            [table.floor(), table.missing(), table.rows().len() as u64]
         }
         [head(&self.services), head(&self.sources), head(&self.pairs)]
     }
@@ -64,7 +64,7 @@ impl Tables {
     /// The summary without rows and sample.
     pub fn totals_only(&self) -> ClassSummary {
         let distinct = if self.sources_whole() {
-            Some(Distinct::exactly(self.sources.len() as u64))
+            Some(Distinct::exactly(self.sources.rows().len() as u64))
         } else {
             // More sources than attempts are impossible.
             self.sample().all().within(0, self.count).meaningful()
@@ -78,8 +78,8 @@ impl Tables {
                 .filter(|(_, count)| *count > 0)
                 .collect(),
             verdicts: self.verdicts.map(u64::from),
-            rules: self.rules.rows().to_vec(),
-            targets: rows(&self.targets, Cut::NONE, |_| true, pair_count),
+            rules: self.rules.rows.clone(),
+            targets: rows(&self.targets, Cut::NONE, |_| true, PairRow::counted),
             countries: self.countries.as_ref().map(|(countries, _)| countries.clone()).unwrap_or_default(),
             ..ClassSummary::default()
         }
@@ -87,7 +87,7 @@ impl Tables {
 
     fn service_row(&self, row: &ServiceRow) -> ServiceCount {
         ServiceCount {
-            service: Service::from_bits(row.service),
+            service: row.service,
             attempts: row.count.into(),
             error: row.error.into(),
             distinct: None,
@@ -97,12 +97,11 @@ impl Tables {
 
     /// A service as a row of a summary.
     pub(super) fn service_count(&self, row: &ServiceRow, sample: &Sample<Address>) -> ServiceCount {
-        let service = Service::from_bits(row.service);
         // A row with an error may have been here before, and some of its pairs counted then.
         let distinct = if self.pairs_whole() && row.error == 0 {
             Some(Distinct::exactly(row.unique.into()))
         } else {
-            sample.of_services(|known| known == service).within(0, row.count.into()).meaningful()
+            sample.of_services(|known| known == row.service).within(0, row.count.into()).meaningful()
         };
         ServiceCount { distinct, ..self.service_row(row) }
     }
@@ -119,15 +118,5 @@ impl Tables {
             last: time(row.last),
             hours: self.source_hours.of(&row.hours),
         }
-    }
-}
-
-/// A pair as a row of a summary.
-pub(super) fn pair_count(row: &PairRow) -> PairCount {
-    PairCount {
-        service: Service::from_bits(row.service),
-        address: row.address,
-        attempts: row.count.into(),
-        error: row.error.into(),
     }
 }

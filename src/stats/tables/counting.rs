@@ -14,8 +14,8 @@ impl Tables {
         raise(&mut self.verdicts[event.verdict as usize], n);
 
         let service = event.service();
-        let pair = Pair::new(service, event.source);
-        let service_entry = self.services.look_up(&service.to_bits());
+        let pair = (service, event.source);
+        let service_entry = self.services.look_up(&service);
         let source_entry = self.sources.look_up(&event.source);
         let pair_entry = self.pairs.look_up(&pair);
 
@@ -26,7 +26,7 @@ impl Tables {
         let new_pair = u16::from(touched.new);
 
         if event.class.has_rules() && self.rules.add(event.path, n) && event.class == Class::Attempt {
-            self.add_target(Pair::new(service, event.destination), n);
+            self.add_target((service, event.destination), n);
         }
 
         let row = self.services.row_mut(service_slot);
@@ -56,7 +56,7 @@ impl Tables {
     /// The row of a service, created if there is none.
     #[inline(always)]
     pub(super) fn touch_service(&mut self, service: Service, entry: Lookup) -> usize {
-        let touched = self.services.touch_at(service.to_bits(), entry);
+        let touched = self.services.touch_at(service, entry);
         if touched.evicted {
             self.services.take_evicted().iter().for_each(|row| self.service_hours.free(&row.hours));
         }
@@ -84,9 +84,9 @@ impl Tables {
 
     /// Adds a new pair to the sample, which is made before the first pair is evicted.
     #[inline(always)]
-    fn add_to_sample(&mut self, pair: Pair) {
+    fn add_to_sample(&mut self, (service, address): Pair) {
         match &mut self.sample {
-            Some(sample) => sample.add(sample::hash(pair.address, self.salt), pair.address, pair.service),
+            Some(sample) => sample.add(sample::hash(address, self.salt), address, service.to_bits()),
             None if self.pairs.is_full() => self.sample = Some(self.sample_of_pairs()),
             None => {}
         }

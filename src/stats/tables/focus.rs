@@ -1,6 +1,5 @@
 //! A summary of the part of the open tables that a question needs, without a summary of all.
 
-use super::closing::pair_count;
 use super::*;
 
 /// Which rows, and how many of the heaviest of these.
@@ -23,15 +22,13 @@ impl Tables {
     pub fn focused(&self, focus: &Focus<'_>) -> ClassSummary {
         let sample = self.sample();
         let mut summary = self.totals(&sample);
-        let is_service = |bits: u32| (focus.services)(Service::from_bits(bits));
-        let is_source = |address: Address| (focus.sources)(address);
         let [services, sources, pairs] = focus.cuts;
-        let is_wanted = |row: &ServiceRow| is_service(row.service);
+        let is_wanted = |row: &ServiceRow| (focus.services)(row.service);
         summary.services = rows(&self.services, services, is_wanted, |row| self.service_count(row, &sample));
-        let is_wanted = |row: &SourceRow| is_source(row.address);
+        let is_wanted = |row: &SourceRow| (focus.sources)(row.address);
         summary.sources = rows(&self.sources, sources, is_wanted, |row| self.source_count(row));
-        let is_wanted = |row: &PairRow| is_service(row.service) && is_source(row.address);
-        summary.pairs = rows(&self.pairs, pairs, is_wanted, pair_count);
+        let is_wanted = |row: &PairRow| (focus.services)(row.service) && (focus.sources)(row.address);
+        summary.pairs = rows(&self.pairs, pairs, is_wanted, PairRow::counted);
         summary.sort();
         summary
     }

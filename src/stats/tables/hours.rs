@@ -37,6 +37,12 @@ impl WideHours {
         }
     }
 
+    /// Adds the hours of a stored row.
+    pub(super) fn add_all(&mut self, row: &mut RowHours, more: Option<&Hours>) {
+        let more = more.map(Hours::counts).unwrap_or_default();
+        more.iter().enumerate().filter(|(_, n)| **n > 0).for_each(|(hour, n)| self.add(row, hour, *n));
+    }
+
     #[cold]
     fn add_wide(&mut self, row: &mut RowHours, hour: usize, n: u32) {
         if row.wide == 0 {

@@ -6,7 +6,7 @@ use crate::event::Class;
 use crate::event::calendar::{Date, Month};
 use crate::query::history::{Detail, Need, Section};
 use crate::stats::anomalies::Cells;
-use crate::stats::summary::DaySummary;
+use crate::stats::summary::{ClassSummary, DaySummary};
 use crate::store::directory::Change;
 use crate::store::month::{Wanted, WholeMonth};
 
@@ -35,7 +35,7 @@ impl Store {
         self.months.contains(&month) || rank.is_some_and(|rank| rank < self.keep.months)
     }
 
-    /// Changes that add days to their months. `dates`: of all days, ascending.
+    /// Changes that add days to their months. `dates`: those of the days, ascending.
     pub fn add(
         &mut self,
         dates: &[Date],
@@ -45,16 +45,13 @@ impl Store {
         touched.dedup();
         let ranks = self.ranks(&touched);
         let rank = |month: Month| ranks.iter().position(|known| *known == month).unwrap_or(usize::MAX);
-        let (mut cells, mut before, mut added) = (Cells::new(), None::<Slot>, Added::default());
-        let mut days = days.into_iter().peekable();
+        let (mut cells, mut before, mut added) = (Cells::new(), None::<(WholeMonth, Role)>, Added::default());
+        let mut days = days.into_iter();
         for month in self.near(&touched) {
             let slot = if touched.contains(&month) {
-                let mut new = Vec::new();
-                while let Some(day) = days
-                    .next_if(|day| day.as_ref().is_ok_and(|day| day.date.month() == month) || day.is_err())
-                {
-                    new.push(day.map_err(|error| failed("cannot read a day that is to be added", error))?);
-                }
+                let of_month = dates.iter().filter(|date| date.month() == month).count();
+                let new: io::Result<Vec<DaySummary>> = days.by_ref().take(of_month).collect();
+                let new = new.map_err(|error| failed("cannot read a day that is to be added", error))?;
                 let exists = self.months.contains(&month);
                 if !exists && rank(month) >= self.keep.months {
                     let attempts = new.iter().map(|day| day.class(Class::Attempt).attempts).sum();
@@ -67,14 +64,13 @@ impl Store {
                     None => WholeMonth::new(month, Detail::Days),
                 };
                 whole.add(new);
-                Slot {
-                    whole,
-                    role: Role::Touched { becomes_month: !exists && rank(month) >= self.keep.days },
-                }
+                (whole, Role::Touched { becomes_month: !exists && rank(month) >= self.keep.days })
             } else {
                 self.neighbour(month, &touched)?
             };
-            slot.whole.days.iter().for_each(|day| cells.add(day.date, day.class(Class::Attempt)));
+            let days = slot.0.days.iter().map(|day| (day.date, day.class(Class::Attempt)));
+            let has_rows = |of_day: &ClassSummary| of_day.attempts == 0 || of_day.services.has_any();
+            days.filter(|(_, of_day)| has_rows(of_day)).for_each(|(date, of_day)| cells.add(date, of_day));
             // The days of this month are needed for the anomalies at the end of the previous one.
             if let Some(before) = before.replace(slot) {
                 self.change_slot(before, &mut cells, &mut added.changes)?;
@@ -96,7 +92,7 @@ impl Store {
         near
     }
 
-    fn neighbour(&mut self, month: Month, touched: &[Month]) -> Result<Slot, StoreError> {
+    fn neighbour(&mut self, month: Month, touched: &[Month]) -> Result<(WholeMonth, Role), StoreError> {
         let (first, last) = (month.first_day(), month.last_day());
         let need = Need::new(Class::Attempt).and(&[Section::Services, Section::Cells], first, last);
         let loaded = self.load(month, FWS, Wanted::Need(&need), &|_| Some(Wanted::Need(&need)))?;
@@ -105,36 +101,35 @@ impl Store {
             None => (WholeMonth::new(month, Detail::Fresh), true),
         };
         let is_next = touched.iter().any(|touched| touched.0.abs_diff(month.0) == 1);
-        let is_judged = is_next && !is_damaged && whole.summary.detail != Detail::Month;
-        Ok(Slot { whole, role: if is_judged { Role::Judged } else { Role::Other } })
+        let is_judged = is_next && !is_damaged && whole.detail != Detail::Month;
+        Ok((whole, if is_judged { Role::Judged } else { Role::Other }))
     }
 
     /// Changes of a month, after the next one was read.
     fn change_slot(
         &mut self,
-        slot: Slot,
+        (mut whole, role): (WholeMonth, Role),
         cells: &mut Cells,
         changes: &mut Vec<Change>,
     ) -> Result<(), StoreError> {
-        let Slot { mut whole, role } = slot;
         let month = whole.month;
         let mut found = cells.find(month.first_day(), month.last_day());
         found.sort_unstable_by_key(|cell| (cell.date, cell.service));
         cells.forget_before(Date(month.last_day().0 + 1));
         match role {
             Role::Touched { becomes_month } => {
-                if whole.summary.detail != Detail::Month {
+                if whole.detail != Detail::Month {
                     whole.cells = found;
                 }
                 if becomes_month {
                     whole.drop_days();
                 }
-                changes.extend(self.change_month(&whole)?);
+                changes.extend(self.change_month(&mut whole)?);
             }
             Role::Judged if found != whole.cells => {
                 let Some(mut whole) = self.whole(month, FWS, &|_| false)? else { return Ok(()) };
                 whole.cells = found;
-                changes.extend(self.change_month(&whole)?);
+                changes.extend(self.change_month(&mut whole)?);
             }
             Role::Judged | Role::Other => {}
         }
@@ -142,6 +137,7 @@ impl Store {
     }
 }
 
+/// What is done with a month: a commit changes it, or it is a neighbour that is read to compute anomalies.
 enum Role {
     Touched {
         /// Its rows become those of the whole month.
@@ -151,10 +147,4 @@ enum Role {
     Judged,
     /// Only its days are needed.
     Other,
-}
-
-/// A month that a commit changes, or a neighbour that is read to compute its anomalies.
-struct Slot {
-    whole: WholeMonth,
-    role: Role,
 }

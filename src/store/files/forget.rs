@@ -28,16 +28,16 @@ impl Store {
             let Some(mut whole) = self.whole(month, FWS, &|_| true)? else {
                 // Damaged: it is deleted as a whole, or stays.
                 if month.last_day() < first {
-                    forgotten.changes.extend(self.removed(month));
+                    forgotten.changes.extend(self.removed(month, FWS));
                     forgotten.count += 1;
                 }
                 continue;
             };
             let is_over = |date: Date| date < first;
-            let days = whole.summary.days.iter().filter(|day| is_over(day.date)).count();
-            if days == whole.summary.days.len() && month.last_day() < first {
-                forgotten.changes.extend(self.removed(month));
-            } else if whole.summary.detail == Detail::Month && days > 0 {
+            let days = whole.days.iter().filter(|day| is_over(day.date)).count();
+            if days == whole.days.len() && month.last_day() < first {
+                forgotten.changes.extend(self.removed(month, FWS));
+            } else if whole.detail == Detail::Month && days > 0 {
                 forgotten.refused = Some(format!(
                     "{month} has no single days any more and can only be deleted as a whole: give {} or {}",
                     month.first_day(),
@@ -46,7 +46,7 @@ impl Store {
                 return Ok(forgotten);
             } else if days > 0 {
                 whole.keep_days(|date| !is_over(date));
-                forgotten.changes.extend(self.change_month(&whole)?);
+                forgotten.changes.extend(self.change_month(&mut whole)?);
             }
             forgotten.count += days;
         }
@@ -90,7 +90,7 @@ impl Store {
                 removed += rows;
             }
             if removed > 0 {
-                forgotten.changes.extend(self.change_files(&whole, &ending)?);
+                forgotten.changes.extend(self.change_files(&mut whole, &ending)?);
                 forgotten.count += removed;
             }
         }
@@ -106,18 +106,14 @@ impl Store {
             let rows = part.summary.forget_sources(is_meant);
             let sampled = forget_sampled(&mut part.samples, is_meant);
             if rows + sampled > 0 {
-                let bytes = pieces::encode_part(self.salt, &saved.state, &part.summary, &part.samples);
+                let (summary, samples) = (&mut part.summary, &mut part.samples);
+                let bytes = pieces::encode_part(self.salt, &saved.state, summary, samples);
                 forgotten.changes.push((name, Some(bytes)));
                 forgotten.count += rows.max(sampled);
             }
         }
         self.note_deletion(&mut forgotten, when, format!("the rows of {what}"))?;
         Ok(forgotten)
-    }
-
-    /// Changes that remove a month.
-    fn removed(&self, month: Month) -> Vec<Change> {
-        self.stems(month, FWS).into_iter().map(|stem| (stem + FWS, None)).collect()
     }
 
     fn note_deletion(

@@ -10,7 +10,9 @@ use crate::event::Class;
 use crate::event::calendar::{Date, Month};
 use crate::guard::networks::{NetworkBlock, Networks};
 use crate::query::history::{Detail, Need};
+use crate::stats::anomalies::Anomaly;
 use crate::stats::day::{Day, Samples};
+use crate::stats::sum::sum_of_day;
 use crate::stats::summary::DaySummary;
 use crate::store::directory::Change;
 use crate::store::ledger::Moment;
@@ -56,9 +58,7 @@ impl Store {
         let same = self.salt == backup.salt || ours.contains(&backup.salt) || theirs.contains(&self.salt);
         let mut salts = ours;
         for other in [self.salt, backup.salt].into_iter().chain(theirs) {
-            if !salts.contains(&other) {
-                salts.push(other);
-            }
+            salts.extend((!salts.contains(&other)).then_some(other));
         }
         // Samples of two salts cannot be merged: those of the store with more days are kept.
         let salt = if backup.count_days()? >= self.count_days()? { backup.salt } else { self.salt };
@@ -72,32 +72,32 @@ impl Store {
         for month in months {
             let mut ours = self.undamaged_days(month)?;
             let mut theirs = backup.whole(month, FWS, &|_| true)?;
-            // None of its days is stored here in the same form.
+            ours.iter_mut().filter(|_| !ours_stays).for_each(WholeMonth::drop_samples);
             if let Some(whole) = &mut theirs {
+                // None of its days is stored here in the same form.
                 whole.changed.extend(whole.days.iter().map(|day| day.date));
+                if !theirs_stays {
+                    whole.drop_samples();
+                }
+                if same {
+                    // A day that is open here is newer here.
+                    whole.keep_days(|date| pieces.iter().all(|(_, open, _)| *open != date));
+                }
             }
-            let stay = [(&mut ours, ours_stays), (&mut theirs, theirs_stays)];
-            for whole in stay.into_iter().filter_map(|(whole, stays)| whole.as_mut().filter(|_| !stays)) {
-                whole.drop_samples();
-            }
-            if let Some(theirs) = theirs.as_mut().filter(|_| same) {
-                // A day that is open here is newer here.
-                theirs.keep_days(|date| pieces.iter().all(|(_, open, _)| *open != date));
-            }
-            let whole = match (ours, theirs) {
+            let mut whole = match (ours, theirs) {
                 (Some(ours), Some(theirs)) => match united(ours, theirs, same, &mut restored.days) {
                     (whole, true) => whole,
                     (_, false) if ours_stays => continue,
                     (whole, false) => whole,
                 },
                 (None, Some(theirs)) => {
-                    restored.days.extend(theirs.summary.days.iter().map(|day| day.date));
+                    restored.days.extend(theirs.days.iter().map(|day| day.date));
                     theirs
                 }
                 (Some(ours), None) if !ours_stays => ours,
                 _ => continue,
             };
-            restored.changes.extend(self.change_month(&whole)?);
+            restored.changes.extend(self.change_month(&mut whole)?);
         }
         self.restore_open_days(backup, same, (ours_stays, theirs_stays), &mut restored)?;
         if restored.days.is_empty() && ours_stays {
@@ -142,27 +142,17 @@ impl Store {
     /// A month without its damaged days.
     fn undamaged_days(&mut self, month: Month) -> Result<Option<WholeMonth>, StoreError> {
         let mut whole = self.whole(month, FWS, &|_| true)?;
-        let damage = &self.damage;
-        let is_damaged = |name: &str| damage.iter().any(|damaged| damaged.lasting && damaged.name == name);
-        if let Some(whole) = &mut whole {
-            whole.keep_days(|date| !is_damaged(&format!("{date}{FWS}")));
-        }
+        whole.iter_mut().for_each(|whole| whole.keep_days(|date| !self.is_damaged(&format!("{date}{FWS}"))));
         Ok(whole)
     }
 
     fn count_days(&mut self) -> Result<usize, StoreError> {
-        let mut count = 0;
-        for month in self.months.clone() {
-            count += self.read(month, &Need::new(Class::Attempt))?.days.len();
-        }
-        Ok(count)
+        let need = Need::new(Class::Attempt);
+        self.months.clone().into_iter().map(|month| Ok(self.read(month, &need)?.days.len())).sum()
     }
 
     fn has_day(&mut self, date: Date) -> Result<bool, StoreError> {
-        let days = match self.months.contains(&date.month()) {
-            true => self.read(date.month(), &Need::new(Class::Attempt))?.days,
-            false => Vec::new(),
-        };
+        let days = self.read(date.month(), &Need::new(Class::Attempt))?.days;
         Ok(days.iter().any(|day| day.date == date))
     }
 
@@ -179,16 +169,16 @@ impl Store {
             for (name, date, _) in &known {
                 let Some(saved) = self.piece(name)? else { continue };
                 let mut day = DaySummary::new(*date);
-                saved.days.iter().for_each(|part| day = crate::stats::sum::sum_of_day(&day, &part.summary));
-                let bytes = pieces::encode_part(self.salt, &saved.state, &day, &Samples::default());
+                saved.days.iter().for_each(|part| day = sum_of_day(&day, &part.summary));
+                let bytes = pieces::encode_part(self.salt, &saved.state, &mut day, &mut Samples::default());
                 restored.changes.push((name.clone(), Some(bytes)));
             }
         }
         let mut theirs = backup.pieces()?;
         theirs.dedup_by_key(|(_, date, _)| *date);
         for date in theirs.into_iter().map(|(_, date, _)| date) {
-            let is_here = self.has_day(date)? || known.iter().any(|(_, open, _)| *open == date);
-            if same && is_here {
+            let last = known.iter().filter(|(_, open, _)| *open == date).map(|(.., number)| *number).max();
+            if same && (last.is_some() || self.has_day(date)?) {
                 continue;
             }
             let mut day = Day::new(date, self.salt);
@@ -198,7 +188,6 @@ impl Store {
                     day.add_summary(&part.summary, &samples);
                 }
             }
-            let last = known.iter().filter(|(_, open, _)| *open == date).map(|(.., number)| *number).max();
             let number = last.map_or(0, |last| last.saturating_add(1));
             let state = State { date: Some(date), ..State::default() };
             let name = pieces::name_of(date, number);
@@ -221,9 +210,8 @@ impl Store {
         let imported = join_imports(&ours.imported, &theirs.imported);
         let zone = ours.zone.or(theirs.zone);
         let mut meta = Meta { imported, seen, zone, deletions: Vec::new(), united };
-        let mut deletions = ours.deletions;
-        deletions.extend(theirs.deletions);
-        deletions.sort_unstable_by(|a, b| (a.when, &a.what, &a.because).cmp(&(b.when, &b.what, &b.because)));
+        let mut deletions = [ours.deletions, theirs.deletions].concat();
+        deletions.sort_unstable();
         deletions.dedup();
         deletions.into_iter().for_each(|deletion| meta.note(deletion));
         changes.extend(self.change_meta(&meta)?);
@@ -244,46 +232,44 @@ fn united(
     same: bool,
     restored: &mut Vec<Date>,
 ) -> (WholeMonth, bool) {
-    let attempts = |whole: &WholeMonth| {
-        let days = whole.summary.days.iter().flat_map(|day| day.totals);
-        (whole.summary.days.len(), days.fold(0u64, |sum, total| sum.saturating_add(total.attempts)))
-    };
-    if ours.summary.detail.max(theirs.summary.detail) == Detail::Month {
+    let total =
+        |day: &DaySummary| day.classes.iter().fold(0u64, |sum, class| sum.saturating_add(class.attempts));
+    let attempts =
+        |whole: &WholeMonth| (whole.days.len(), whole.days.iter().map(total).fold(0, u64::saturating_add));
+    if ours.detail.max(theirs.detail) == Detail::Month {
         // The rows of a whole month cannot be split into days.
         if same && attempts(&theirs) <= attempts(&ours) {
             return (ours, false);
         }
-        restored.extend(theirs.summary.days.iter().map(|day| day.date));
+        restored.extend(theirs.days.iter().map(|day| day.date));
         if same {
             return (theirs, true);
         }
         ours.join(theirs);
         return (ours, true);
     }
-    let total =
-        |day: &DaySummary| day.classes.iter().fold(0u64, |sum, class| sum.saturating_add(class.attempts));
     let is_fuller = |day: &DaySummary| match ours.days.iter().find(|known| known.date == day.date) {
         None => true,
         Some(known) => !same || total(day) > total(known),
     };
-    let (detail, mut cells) = (theirs.summary.detail, theirs.cells);
+    let detail = theirs.detail;
     let new: Vec<DaySummary> = theirs.days.into_iter().filter(is_fuller).collect();
     if new.is_empty() {
         return (ours, false);
     }
     let dates: Vec<Date> = new.iter().map(|day| day.date).collect();
-    if detail > ours.summary.detail {
+    if detail > ours.detail {
         ours.drop_hours();
     }
     if same {
         ours.keep_days(|date| !dates.contains(&date));
     }
     ours.add(new);
-    cells.retain(|cell| dates.contains(&cell.date));
-    let known = std::mem::take(&mut ours.cells);
-    let is_new = |cell: &&_| !cells.contains(*cell);
-    let all = known.iter().filter(is_new).chain(&cells).copied().collect();
-    ours.set_cells(all);
+    let mut cells = std::mem::take(&mut ours.cells);
+    let is_added = |cell: &Anomaly| dates.contains(&cell.date) && !cells.contains(cell);
+    let added: Vec<Anomaly> = theirs.cells.into_iter().filter(is_added).collect();
+    cells.extend(added);
+    ours.set_cells(cells);
     restored.extend(dates);
     (ours, true)
 }

@@ -55,33 +55,36 @@ impl Store {
     /// The next deletion that a rule requires: hours of rows, the days of a month, or a month. To be called after a
     /// day's close, with a trusted clock and [`Allowed::ALL`]; then with what is left.
     pub fn maintain(&mut self, now: i64, may: Allowed) -> Result<Option<RetentionStep>, StoreError> {
-        let months: Vec<Month> = self.answered().collect();
-        let newest_first: Vec<Month> = months.iter().rev().copied().collect();
-        for month in newest_first.iter().skip(self.keep.hours).rev().filter(|_| may.hours) {
-            if self.detail(*month)? == Some(Detail::Fresh) {
-                let Some(mut whole) = self.undamaged(*month, FWS)? else { continue };
+        let mut newest_first: Vec<Month> = self.answered().collect();
+        newest_first.reverse();
+        let beyond =
+            |keep: usize, may: bool| newest_first.iter().copied().skip(keep).rev().filter(move |_| may);
+        for month in beyond(self.keep.hours, may.hours) {
+            if self.detail(month)? == Some(Detail::Fresh)
+                && let Some(mut whole) = self.undamaged(month, FWS)?
+            {
                 whole.drop_hours();
                 let log_line = format!("{month}: hours of services and sources are no longer stored");
-                let changes = self.change_month(&whole)?;
+                let changes = self.change_month(&mut whole)?;
                 return Ok(Some(RetentionStep { changes, log_line, left: Allowed { hours: false, ..may } }));
             }
         }
-        for month in newest_first.iter().skip(self.keep.days).rev().filter(|_| may.days) {
-            if self.detail(*month)?.is_some_and(|detail| detail < Detail::Month) {
-                let Some(mut whole) = self.undamaged(*month, FWS)? else { continue };
+        for month in beyond(self.keep.days, may.days) {
+            if self.detail(month)?.is_some_and(|detail| detail < Detail::Month)
+                && let Some(mut whole) = self.undamaged(month, FWS)?
+            {
                 whole.drop_days();
                 let because = format!("{} newer months have data (keep_days)", self.keep.days);
-                let changes = self.change_month(&whole)?;
+                let changes = self.change_month(&mut whole)?;
                 let left = Allowed { days: false, ..may };
                 return self.deleted(now, changes, format!("the days of {month}"), because, left).map(Some);
             }
         }
-        for month in newest_first.iter().skip(self.keep.months).rev().filter(|_| may.months) {
-            if self.undamaged(*month, FWS)?.is_some() {
+        for month in beyond(self.keep.months, may.months) {
+            if self.undamaged(month, FWS)?.is_some() {
                 let because = format!("{} newer months have data (keep_months)", self.keep.months);
-                let names = self.stems(*month, FWS).into_iter().map(|stem| stem + FWS);
-                let changes = names.map(|name| (name, None)).collect();
                 let left = Allowed { months: false, ..may };
+                let changes = self.removed(month, FWS);
                 return self.deleted(now, changes, format!("the month {month}"), because, left).map(Some);
             }
         }
@@ -103,9 +106,9 @@ impl Store {
             Err(StoreError::Newer { .. }) => return Ok(None),
             whole => whole?,
         };
-        let days = whole.iter().flat_map(|whole| &whole.days).map(|day| format!("{}{ending}", day.date));
-        let names: Vec<String> = days.chain([format!("{month}{ending}")]).collect();
-        let is_damaged = self.damage.iter().any(|damaged| names.contains(&damaged.name) && damaged.lasting);
+        let days = whole.iter().flat_map(|whole| &whole.days).map(|day| day.date.to_string());
+        let mut stems = days.chain([month.to_string()]);
+        let is_damaged = stems.any(|stem| self.is_damaged(&(stem + ending)));
         Ok(whole.filter(|_| !is_damaged))
     }
 
@@ -151,8 +154,8 @@ impl Store {
             let Some(more) = self.undamaged(month, &ending)? else { continue };
             let Some(mut whole) = self.undamaged(month, FWS)? else { continue };
             whole.join(more);
-            let mut changes = self.change_month(&whole)?;
-            changes.extend(stems.into_iter().map(|stem| (stem + &ending, None)));
+            let mut changes = self.change_month(&mut whole)?;
+            changes.extend(self.removed(month, &ending));
             settled.push((changes, log_line));
         }
         Ok(settled)

@@ -1,5 +1,3 @@
-use std::sync::Arc;
-
 use super::*;
 use crate::event::small_map::SmallMap;
 use crate::event::{Address, Class, Event};
@@ -25,7 +23,7 @@ fn changed(store: &Store, name: &str, change: impl FnOnce(&mut Vec<u8>)) -> Stor
     let mut files = files.clone();
     let mut bytes = files.get(name).unwrap().to_vec();
     change(&mut bytes);
-    files.insert(name.into(), Arc::new(bytes));
+    files.insert(name.into(), bytes);
     Store::open(Directory::Memory(files), Retention::default(), None).unwrap()
 }
 
@@ -320,7 +318,8 @@ fn months_after_now_are_in_no_answer_and_come_back() {
 fn a_new_store_has_the_salt_that_is_asked_for_and_keeps_it() {
     let mut store = store();
     assert_eq!(store.salt(), 3);
-    let piece = pieces::encode_part(3, &pieces::State::default(), &day(Date(20_000), 1), &Default::default());
+    let piece =
+        pieces::encode_part(3, &pieces::State::default(), &mut day(Date(20_000), 1), &mut Default::default());
     store.commit(vec![(pieces::name_of(Date(20_000), 0), Some(piece))]).unwrap();
     assert_eq!(reopened(&store, Retention::default()).salt(), 3, "of a piece");
     add(&mut store, &months(1), 1);

@@ -1,8 +1,7 @@
 use super::*;
 use crate::event::Address;
 use crate::guard::networks::NetworkBlock;
-use crate::guard::{Lengths, When};
-use crate::guard::{Limit, Pool};
+use crate::guard::{Lengths, Limit, Pool, Suspect, When};
 use crate::query::target::Target;
 use proptest::prelude::*;
 

@@ -1,5 +1,6 @@
 use super::*;
 use crate::event::{Address, Event, Service};
+use crate::query::history::Section as SectionName;
 
 use crate::stats::day::Day;
 use crate::stats::sample::Distinct;
@@ -30,13 +31,15 @@ fn day(date: Date, from: u32, sources: u32) -> DaySummary {
 }
 
 fn written(whole: &WholeMonth) -> Open {
-    Open::from_bytes(whole.encode(SALT)).unwrap()
+    Open::from_bytes(whole.clone().encode(SALT)).unwrap()
 }
 
 /// The files of the days, if they have any.
 fn written_days(whole: &WholeMonth) -> Vec<(Date, Open)> {
-    let days = whole.days.iter().filter(|_| whole.summary.detail == Detail::Fresh);
-    days.map(|day| (day.date, Open::from_bytes(whole.encode_day(day.date, SALT).unwrap()).unwrap())).collect()
+    let mut encoded = whole.clone();
+    let days = whole.days.iter().filter(|_| whole.detail == Detail::Fresh);
+    days.map(|day| (day.date, Open::from_bytes(encoded.encode_day(day.date, SALT).unwrap()).unwrap()))
+        .collect()
 }
 
 fn again(whole: &WholeMonth) -> WholeMonth {
@@ -49,8 +52,13 @@ fn again(whole: &WholeMonth) -> WholeMonth {
 }
 
 fn attempts(whole: &WholeMonth) -> Vec<(i32, u64)> {
-    let of = |day: &DayTotals| (day.date.0 - first().0, day.totals[0].attempts);
-    whole.summary.days.iter().map(of).collect()
+    let of = |day: &DaySummary| (day.date.0 - first().0, day.classes[0].attempts);
+    whole.days.iter().map(of).collect()
+}
+
+/// The section of the month's totals.
+fn totals(whole: &WholeMonth) -> Vec<u8> {
+    Content::of(|codec| summary::code(codec, &mut whole.clone())).bytes
 }
 
 #[test]
@@ -68,9 +76,9 @@ fn a_month_comes_back() {
     };
     whole.set_cells(vec![cell]);
     let read = again(&whole);
-    assert_eq!((&read.summary, &read.cells, read.days.len()), (&whole.summary, &whole.cells, 3));
+    assert_eq!((totals(&read), &read.cells, read.days.len()), (totals(&whole), &whole.cells, 3));
     assert_eq!(attempts(&read), [(0, 30), (3, 80_000), (30, 60)]);
-    assert_eq!((read.summary.days[2].lost, read.days[2].lost), (77, 77));
+    assert_eq!(read.days[2].lost, 77);
     for (read, whole) in read.days.iter().zip(&whole.days) {
         for (read, whole) in read.classes.iter().zip(&whole.classes) {
             assert_eq!(
@@ -111,8 +119,8 @@ fn a_late_part_joins_its_day_with_the_hours_of_rows() {
     assert_eq!((hours[1], hours[2], hours.iter().sum::<u32>()), (200, 200, 400));
     // Both parts have whole samples: the number stays exact.
     assert_eq!(class.distinct, Some(Distinct::exactly(150)));
-    assert_eq!(read.summary.distinct[0], Some(Distinct::exactly(150)));
-    assert_eq!(read.summary.days[0].totals[0].distinct, Some(Distinct::exactly(150)));
+    assert_eq!(read.distinct[0], Some(Distinct::exactly(150)));
+    assert_eq!(read.days[0].classes[0].distinct, Some(Distinct::exactly(150)));
     assert_eq!(class.hours[1], 200);
 }
 
@@ -120,13 +128,12 @@ fn a_late_part_joins_its_day_with_the_hours_of_rows() {
 fn a_month_goes_from_fresh_to_days_to_the_whole_and_keeps_its_totals() {
     let mut whole = WholeMonth::new(month_of(first()), Detail::Fresh);
     whole.add((0..31).map(|number| day(Date(first().0 + number), number as u32 * 400, 1000)).collect());
-    let totals = whole.summary.clone();
-    let Distinct { number, error } = totals.distinct[0].unwrap();
+    let (distinct, of_days) = (whole.distinct, attempts(&whole));
+    let Distinct { number, error } = distinct[0].unwrap();
     assert!(number.abs_diff(13_000) <= error, "{number} {error}");
     whole.drop_hours();
     let mut days = again(&whole);
-    assert_eq!((&days.summary.days, days.summary.detail), (&totals.days, Detail::Days));
-    assert_eq!(days.summary.distinct, totals.distinct);
+    assert_eq!((attempts(&days), days.detail, days.distinct), (of_days.clone(), Detail::Days, distinct));
     for day in &days.days {
         let class = day.class(Class::Attempt);
         assert!(class.services.rows.iter().all(|row| row.hours.is_none()));
@@ -135,18 +142,18 @@ fn a_month_goes_from_fresh_to_days_to_the_whole_and_keeps_its_totals() {
     }
     days.drop_days();
     let mut month = again(&days);
-    assert_eq!((&month.summary.days, month.summary.detail), (&totals.days, Detail::Month));
-    assert_eq!(month.summary.distinct, totals.distinct);
-    assert!(month.days.is_empty());
+    assert_eq!((attempts(&month), month.detail, month.distinct), (of_days, Detail::Month, distinct));
+    assert_eq!(totals(&month)[1..], totals(&whole)[1..]);
+    assert!(month.days.iter().all(|day| *day == totals_of(day)));
     let class = month.whole.as_ref().unwrap().class(Class::Attempt);
     assert_eq!(class.attempts, 31 * 3000);
     assert_eq!(class.services.rows[0].attempts, 31 * 2000);
     // More of it: a day that it has, and one that it has not.
     month.add(vec![day(first(), 90_000, 10), day(Date(first().0 + 5), 0, 5)]);
     let month = again(&month);
-    assert_eq!(month.summary.days[0].totals[0].attempts, 3030);
+    assert_eq!(month.days[0].classes[0].attempts, 3030);
     assert_eq!(month.whole.as_ref().unwrap().class(Class::Attempt).attempts, 31 * 3000 + 45);
-    assert_eq!(month.summary.days.iter().map(|day| day.totals[0].attempts).sum::<u64>(), 31 * 3000 + 45);
+    assert_eq!(month.days.iter().map(|day| day.classes[0].attempts).sum::<u64>(), 31 * 3000 + 45);
 }
 
 #[test]
@@ -154,7 +161,7 @@ fn two_files_of_one_month_are_joined_whatever_they_have() {
     let make = |detail: Detail, from: i32| {
         let mut whole = WholeMonth::new(month_of(first()), detail);
         whole.add((from..from + 3).map(|number| day(Date(first().0 + number), 0, 10)).collect());
-        if detail == Detail::Month && whole.summary.detail != Detail::Month {
+        if detail == Detail::Month && whole.detail != Detail::Month {
             whole.drop_days();
         }
         whole
@@ -166,15 +173,16 @@ fn two_files_of_one_month_are_joined_whatever_they_have() {
     };
     for ours in [make(Detail::Fresh, 0), make(Detail::Days, 0), summed(0)] {
         for theirs in [make(Detail::Fresh, 2), make(Detail::Days, 2), summed(2)] {
-            let details = (ours.summary.detail, theirs.summary.detail);
+            let details = (ours.detail, theirs.detail);
             let mut joined = ours.clone();
             joined.join(again(&theirs));
             let joined = again(&joined);
             assert_eq!(attempts(&joined), [(0, 30), (1, 30), (2, 60), (3, 30), (4, 30)], "{details:?}");
             let rows: u64 = joined
-                .days
+                .whole
+                .as_deref()
+                .map_or(&joined.days[..], std::slice::from_ref)
                 .iter()
-                .chain(joined.whole.as_deref())
                 .map(|day| day.class(Class::Attempt).attempts)
                 .sum();
             assert_eq!(rows, 180, "{details:?}");
@@ -187,7 +195,7 @@ fn totals_survive_whichever_section_is_damaged() {
     let mut whole = WholeMonth::new(month_of(first()), Detail::Days);
     whole.add(vec![day(first(), 0, 400), day(Date(first().0 + 1), 0, 10)]);
     let bytes = whole.encode(SALT);
-    let header = container::Header::parse(&bytes[..container::HEADER.min(bytes.len())]).unwrap();
+    let header = container::Header::parse(&bytes).unwrap();
     for kind in [Kind::Summary].into_iter().chain(sections::KINDS) {
         let Some((offset, length)) = header.find(kind) else { continue };
         let mut bytes = bytes.clone();
@@ -210,12 +218,12 @@ fn totals_survive_whichever_section_is_damaged() {
 fn what_cannot_be_a_summary_is_none() {
     let mut whole = WholeMonth::new(month_of(first()), Detail::Fresh);
     whole.add(vec![day(first(), 0, 4), day(Date(first().0 + 30), 0, 1)]);
-    let bytes = whole.summary.encode(whole.month).bytes;
-    let decoded = |bytes: &[u8]| MonthSummary::decode(bytes, whole.month);
-    assert_eq!(decoded(&bytes), Some(whole.summary.clone()));
+    let bytes = totals(&whole);
+    let decoded = |bytes: &[u8]| summary::decode(bytes, whole.month).map(|whole| totals(&whole));
+    assert_eq!(decoded(&bytes), Some(bytes.clone()));
     (0..bytes.len()).for_each(|cut| assert_eq!(decoded(&bytes[..cut]), None, "{cut}"));
     assert_eq!(decoded(&[&bytes[..], &[0]].concat()), None);
     assert_eq!(decoded(&[&[3], &bytes[1..]].concat()), None, "a detail of no known kind");
     // A 31st day is in no month of 30.
-    assert_eq!(MonthSummary::decode(&bytes, Month(whole.month.0 + 1)), None);
+    assert!(summary::decode(&bytes, Month(whole.month.0 + 1)).is_none());
 }

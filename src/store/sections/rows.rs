@@ -1,18 +1,13 @@
 //! Rows of services, sources, pairs and countries, and totals, a column for each field.
 
 use crate::event::calendar::Date;
-use crate::event::paths::Rule;
 use crate::event::{Address, Service};
-use crate::stats::countries::{Countries, Country, CountryCount, ServiceCountryCount};
-use crate::stats::rules::RuleCount;
+use crate::stats::countries::{Countries, Country};
 use crate::stats::sample::Distinct;
 use crate::stats::summary::{ClassSummary, Hours, PairCount, Rows, ServiceCount, SourceCount};
-use crate::store::codec::{Codec, Content, Reader};
+use crate::store::codec::Codec;
 
 use super::Unit;
-
-/// The value of a service before it is read.
-pub(super) const NO_SERVICE: Service = Service { protocol: 0, port: 0 };
 
 /// Rows whose columns are visited one after the other.
 pub(super) trait Columns<T> {
@@ -35,12 +30,12 @@ impl<T, I: Iterator<Item = T> + Clone> Columns<T> for Made<I> {
     }
 }
 
-/// Reads or writes the totals of a class (kind 3).
-pub(super) fn totals(codec: &mut impl Codec, summary: &mut ClassSummary) {
+/// The totals of a class (kind 3).
+pub(super) fn totals(codec: &mut Codec<'_>, summary: &mut ClassSummary) {
     codec.number(&mut summary.attempts);
     distinct(codec, &mut summary.distinct);
     summary.hours.iter_mut().for_each(|count| codec.number(count));
-    codec.rows(&mut summary.protocols, 2, (0, 0), |codec, (protocol, count)| {
+    codec.rows(&mut summary.protocols, (0, 0), |codec, (protocol, count)| {
         codec.u8(protocol);
         codec.number(count);
     });
@@ -48,12 +43,12 @@ pub(super) fn totals(codec: &mut impl Codec, summary: &mut ClassSummary) {
 }
 
 /// A number, and then its error if it is known.
-pub(in crate::store) fn distinct(codec: &mut impl Codec, distinct: &mut Option<Distinct>) {
+pub(in crate::store) fn distinct(codec: &mut Codec<'_>, distinct: &mut Option<Distinct>) {
     number(codec, distinct);
     distinct.iter_mut().for_each(|distinct| codec.number(&mut distinct.error));
 }
 
-fn number(codec: &mut impl Codec, distinct: &mut Option<Distinct>) {
+fn number(codec: &mut Codec<'_>, distinct: &mut Option<Distinct>) {
     let mut number = distinct.map(|distinct| distinct.number);
     codec.optional(&mut number);
     *distinct = number.map(|number| Distinct { number, ..distinct.unwrap_or_default() });
@@ -61,7 +56,7 @@ fn number(codec: &mut impl Codec, distinct: &mut Option<Distinct>) {
 
 /// Numbers, and then the errors of those that are known.
 fn distincts<T>(
-    codec: &mut impl Codec,
+    codec: &mut Codec<'_>,
     rows: &mut impl Columns<T>,
     of: impl Fn(&mut T) -> &mut Option<Distinct>,
 ) {
@@ -69,20 +64,15 @@ fn distincts<T>(
     rows.each(|row| of(row).iter_mut().for_each(|distinct| codec.number(&mut distinct.error)));
 }
 
-/// Writes what precedes the rows of a table.
-pub(super) fn write_head<T>(content: &mut Content, rows: &Rows<T>) {
-    [rows.floor, rows.missing, rows.rows.len() as u64].into_iter().for_each(|number| content.put(number));
-}
-
-/// The fields before the rows of a table. A reader creates the rows, as `empty`.
-pub(super) fn head<T: Clone>(codec: &mut impl Codec, rows: &mut Rows<T>, least: usize, empty: T) {
+/// The fields before the rows of a table. A reader creates the rows.
+pub(super) fn head<T: Default>(codec: &mut Codec<'_>, rows: &mut Rows<T>) {
     codec.number(&mut rows.floor);
     codec.number(&mut rows.missing);
-    let count = codec.count(rows.rows.len(), least);
-    rows.rows.resize(count, empty);
+    let count = codec.count(rows.rows.len());
+    rows.rows.resize_with(count, T::default);
 }
 
-pub(in crate::store) fn service(codec: &mut impl Codec, service: &mut Service) {
+pub(in crate::store) fn service(codec: &mut Codec<'_>, service: &mut Service) {
     codec.u8(&mut service.protocol);
     let mut port = service.port.into();
     codec.small(&mut port);
@@ -93,7 +83,7 @@ pub(in crate::store) fn service(codec: &mut impl Codec, service: &mut Service) {
 }
 
 /// The family (4 or 6), and 4 or 16 bytes.
-pub(in crate::store) fn address(codec: &mut impl Codec, address: &mut Address) {
+pub(in crate::store) fn address(codec: &mut Codec<'_>, address: &mut Address) {
     let mut family = if address.is_v4() { 4 } else { 6 };
     codec.u8(&mut family);
     let mut bytes = (u128::from(address.high) << 64 | u128::from(address.low)).to_be_bytes();
@@ -112,46 +102,44 @@ pub(in crate::store) fn address(codec: &mut impl Codec, address: &mut Address) {
 }
 
 /// Two bytes, see [`Country`].
-pub(super) fn country(codec: &mut impl Codec, country: &mut Country) {
+pub(super) fn country(codec: &mut Codec<'_>, country: &mut Country) {
     country.0.iter_mut().for_each(|letter| codec.u8(letter));
 }
 
-/// Reads or writes the columns of services (kind 4).
-pub(super) fn services(codec: &mut impl Codec, rows: &mut impl Columns<ServiceCount>) {
+/// The columns of services (kind 4).
+pub(super) fn services(codec: &mut Codec<'_>, rows: &mut impl Columns<ServiceCount>) {
     rows.each(|row| service(codec, &mut row.service));
     rows.each(|row| codec.number(&mut row.attempts));
     rows.each(|row| codec.number(&mut row.error));
     distincts(codec, rows, |row| &mut row.distinct);
 }
 
-/// Reads the rows of services.
-pub(super) fn read_services(reader: &mut Reader<'_>) -> Rows<ServiceCount> {
-    let mut rows = Rows::default();
-    let empty = ServiceCount { service: NO_SERVICE, attempts: 0, error: 0, distinct: None, hours: None };
-    head(reader, &mut rows, 5, empty);
-    services(reader, &mut rows.rows);
-    rows
-}
-
-/// Writes the hours of the first rows, up to the last that has them.
-pub(super) fn write_hours(content: &mut Content, rows: impl Iterator<Item = Option<Hours>> + Clone) {
-    let with_hours = rows.clone().enumerate().filter(|(_, hours)| hours.is_some());
-    let count = with_hours.map(|(at, _)| at + 1).last().unwrap_or(0);
-    if count > 0 {
-        content.put(count as u64);
-        rows.take(count).for_each(|mut of_row| hours(content, &mut of_row));
+/// The hours of the first rows, up to the last that has them (kinds 5 and 7). Nothing is written if none has.
+pub(super) fn hours<T>(
+    codec: &mut Codec<'_>,
+    rows: &mut impl Columns<T>,
+    of: impl Fn(&mut T) -> &mut Option<Hours>,
+) {
+    let (mut visited, mut known) = (0, 0);
+    rows.each(|row| {
+        visited += 1;
+        known = if of(row).is_some() { visited } else { known };
+    });
+    if codec.writes() && known == 0 {
+        return;
     }
+    let mut left = codec.count(known);
+    rows.each(|row| {
+        if left > 0 {
+            left -= 1;
+            hours_of_row(codec, of(row));
+        }
+    });
+    // The section with their rows is damaged.
+    (0..left).for_each(|_| hours_of_row(codec, &mut None));
 }
 
-/// Reads the hours of the first rows.
-pub(super) fn read_hours<'a>(reader: &mut Reader<'_>, rows: impl Iterator<Item = &'a mut Option<Hours>>) {
-    let (count, mut rows) = (reader.count(0, 1), rows);
-    for _ in 0..count {
-        hours(reader, rows.next().unwrap_or(&mut None));
-    }
-}
-
-fn hours(codec: &mut impl Codec, hours: &mut Option<Hours>) {
+fn hours_of_row(codec: &mut Codec<'_>, hours: &mut Option<Hours>) {
     let mut is_known = u8::from(hours.is_some());
     codec.u8(&mut is_known);
     if is_known != 0 {
@@ -161,8 +149,8 @@ fn hours(codec: &mut impl Codec, hours: &mut Option<Hours>) {
     }
 }
 
-/// Reads or writes the columns of sources (kind 6).
-pub(super) fn sources(codec: &mut impl Codec, rows: &mut impl Columns<SourceCount>, date: Date, unit: Unit) {
+/// The columns of sources (kind 6).
+pub(super) fn sources(codec: &mut Codec<'_>, rows: &mut impl Columns<SourceCount>, date: Date, unit: Unit) {
     let unit = unit as i64;
     // Earlier than the begin of the day in any time zone.
     let base = (i64::from(date.0) - 1) * (86_400 / unit);
@@ -174,6 +162,9 @@ pub(super) fn sources(codec: &mut impl Codec, rows: &mut impl Columns<SourceCoun
         let since = row.first.div_euclid(unit).saturating_sub(base);
         let mut since = (row.first <= row.last).then_some(u64::try_from(since).unwrap_or(0));
         codec.optional(&mut since);
+        if codec.writes() {
+            return;
+        }
         let first = since.map(|since| base.saturating_add_unsigned(since).saturating_mul(unit));
         (row.first, row.last) = first.map_or((i64::MAX, i64::MIN), |first| (first, first));
     });
@@ -181,56 +172,31 @@ pub(super) fn sources(codec: &mut impl Codec, rows: &mut impl Columns<SourceCoun
         if row.first <= row.last {
             let mut span = (row.last.div_euclid(unit) - row.first.div_euclid(unit)).cast_unsigned();
             codec.number(&mut span);
-            row.last = row.first.saturating_add_unsigned(span.saturating_mul(unit.cast_unsigned()));
+            if !codec.writes() {
+                row.last = row.first.saturating_add_unsigned(span.saturating_mul(unit.cast_unsigned()));
+            }
         }
     });
 }
 
-/// Reads the rows of sources.
-pub(super) fn read_sources(reader: &mut Reader<'_>, date: Date, unit: Unit) -> Rows<SourceCount> {
-    let mut rows = Rows::default();
-    let empty = SourceCount {
-        address: Address::v4(0),
-        attempts: 0,
-        error: 0,
-        services: None,
-        first: i64::MAX,
-        last: i64::MIN,
-        hours: None,
-    };
-    head(reader, &mut rows, 5, empty);
-    sources(reader, &mut rows.rows, date, unit);
-    rows
-}
-
-/// `row_of`: the index of an address in the rows of sources. An address without a row is stored after the other
-/// columns.
-pub(super) fn write_pairs(
-    content: &mut Content,
-    rows: impl Iterator<Item = PairCount> + Clone,
-    row_of: impl Fn(Address) -> Option<usize>,
-) {
-    let mut source_rows = rows.clone().map(|row| row_of(row.address).map(|row| row as u64)).collect();
-    pairs(content, &mut Made(rows), &mut source_rows, &Rows::default());
-}
-
-/// `sources`: those of the same day and class.
-pub(super) fn read_pairs(reader: &mut Reader<'_>, sources: &Rows<SourceCount>) -> Rows<PairCount> {
-    let mut rows = Rows::default();
-    let empty = PairCount { service: NO_SERVICE, address: Address::v4(0), attempts: 0, error: 0 };
-    head(reader, &mut rows, 5, empty);
+/// Pairs of a service and a source (kind 8). `sources`: those of the same day and class.
+pub(super) fn pairs(codec: &mut Codec<'_>, rows: &mut Rows<PairCount>, sources: &Rows<SourceCount>) {
+    head(codec, rows);
     let mut source_rows = vec![None; rows.rows.len()];
-    pairs(reader, &mut rows.rows, &mut source_rows, sources);
-    if source_rows.iter().flatten().any(|place| *place >= sources.rows.len() as u64) {
-        reader.fail();
-        return Rows::default();
+    if codec.writes() {
+        let row_of = rows_by_address(sources);
+        source_rows = rows.rows.iter().map(|row| row_of(row.address)).collect();
     }
-    rows
+    pair_columns(codec, &mut rows.rows, &mut source_rows, sources);
+    if source_rows.iter().flatten().any(|place| *place >= sources.rows.len() as u64) {
+        codec.fail();
+        *rows = Rows::default();
+    }
 }
 
 /// `source_rows`: for each pair the index of its source's row, if it has one; then its address is not stored.
-fn pairs(
-    codec: &mut impl Codec,
+pub(super) fn pair_columns(
+    codec: &mut Codec<'_>,
     rows: &mut impl Columns<PairCount>,
     source_rows: &mut Vec<Option<u64>>,
     sources: &Rows<SourceCount>,
@@ -249,36 +215,23 @@ fn pairs(
     });
 }
 
-/// Writes the rules and, if there are any, the destinations of forwarded attempts (kind 22).
-pub(super) fn write_rules(content: &mut Content, summary: &ClassSummary) {
-    rules(content, &mut summary.rules.clone());
-    if summary.targets.has_any() {
-        write_head(content, &summary.targets);
-        write_pairs(content, summary.targets.rows.iter().cloned(), |_| None);
-    }
-}
-
-/// Reads what [`write_rules`] wrote.
-pub(super) fn read_rules(reader: &mut Reader<'_>, summary: &mut ClassSummary) {
-    rules(reader, &mut summary.rules);
-    if reader.left() > 0 {
-        summary.targets = read_pairs(reader, &Rows::default());
-    }
-}
-
-fn rules(codec: &mut impl Codec, rules: &mut Vec<RuleCount>) {
-    let count = codec.count(rules.len(), 4);
-    rules.resize(count, RuleCount { rule: Rule::default(), attempts: 0 });
+/// The rules and, if there are any, the destinations of forwarded attempts (kind 22).
+pub(super) fn rules(codec: &mut Codec<'_>, summary: &mut ClassSummary) {
+    let rules = &mut summary.rules;
+    let count = codec.count(rules.len());
+    rules.resize_with(count, Default::default);
     rules.each(|row| codec.text(&mut row.rule.prefix));
     rules.each(|row| codec.text(&mut row.rule.interface));
     rules.each(|row| codec.text(&mut row.rule.zone));
     rules.each(|row| codec.number(&mut row.attempts));
+    if summary.targets.has_any() || codec.left() > 0 {
+        pairs(codec, &mut summary.targets, &Rows::default());
+    }
 }
 
 /// Finds the row of an address.
-pub(super) fn rows_by_address(sources: &Rows<SourceCount>) -> impl Fn(Address) -> Option<usize> {
-    let mut order: Vec<(Address, usize)> =
-        sources.rows.iter().enumerate().map(|(at, row)| (row.address, at)).collect();
+fn rows_by_address(sources: &Rows<SourceCount>) -> impl Fn(Address) -> Option<u64> {
+    let mut order: Vec<(Address, u64)> = sources.rows.iter().map(|row| row.address).zip(0..).collect();
     order.sort_unstable();
     move |address| {
         let at = order.binary_search_by_key(&address, |(known, _)| *known).ok()?;
@@ -286,21 +239,18 @@ pub(super) fn rows_by_address(sources: &Rows<SourceCount>) -> impl Fn(Address) -
     }
 }
 
-/// Reads or writes countries, and services by country (kind 9).
-pub(super) fn countries(codec: &mut impl Codec, countries: &mut Countries) {
+/// Countries, and services by country (kind 9).
+pub(super) fn countries(codec: &mut Codec<'_>, countries: &mut Countries) {
     codec.number(&mut countries.measured);
-    let empty = CountryCount { country: Country::UNKNOWN, attempts: 0, distinct: None };
-    head(codec, &mut countries.rows, 4, empty);
+    head(codec, &mut countries.rows);
     let rows = &mut countries.rows.rows;
     rows.each(|row| country(codec, &mut row.country));
     rows.each(|row| codec.number(&mut row.attempts));
     distincts(codec, rows, |row| &mut row.distinct);
-    let country = Country::UNKNOWN;
-    let empty = ServiceCountryCount { service: NO_SERVICE, country, attempts: 0, distinct: None };
-    head(codec, &mut countries.services, 6, empty);
+    head(codec, &mut countries.services);
     let rows = &mut countries.services.rows;
     rows.each(|row| service(codec, &mut row.service));
-    rows.each(|row| self::country(codec, &mut row.country));
+    rows.each(|row| country(codec, &mut row.country));
     rows.each(|row| codec.number(&mut row.attempts));
     distincts(codec, rows, |row| &mut row.distinct);
 }

@@ -8,15 +8,15 @@ use std::cmp::Reverse;
 use crate::event::{Address, Service};
 use crate::stats::countries::Country;
 use crate::stats::sample::Sample;
-use crate::store::codec::{Codec, Content, MAX_ROWS, Reader};
+use crate::store::codec::{Codec, MAX_ROWS};
 
-use super::rows::{self, NO_SERVICE};
+use super::rows;
 
 /// The number of a service that is not listed.
 const SINGLE: u64 = 0;
 
 /// The hash of a source after the one before.
-fn hash(codec: &mut impl Codec, hash: &mut u32, before: u32) {
+fn hash(codec: &mut Codec<'_>, hash: &mut u32, before: u32) {
     let step = hash.saturating_sub(before);
     let (mut high, mut low) = (step >> 16, step as u16);
     codec.small(&mut high);
@@ -25,31 +25,22 @@ fn hash(codec: &mut impl Codec, hash: &mut u32, before: u32) {
     *hash = before.saturating_add(u32::try_from(step).unwrap_or(u32::MAX));
 }
 
-/// Writes bound and hashes of a sample (kind 10).
-pub(super) fn write_hashes<T: Copy>(content: &mut Content, sample: &Sample<T>) {
-    content.put(sample.bound());
-    content.put(sample.sources().len() as u64);
-    let mut before = 0;
-    for (next, _) in sample.sources() {
-        hash(content, &mut next.clone(), before);
-        before = *next;
-    }
-}
-
-/// Reads a sample; each source has the value `unknown`.
-pub(super) fn read_hashes<T: Copy>(reader: &mut Reader<'_>, unknown: T) -> Option<Sample<T>> {
-    let bound = reader.get();
-    let mut sources = vec![(0, unknown); reader.count(0, 1)];
+/// Bound and hashes of a sample (kind 10). A sample that cannot be read is removed.
+pub(super) fn hashes<T: Copy + Default>(codec: &mut Codec<'_>, sample: &mut Option<Sample<T>>) {
+    let mut known = sample.take().unwrap_or_else(|| Sample::new(usize::MAX));
+    let (mut bound, mut sources) = (known.bound(), known.sources().to_vec());
+    codec.number(&mut bound);
+    let count = codec.count(sources.len());
+    sources.resize(count, Default::default());
     let mut before = 0;
     for (next, _) in &mut sources {
-        hash(reader, next, before);
+        hash(codec, next, before);
         before = *next;
     }
-    let sample = Sample::from_sources(bound, sources);
-    if sample.is_none() {
-        reader.fail();
+    match known.set_sources(bound, sources) {
+        true => *sample = Some(known),
+        false => codec.fail(),
     }
-    sample
 }
 
 /// The distinct keys, most frequent first, and how often each occurs.
@@ -72,97 +63,73 @@ fn places<K: Ord + Copy>(listed: &[(usize, K)]) -> impl Fn(K) -> Option<u64> {
     }
 }
 
-/// Writes the countries of a sample's sources (kind 19).
-pub(super) fn write_countries(content: &mut Content, sample: &Sample<Country>) {
-    let countries = sample.sources().iter().map(|(_, country)| *country);
-    let listed = listed(countries.clone());
-    content.put(listed.len() as u64);
-    listed.iter().for_each(|(_, country)| rows::country(content, &mut country.clone()));
-    let place = places(&listed);
-    countries.filter_map(place).for_each(|place| content.put(place));
-}
-
-/// Reads the countries of a sample's sources.
-pub(super) fn read_countries(reader: &mut Reader<'_>, sample: &mut Sample<Country>) {
-    let mut listed = Vec::new();
-    reader.rows(&mut listed, 2, Country::NONE, rows::country);
-    sample.set_values(|_| match listed.get(usize::try_from(reader.get()).unwrap_or(usize::MAX)) {
-        Some(country) => *country,
-        None => {
-            reader.fail();
-            Country::NONE
+/// The countries of a sample's sources (kind 19).
+pub(super) fn countries(codec: &mut Codec<'_>, sample: &mut Sample<Country>) {
+    let counted = listed(sample.sources().iter().map(|(_, country)| *country));
+    let place_of = places(&counted);
+    let mut listed = counted.iter().map(|(_, country)| *country).collect();
+    codec.rows(&mut listed, Country::NONE, rows::country);
+    sample.change_values(|country| {
+        let mut place = place_of(*country).unwrap_or(0);
+        codec.number(&mut place);
+        match listed.get(usize::try_from(place).unwrap_or(usize::MAX)) {
+            Some(known) => *country = *known,
+            None => codec.fail(),
         }
     });
 }
 
 /// A service that only one source tried.
-fn single(codec: &mut impl Codec, service: &mut Service) {
+fn single(codec: &mut Codec<'_>, service: &mut Service) {
     codec.u8(&mut service.protocol);
     codec.random16(&mut service.port);
 }
 
-/// Writes the services that a sample's sources tried (kind 20).
-pub(super) fn write_services<T: Copy>(content: &mut Content, sample: &Sample<T>) {
-    let mut left = sample.tried();
+/// The services that a sample's sources tried (kind 20).
+pub(super) fn services<T: Copy>(codec: &mut Codec<'_>, sample: &mut Sample<T>) {
+    let mut tried = sample.tried().to_vec();
+    let mut left = &tried[..];
+    let mut counts: Vec<u64> = Vec::new();
     for (hash, _) in sample.sources() {
         let (of_source, rest) = left.split_at(left.partition_point(|(known, _)| known <= hash));
-        content.put(of_source.len() as u64);
+        counts.push(of_source.len() as u64);
         left = rest;
     }
-    let services = sample.tried().iter().map(|(_, service)| *service);
-    let mut listed = listed(services.clone());
-    listed.truncate(listed.partition_point(|(count, _)| *count > 1));
-    content.put(listed.len() as u64);
-    listed.iter().for_each(|(_, bits)| rows::service(content, &mut Service::from_bits(*bits)));
-    let place = places(&listed);
-    services.clone().for_each(|service| content.put(place(service).map_or(SINGLE, |place| place + 1)));
-    let singles = services.filter(|service| place(*service).is_none());
-    singles.for_each(|bits| single(content, &mut Service::from_bits(bits)));
-}
-
-/// Reads the services that a sample's sources tried.
-pub(super) fn read_services<T: Copy>(reader: &mut Reader<'_>, sample: &mut Sample<T>) {
-    let counts: Vec<u64> = sample.sources().iter().map(|_| reader.get()).collect();
-    let mut listed = Vec::new();
-    reader.rows(&mut listed, 2, NO_SERVICE, rows::service);
+    counts.iter_mut().for_each(|count| codec.number(count));
+    let mut counted = listed(tried.iter().map(|(_, service)| *service));
+    counted.truncate(counted.partition_point(|(count, _)| *count > 1));
+    let place_of = places(&counted);
+    let mut listed = counted.iter().map(|(_, bits)| Service::from_bits(*bits)).collect();
+    codec.rows(&mut listed, Service::default(), rows::service);
     let total = counts.iter().fold(0, |sum: u64, count| sum.saturating_add(*count));
-    if total > 16 * MAX_ROWS as u64 || total > reader.left() as u64 {
-        return reader.fail();
+    if !codec.writes() && total > codec.left().min(16 * MAX_ROWS) as u64 {
+        return codec.fail();
     }
-    let places: Vec<u64> = (0..total).map(|_| reader.get()).collect();
-    let mut places = places.into_iter();
-    let mut tried = Vec::with_capacity(total as usize);
-    for ((hash, _), count) in sample.sources().iter().zip(counts) {
-        for place in places.by_ref().take(count as usize) {
-            let mut service = NO_SERVICE;
-            match listed.get(usize::try_from(place.wrapping_sub(1)).unwrap_or(usize::MAX)) {
-                Some(known) => service = *known,
-                None if place == SINGLE => single(reader, &mut service),
-                None => return reader.fail(),
-            }
-            tried.push((*hash, service.to_bits()));
+    tried.resize(total as usize, (0, 0));
+    let mut places: Vec<u64> =
+        tried.iter().map(|(_, service)| place_of(*service).map_or(SINGLE, |place| place + 1)).collect();
+    places.iter_mut().for_each(|place| codec.number(place));
+    let sources = sample.sources().iter().zip(counts);
+    let hashes = sources.flat_map(|((hash, _), count)| std::iter::repeat_n(*hash, count as usize));
+    for (((known, bits), hash), place) in tried.iter_mut().zip(hashes).zip(places) {
+        let mut service = Service::from_bits(*bits);
+        match listed.get(usize::try_from(place.wrapping_sub(1)).unwrap_or(usize::MAX)) {
+            Some(known) => service = *known,
+            None if place == SINGLE => single(codec, &mut service),
+            None => return codec.fail(),
         }
+        (*known, *bits) = (hash, service.to_bits());
     }
     if !sample.set_tried(tried) {
-        reader.fail();
+        codec.fail();
     }
 }
 
-/// A sample with the address of each source.
-pub(super) fn write_with_addresses(content: &mut Content, sample: &Sample<Address>) {
-    write_hashes(content, sample);
-    sample.sources().iter().for_each(|(_, address)| rows::address(content, &mut address.clone()));
-    write_services(content, sample);
-}
-
-/// Reads a sample with the address of each source (kind 11); `None`: damaged.
-pub(super) fn read_with_addresses(reader: &mut Reader<'_>) -> Option<Sample<Address>> {
-    let mut sample = read_hashes(reader, Address::v4(0))?;
-    sample.set_values(|_| {
-        let mut address = Address::v4(0);
-        rows::address(reader, &mut address);
-        address
-    });
-    read_services(reader, &mut sample);
-    Some(sample)
+/// A sample with the address of each source, and the services that it tried (kind 11).
+pub(super) fn with_addresses(codec: &mut Codec<'_>, sample: &mut Option<Sample<Address>>) {
+    hashes(codec, sample);
+    if let Some(sample) = sample {
+        sample.change_values(|address| rows::address(codec, address));
+        services(codec, sample);
+    }
 }

@@ -1,12 +1,12 @@
 use super::*;
 use crate::event::paths::Rule;
 use crate::event::{Address, Service, Verdict};
-use crate::stats::countries::{Countries, CountryCount, ServiceCountryCount};
+use crate::stats::countries::{Countries, Country, CountryCount, ServiceCountryCount};
 use crate::stats::rules::RuleCount;
 use crate::stats::sample::{Distinct, Sample};
 use crate::stats::summary::{Hours, PairCount, Rows, ServiceCount, SourceCount};
 use crate::store::codec;
-use crate::store::container::{self, HEADER};
+use crate::store::container;
 
 fn service(port: u16) -> Service {
     Service { protocol: 6, port }
@@ -142,7 +142,7 @@ fn assert_same(ours: &DaySummary, theirs: &DaySummary) {
 }
 
 fn file_of(days: &[DaySummary], unit: Unit, pack: Pack) -> Open {
-    Open::from_bytes(container::write(1, encode(days, unit, pack).collect())).unwrap()
+    Open::from_bytes(container::write(1, encode(&mut days.to_vec(), unit, pack).collect())).unwrap()
 }
 
 #[test]
@@ -173,7 +173,7 @@ fn samples_of_an_open_day_have_addresses() {
     }
     let mut samples = Samples::default();
     samples[Class::Login as usize] = Some(sample.clone());
-    let section = encode_samples(Date(9), &samples, Section::packed);
+    let section = encode_samples(Date(9), &mut samples, Section::packed);
     let file = Open::from_bytes(container::write(1, vec![section])).unwrap();
     let (read, whole) = decode(&file, Unit::Seconds);
     assert!(whole);
@@ -190,10 +190,11 @@ fn invalid_bodies_are_told_and_the_others_read() {
     let body = |date: i32, class: u8, body: &[u8]| {
         let head = Content::of(|head| {
             head.put(date as u64);
-            head.bytes.push(class);
+            head.u8(&mut class.clone());
         });
-        Content::of(|content| content.nested(&head.bytes, |content| content.bytes.extend_from_slice(body)))
-            .bytes
+        let mut content = Content::default();
+        content.nested(&head.bytes, |codec| body.iter().for_each(|byte| codec.u8(&mut byte.clone())));
+        content.bytes
     };
     let mut seen = Vec::new();
     let mut read = |raw: &[u8]| {
@@ -227,11 +228,12 @@ fn invalid_bodies_are_told_and_the_others_read() {
 fn numbers_of_rows_are_never_believed() {
     for kind in KINDS {
         for count in [codec::MAX_ROWS as u64 + 1, u64::MAX, 1 << 40] {
-            let content = Content::of(|content| (0..3).for_each(|_| content.put(count)));
-            let sample = Sample::from_sources(9, vec![(1, Country::NONE)]);
-            let mut summary = ClassSummary { sample, ..ClassSummary::default() };
-            let mut reader = Reader::of(&content);
-            read_body(&mut reader, kind, Date(1), &mut summary, Unit::Minutes);
+            let content = Content::of(|codec| (0..3).for_each(|_| codec.put(count)));
+            let mut sample = Sample::new(9);
+            assert!(sample.set_sources(9, vec![(1, Country::NONE)]));
+            let mut summary = ClassSummary { sample: Some(sample), ..ClassSummary::default() };
+            let mut reader = content.reader();
+            super::body(&mut reader, kind, Date(1), &mut summary, Unit::Minutes);
             assert!(reader.has_failed(), "{kind:?} {count}");
             assert!(summary.services.rows.is_empty() && summary.sources.rows.is_empty());
         }
@@ -240,13 +242,12 @@ fn numbers_of_rows_are_never_believed() {
 
 #[test]
 fn a_damaged_section_spares_the_others() {
-    let day = everything(Date(20_000));
-    let sections = encode(std::slice::from_ref(&day), Unit::Minutes, Section::packed);
+    let mut days = [everything(Date(20_000))];
+    let sections = encode(&mut days, Unit::Minutes, Section::packed);
     let bytes = container::write(1, sections.collect());
     for kind in KINDS {
         let mut bytes = bytes.clone();
-        let (offset, length) =
-            container::Header::parse(&bytes[..HEADER.min(bytes.len())]).unwrap().find(kind).unwrap();
+        let (offset, length) = container::Header::parse(&bytes).unwrap().find(kind).unwrap();
         bytes[offset as usize + length / 2] ^= 1;
         let (read, whole) = decode(&Open::from_bytes(bytes).unwrap(), Unit::Minutes);
         assert!(!whole, "{kind:?}");
