@@ -41,7 +41,7 @@ impl Content {
     }
 
     /// Appends a number (LEB128).
-    #[inline]
+    #[inline(never)]
     fn put(&mut self, mut number: u64) {
         while number >= 0x80 {
             self.bytes.push(number as u8 | 0x80);
@@ -142,14 +142,10 @@ impl<'a> Codec<'a> {
         }
     }
 
-    #[inline]
+    #[inline(never)]
     fn next_number(&mut self) -> u64 {
-        let first = self.next_byte();
-        if first < 0x80 {
-            return first.into();
-        }
-        let mut number = u64::from(first & 0x7f);
-        for shift in (7..64).step_by(7) {
+        let mut number = 0;
+        for shift in (0..64).step_by(7) {
             let byte = self.next_byte();
             number |= u64::from(byte & 0x7f) << shift;
             if byte < 0x80 {
@@ -172,9 +168,11 @@ impl<'a> Codec<'a> {
     /// LEB128: seven bits a byte, least significant first.
     #[inline]
     pub fn number(&mut self, number: &mut u64) {
-        match &mut self.written {
-            Some(content) => content.put(*number),
-            None => *number = self.next_number(),
+        match (&mut self.written, self.bytes) {
+            (Some(content), _) => content.put(*number),
+            // Most are small, such as the attempts of an hour.
+            (None, [first, rest @ ..]) if *first < 0x80 => (*number, self.bytes) = (u64::from(*first), rest),
+            (None, _) => *number = self.next_number(),
         }
     }
 
