@@ -7,7 +7,7 @@ use super::cells::{change, count, mean, plain, service_label};
 use super::table_layout::{Style, no_data};
 use super::tables::{self, completeness, section, service_rows, source_rows};
 use crate::query::answer::{Answer, ExposureRow, InputCounts, SummaryAnswer, Topic};
-use crate::query::record::{Field, FieldValue, Presence, Record};
+use crate::query::record::{Field, Presence, Record};
 
 /// The totals, then the most tried services, the sources, anomalies and open ports.
 pub(super) fn summary(answer: &SummaryAnswer, style: &Style, out: &mut dyn Write) -> io::Result<()> {
@@ -74,12 +74,6 @@ impl Record for Report {
             visit(answer.topic().name(), Presence::Required, answer);
         }
         visit("input", Presence::Required, &self.input);
-    }
-}
-
-impl Field for Report {
-    fn value(&self) -> FieldValue<'_> {
-        FieldValue::Record(self)
     }
 }
 

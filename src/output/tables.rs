@@ -19,7 +19,6 @@ pub use super::summary_table::{Report, report};
 pub use super::table_layout::Style;
 use super::table_layout::{Filled, Table, left, right, write_error_note, write_wrapped};
 use crate::event::Class;
-use crate::event::services;
 use crate::query::answer::*;
 
 /// The name of a class's events in headings, for [`Style`].
@@ -81,20 +80,16 @@ pub(super) fn service_rows(
         (right(style.counted), &|row| count_with_error(row.attempts, row.error)),
         (right("share").optional(), &share),
         (right("sources").optional(), &|row| about(row.unique_sources, row.unique_sources_error)),
-        (left("usually wanted").optional().flexible(), &|row| wanted(row, style).to_string()),
+        (left("usually wanted").optional().flexible(), &|row| wanted(row, style)),
     ];
     Table::of(rows, columns).write_or("no matching service", style, out)?;
     write_error_note(rows.iter().map(|row| row.error), out)
 }
 
 /// What attacks on the service usually want; [`ABSENT`] for other classes than attempts.
-fn wanted(row: &ServiceRow, style: &Style) -> &'static str {
-    if style.counted != counted(Class::Attempt) {
-        return ABSENT;
-    }
-    let protocol = services::protocol_number(&row.protocol);
-    let known = protocol.zip(row.port).and_then(|(protocol, port)| services::look_up(protocol, port));
-    known.map_or(ABSENT, |known| known.wants)
+fn wanted(row: &ServiceRow, style: &Style) -> String {
+    let is_of_attempts = style.counted == counted(Class::Attempt);
+    plain_or_absent(row.wants.as_deref().filter(|_| is_of_attempts))
 }
 
 /// The advice about known ports, wrapped for a terminal.

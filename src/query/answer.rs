@@ -9,7 +9,7 @@ mod status;
 use crate::event::Class;
 use crate::event::calendar::{Date, Month};
 use crate::event::small_map::SmallMap;
-use crate::query::record::{Field, FieldValue, Presence, Record};
+use crate::query::record::{Field, Presence, Record};
 use crate::record;
 
 pub use blocks::*;
@@ -100,12 +100,6 @@ impl Answer {
 impl Record for Answer {
     fn each(&self, visit: &mut dyn FnMut(&str, Presence, &dyn Field)) {
         self.parts().1.each(visit);
-    }
-}
-
-impl Field for Answer {
-    fn value(&self) -> FieldValue<'_> {
-        FieldValue::Record(self)
     }
 }
 

@@ -40,15 +40,6 @@ pub trait NetworkLookup {
 /// A database that several components share.
 pub type SharedNetworks = Rc<RefCell<dyn NetworkLookup>>;
 
-/// The sources of one network in one record of the database.
-#[derive(PartialEq, Eq, PartialOrd, Ord)]
-struct Group {
-    number: Option<u32>,
-    record: Option<u32>,
-    attempts: u64,
-    sources: u64,
-}
-
 /// Collects the answer to `asns`.
 pub(super) struct AsnList {
     list: SourceList,
@@ -85,36 +76,27 @@ impl Collect for AsnList {
         let listed = sources.iter().map(|(_, attempts)| *attempts).fold(0, u64::saturating_add);
         // Each record is read once, in the order of the file.
         sources.sort_unstable();
-        let of_record = |sources: &[(Option<u32>, u64)]| {
-            let record = sources[0].0;
-            let number = record.and_then(|record| networks.network_at(record)).map(|found| found.number);
-            let attempts = sources.iter().map(|(_, attempts)| *attempts).fold(0, u64::saturating_add);
-            Group { number, record, attempts, sources: sources.len() as u64 }
+        let mut found: Vec<(Option<u32>, Option<u32>, u64)> = Vec::new();
+        for same in sources.chunk_by(|a, b| a.0 == b.0) {
+            let number = same[0].0.and_then(|record| networks.network_at(record)).map(|known| known.number);
+            found.extend(same.iter().map(|(record, attempts)| (number, *record, *attempts)));
+        }
+        found.sort_unstable();
+        let of_number = |same: &[(Option<u32>, Option<u32>, u64)]| {
+            let ((asn, record, _), listed_sources) = (same[0], same.len() as u64);
+            let attempts = same.iter().fold(0, |sum: u64, (.., attempts)| sum.saturating_add(*attempts));
+            let unique_sources = (floor == 0).then_some(listed_sources);
+            (record, AsnRow { asn, name: None, attempts, unique_sources, listed_sources })
         };
-        let mut groups: Vec<Group> = sources.chunk_by(|a, b| a.0 == b.0).map(of_record).collect();
-        groups.sort_unstable();
-        groups.dedup_by(|next, kept| {
-            let is_same = next.number == kept.number;
-            if is_same {
-                kept.attempts = kept.attempts.saturating_add(next.attempts);
-                kept.sources += next.sources;
-            }
-            is_same
-        });
-        groups.retain(|group| group.attempts >= question.min.max(1));
-        groups.sort_unstable_by_key(|group| (Reverse(group.attempts), group.number));
-        groups.truncate(question.limit as usize);
-        let row = |group: &Group| {
-            let network = group.number.and(group.record).and_then(|record| networks.network_at(record));
-            AsnRow {
-                asn: group.number,
-                name: network.map(|network| network.name).filter(|name| !name.is_empty()),
-                attempts: group.attempts,
-                unique_sources: (floor == 0).then_some(group.sources),
-                listed_sources: group.sources,
-            }
-        };
-        let asns = groups.iter().map(row).collect();
+        let mut rows: Vec<_> = found.chunk_by(|a, b| a.0 == b.0).map(of_number).collect();
+        rows.retain(|(_, row)| row.attempts >= question.min.max(1));
+        rows.sort_unstable_by_key(|(_, row)| (Reverse(row.attempts), row.asn));
+        rows.truncate(question.limit as usize);
+        for (record, row) in &mut rows {
+            let network = row.asn.and(*record).and_then(|record| networks.network_at(record));
+            row.name = network.map(|network| network.name).filter(|name| !name.is_empty());
+        }
+        let asns = rows.into_iter().map(|(_, row)| row).collect();
         // With a filter of sources the total is not known.
         let covers =
             (question.source.is_none() && total > 0).then(|| (listed as f64 / total as f64).min(1.0));

@@ -110,8 +110,6 @@ pub struct DayData {
     pub date: Date,
     /// Packets of this day that were not counted: lost by the inputs, or refused where only their number is known.
     pub lost: u64,
-    /// It is not closed: its anomalies are not stored.
-    pub open: bool,
     pub totals: [ClassTotal; Class::COUNT],
     /// Of the class that the question is about, with the sections that it needs.
     pub summary: ClassSummary,

@@ -105,7 +105,6 @@ fn add(data: &mut MonthData, day: &DaySummary, class: Class) {
         }
     };
     let known = &mut data.days[at];
-    known.open = true;
     known.lost = known.lost.saturating_add(day.lost);
     for class in Class::ALL {
         let ClassSummary { attempts, distinct, .. } = *day.class(class);

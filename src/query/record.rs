@@ -51,7 +51,7 @@ pub trait List {
     fn each(&self, visit: &mut dyn FnMut(&dyn Field));
 }
 
-/// Defines structs with [`Record`] and [`Field`]: their fields are written in this order, with [`Presence`] where it is
+/// Defines structs with [`Record`]: their fields are written in this order, with [`Presence`] where it is
 /// not `Required`: `record! { struct Row { name: String, dry: bool = SkipEmpty } }`. They are `Clone`, `Debug` and `Default`.
 #[macro_export]
 macro_rules! record {
@@ -71,12 +71,6 @@ macro_rules! record {
                 visit: &mut dyn FnMut(&str, $crate::query::record::Presence, &dyn $crate::query::record::Field),
             ) {
                 $(visit(stringify!($field), $crate::record!(@presence $($presence)?), &self.$field);)+
-            }
-        }
-
-        impl $crate::query::record::Field for $name {
-            fn value(&self) -> $crate::query::record::FieldValue<'_> {
-                $crate::query::record::FieldValue::Record(self)
             }
         }
     )+};
@@ -108,12 +102,17 @@ field! {
     Cow<'static, str>: text => FieldValue::Text(text);
     Date: date => FieldValue::Display(date);
     Month: month => FieldValue::Display(month);
-    SmallMap<String, u64>: counts => FieldValue::Record(counts);
 }
 
-impl<T: Field> Field for Box<T> {
+impl<T: Record> Field for T {
     fn value(&self) -> FieldValue<'_> {
-        (**self).value()
+        FieldValue::Record(self)
+    }
+}
+
+impl<T: Record> Record for Box<T> {
+    fn each(&self, visit: &mut dyn FnMut(&str, Presence, &dyn Field)) {
+        (**self).each(visit);
     }
 }
 

@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use serde_json::Value;
 
 use crate::event::small_map::SmallMap;
-use crate::query::record::{Field, Record};
+use crate::query::record::Field;
 use ubus::envelope::{EnvBuilder, UbusAttr};
 use ubus::wire::{MsgType, PROTO_VERSION};
 
@@ -89,7 +89,7 @@ impl Outgoing {
     }
 
     /// Calls a method. `arguments` is an object; keys with `null` are left out.
-    pub fn invoke(&mut self, object: u32, method: &str, arguments: &dyn Record) -> Request {
+    pub fn invoke(&mut self, object: u32, method: &str, arguments: &dyn Field) -> Request {
         let mut attributes = EnvBuilder::new();
         attributes.push_u32(UbusAttr::ObjId, object);
         attributes.push_str(UbusAttr::Method, method);

@@ -4,6 +4,7 @@ use super::super::anomaly_table::anomaly_sentence;
 use super::super::golden::{golden, text};
 use super::*;
 use crate::event::calendar::{Date, Month};
+use crate::event::services;
 
 fn date(text: &str) -> Date {
     Date::parse(text).unwrap()
@@ -21,12 +22,13 @@ const TERMINAL: Style = Style { width: 80, bars: true, colour: false, ..Style::P
 
 fn service_row(protocol: &'static str, port: Option<u16>, attempts: u64, error: u64) -> ServiceRow {
     let number = services::protocol_number(protocol).unwrap();
-    let name = services::look_up(number, port.unwrap_or(0)).map(|known| known.name.into());
+    let known = services::look_up(number, port.unwrap_or(0));
     let unique_sources = (error == 0).then_some(attempts / 7);
     ServiceRow {
         protocol: protocol.into(),
         port,
-        name,
+        name: known.map(|known| known.name.into()),
+        wants: known.map(|known| known.wants.into()),
         attempts,
         unique_sources,
         error,

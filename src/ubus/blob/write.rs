@@ -1,7 +1,7 @@
 //! A record -> a blobmsg table. No tree of values is built, so that an answer of a thousand rows takes no more memory
 //! than its length.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 use ubus::blobmsg::{BlobBuilder, BlobMsgTable};
 
 use crate::query::record::{Field, FieldValue, Presence, Record, each_written};
@@ -9,10 +9,14 @@ use crate::query::record::{Field, FieldValue, Presence, Record, each_written};
 /// The longest key that is written.
 const MAX_KEY: usize = 256;
 
-/// The table of a record's fields. A key without a value is left out; integers are 32 bits wide when they
+/// The table of a record's fields; without fields of anything else. A key without a value is left out; integers are 32 bits wide when they
 /// fit, else 64 (and at most what a signed one holds).
-pub fn table(record: &dyn Record) -> BlobMsgTable {
-    BlobMsgTable::build(|out| put_fields(out, record))
+pub fn table(field: &dyn Field) -> BlobMsgTable {
+    BlobMsgTable::build(|out| {
+        if let FieldValue::Record(record) = field.value() {
+            put_fields(out, record);
+        }
+    })
 }
 
 fn put_fields(out: &mut BlobBuilder, record: &dyn Record) {
@@ -65,16 +69,13 @@ impl Field for Value {
             },
             Value::String(text) => FieldValue::Text(text),
             Value::Array(items) => FieldValue::List(items),
-            Value::Object(_) => FieldValue::Record(self),
+            Value::Object(keys) => FieldValue::Record(keys),
         }
     }
 }
 
-/// The keys of an object; anything else has none.
-impl Record for Value {
+impl Record for Map<String, Value> {
     fn each(&self, visit: &mut dyn FnMut(&str, Presence, &dyn Field)) {
-        for (name, value) in self.as_object().into_iter().flatten() {
-            visit(name, Presence::Required, value);
-        }
+        self.iter().for_each(|(name, value)| visit(name, Presence::Required, value));
     }
 }
