@@ -82,7 +82,8 @@ pub(super) fn choose_zone(asked: Option<&str>, stored: Option<&str>) -> Result<C
     }
 }
 
-/// The store's zone, else the system's; also for a name that this build does not know, as only fwstat-full reads zone files.
+/// The store's zone, else the system's; also for a name that this build does not know, as only fwstat-full reads zone
+/// files.
 pub(super) fn stored_zone(stored: Option<&str>) -> Calendar {
     choose_zone(None, stored).unwrap_or_else(|_| Calendar::system(crate::sys::zone::name().as_deref()))
 }
@@ -167,8 +168,8 @@ pub fn report(input: &Input, progress: &mut dyn FnMut(Progress)) -> Result<(Read
     Ok((reading, Opened::new(store, calendar, lookup)?))
 }
 
-/// Reads log files into a store. A daemon on it has made batches of the days `sent` for a fleet's server, and has counted
-/// events dated up to the moment `counted` (milliseconds), though they may still be among those that wait.
+/// Reads log files into a store. A daemon on it has made batches of the days `sent` for a fleet's server, and has
+/// counted events dated up to the moment `counted` (milliseconds), though they may still be among those that wait.
 fn read_into(
     mut store: Store,
     input: &Input,

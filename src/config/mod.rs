@@ -211,6 +211,7 @@ impl Config {
     }
 }
 
+/// A configuration that is being read, and what was wrong with it so far.
 #[derive(Default)]
 struct Reading<'a> {
     file: &'a str,

@@ -84,6 +84,7 @@ pub fn parse(text: &str) -> (Vec<Section>, Vec<Fault>) {
     (sections, faults)
 }
 
+/// A text and the place up to which it is read.
 struct Reader<'a> {
     text: &'a [u8],
     at: usize,

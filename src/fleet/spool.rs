@@ -244,8 +244,8 @@ impl Spool {
         remove(gone)
     }
 
-    /// Deletes batches to be sent and for corrections with a source in their first lines that is not allowed. Gives how many were lost with
-    /// that.
+    /// Deletes batches to be sent and for corrections with a source in their first lines that is not allowed. Gives how
+    /// many were lost with that.
     pub fn remove_sources(&self, is_allowed: impl Fn(&str) -> bool) -> u64 {
         let is_wrong = |entry: &Entry| {
             let mut head = Vec::new();

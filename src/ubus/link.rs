@@ -92,6 +92,7 @@ pub struct Link {
     answered: u32,
 }
 
+/// A call that waits for its turn.
 #[derive(Debug)]
 struct QueuedCall {
     peer: u32,

@@ -39,6 +39,7 @@ const MAX_WATCHED: usize = 64;
 /// More than the kinds of requests.
 const MAX_REFUSALS: usize = 16;
 
+/// A message to be written, with the peer that it is for.
 #[derive(Debug)]
 struct Message {
     peer: u32,
