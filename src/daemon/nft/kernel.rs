@@ -394,7 +394,7 @@ impl Elements {
         self.list_sources(PEERS, &mut |source, _| each(source));
     }
 
-    /// Blocked sources of which packets were dropped, with their number.
+    /// Blocked sources of which packets were dropped, in order, with their number.
     pub fn dropped_by_source(&mut self) -> Vec<(Source, u64)> {
         let mut dropped = Vec::new();
         self.list_sources(BLOCKED, &mut |source, element| {
@@ -402,6 +402,7 @@ impl Elements {
                 dropped.push((source, packets));
             }
         });
+        dropped.sort_unstable();
         dropped
     }
 
