@@ -244,8 +244,8 @@ impl Ruleset {
             }
         }
         for (at, rule) in fw4.iter().enumerate() {
-            let is_logged = (logd && rule.logs) || logs(&rule.target);
-            if self.is_refusing_rule(rule, zones, read, &fw4[..at]) && !is_logged {
+            let is_logged = || (logd && rule.logs) || logs(&rule.target);
+            if self.is_refusing_rule(rule, zones, read, &fw4[..at]) && !is_logged() {
                 add(name_of(rule), rule.packets());
             }
         }
