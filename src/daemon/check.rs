@@ -117,6 +117,7 @@ pub fn check(paths: &DaemonPaths) -> Findings {
     findings
 }
 
+/// A text; empty if the value is something else.
 fn text(value: &Value) -> &str {
     value.as_str().unwrap_or_default()
 }
@@ -166,6 +167,7 @@ fn firewall(config_path: &Path) -> String {
     super::protected::text(&directory.join("firewall"))
 }
 
+/// Reads the options and adds their errors.
 fn configuration(path: &Path, findings: &mut Findings) -> Config {
     let shown = shown(path);
     let text = match fs::read(path) {
@@ -189,6 +191,7 @@ fn configuration(path: &Path, findings: &mut Findings) -> Config {
     config
 }
 
+/// Checks the file of a database.
 fn database(content: Content, path: &str, findings: &mut Findings) {
     let mut database = Database::of(content, Path::new(path));
     database.refresh();
@@ -240,6 +243,7 @@ pub(super) fn store(config: &Config, path: &str, state: &str, findings: &mut Fin
     }
 }
 
+/// Notes that a database in RAM does not survive a reboot.
 fn in_ram(config: &Config, findings: &mut Findings) {
     let path = Path::new(&config.database);
     if ["/tmp", "/var"].iter().any(|volatile| path.starts_with(volatile)) {
@@ -267,6 +271,7 @@ fn flash(config: &Config, findings: &mut Findings) {
     }
 }
 
+/// Checks the free bytes of the file system at `there`.
 fn room(config: &Config, there: &Path, free: u64, findings: &mut Findings) {
     if free < ROOM {
         let shown = there.display();

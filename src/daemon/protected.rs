@@ -123,12 +123,14 @@ impl ProtectedAddresses {
         }
     }
 
+    /// Adds an address; host names are ignored.
     fn host(&mut self, text: &str, protection: Protection) {
         if let Ok(address) = text.parse::<IpAddr>() {
             self.add(address.into(), protection);
         }
     }
 
+    /// Adds an address, unless it is 0.0.0.0 or ::.
     fn add(&mut self, address: Address, protection: Protection) {
         if ![Address::v4(0), Address::v6(0)].contains(&address) {
             let length = if address.is_v4() { 32 } else { 128 };
@@ -153,6 +155,7 @@ impl ProtectedAddresses {
         self.outside.dedup();
     }
 
+    /// Adds the addresses of the interfaces, and the networks of those of the inside.
     fn interfaces(&mut self) {
         let Ok(interfaces) = getifaddrs() else { return };
         for interface in interfaces {
@@ -173,6 +176,7 @@ impl ProtectedAddresses {
     }
 }
 
+/// An IP address; `None`: of another family.
 fn ip(address: &SockaddrStorage) -> Option<Address> {
     if let Some(v4) = address.as_sockaddr_in() {
         return Some(IpAddr::V4(v4.ip()).into());

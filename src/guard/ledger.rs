@@ -219,6 +219,7 @@ impl Ledger {
         block
     }
 
+    /// Adds a block, which replaces the one of the same source and its record.
     fn insert(&mut self, block: Block) {
         self.next_end = Some(self.next_end.map_or(block.until_ms, |next| next.min(block.until_ms)));
         self.records.remove(&block.suspect.source);

@@ -138,6 +138,7 @@ impl Elements {
         }
     }
 
+    /// Whether a set has an element with this key. The error: the kernel cannot answer.
     fn has_element(&mut self, set: &str, key: &[u8]) -> io::Result<bool> {
         match self.ask(&|request| nftables::get_element(TABLE, set, key, request), &mut |_| {})? {
             0 => Ok(true),
@@ -197,6 +198,7 @@ impl Elements {
         self.change_networks(wanted)
     }
 
+    /// One try of [`Elements::set_networks`].
     fn change_networks(&mut self, wanted: &[Element]) -> io::Result<()> {
         let mut present = Vec::new();
         for set in NETWORKS {
@@ -406,6 +408,7 @@ impl Elements {
         dropped
     }
 
+    /// Visits every source in a pair of sets.
     fn list_sources(&mut self, sets: [&str; 2], each: &mut dyn FnMut(Source, nftables::Element<'_>)) {
         for set in sets {
             self.list(set, &mut |element| {
@@ -416,6 +419,7 @@ impl Elements {
         }
     }
 
+    /// Visits every element of a set.
     fn list(&mut self, set: &str, each: &mut dyn FnMut(nftables::Element<'_>)) {
         // What cannot be listed is restored from the ledger, or learnt again.
         let _ = self.ask(&|request| nftables::list_elements(TABLE, set, request), &mut |message| {
