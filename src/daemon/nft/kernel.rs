@@ -273,14 +273,12 @@ impl Elements {
         self.transact(&mut |transaction| {
             for set in BLOCKED {
                 let of_set = |source: Source| script::set_of(BLOCKED, source) == set;
-                let gone: Vec<Source> = remove.iter().copied().filter(|source| of_set(*source)).collect();
+                // Deleting an element that does not exist is an error, so each is added first.
+                let gone = remove.iter().filter(|source| of_set(**source));
+                let gone: Vec<Change> = gone.map(|gone| (script::key(*gone), None, Some(1000))).collect();
                 for gone in gone.chunks(ELEMENTS_PER_MESSAGE) {
-                    let with =
-                        |left| gone.iter().map(move |source| (script::key(*source), None, left)).collect();
-                    // Deleting an element that does not exist is an error, so each is added first.
-                    let (there, gone): (Vec<Change>, Vec<Change>) = (with(Some(1000)), with(None));
-                    transaction.add(set, &there);
-                    transaction.delete(set, &gone);
+                    transaction.add(set, gone);
+                    transaction.delete(set, gone);
                 }
                 let new = add.iter().filter(|(source, _)| of_set(*source));
                 let new =
