@@ -99,7 +99,8 @@ pub fn check(paths: &DaemonPaths) -> Findings {
     let mut findings = Findings::default();
     let status = daemon(&config, paths, &mut findings);
     findings.0.extend(from_files.0);
-    time(&paths.run, status.as_ref().and_then(|status| status["clock"]["set"].as_bool()), &mut findings);
+    let is_trusted = status.as_ref().and_then(|status| status["clock"]["set"].as_bool());
+    time(&paths.run, clock::wall(), is_trusted, &mut findings);
     match status.as_ref().map(|status| &status["store"]) {
         Some(state) => store(&config, text(&state["path"]), text(&state["state"]), &mut findings),
         None => flash(&config, &mut findings),
@@ -117,6 +118,7 @@ pub fn check(paths: &DaemonPaths) -> Findings {
     findings
 }
 
+/// A text; empty if the value is something else.
 fn text(value: &Value) -> &str {
     value.as_str().unwrap_or_default()
 }
@@ -166,6 +168,7 @@ fn firewall(config_path: &Path) -> String {
     super::protected::text(&directory.join("firewall"))
 }
 
+/// Reads the options and adds their errors.
 fn configuration(path: &Path, findings: &mut Findings) -> Config {
     let shown = shown(path);
     let text = match fs::read(path) {
@@ -189,6 +192,7 @@ fn configuration(path: &Path, findings: &mut Findings) -> Config {
     config
 }
 
+/// Checks the file of a database.
 fn database(content: Content, path: &str, findings: &mut Findings) {
     let mut database = Database::of(content, Path::new(path));
     database.refresh();
@@ -206,11 +210,7 @@ fn database(content: Content, path: &str, findings: &mut Findings) {
 
 /// `is_trusted`: whether the running daemon trusts the clock; `None` if it cannot be asked. It trusts a clock that NTP
 /// has set or that ran for a day without a step, however plausible the time is.
-pub(super) fn time(run: &Path, is_trusted: Option<bool>, findings: &mut Findings) {
-    time_at(run, clock::wall(), is_trusted, findings);
-}
-
-fn time_at(run: &Path, wall: Duration, is_trusted: Option<bool>, findings: &mut Findings) {
+pub(super) fn time(run: &Path, wall: Duration, is_trusted: Option<bool>, findings: &mut Findings) {
     if is_trusted == Some(false) {
         return findings.wrong(CLOCK_NOT_SET);
     }
@@ -240,6 +240,7 @@ pub(super) fn store(config: &Config, path: &str, state: &str, findings: &mut Fin
     }
 }
 
+/// Notes that a database in RAM does not survive a reboot.
 fn in_ram(config: &Config, findings: &mut Findings) {
     let path = Path::new(&config.database);
     if ["/tmp", "/var"].iter().any(|volatile| path.starts_with(volatile)) {
@@ -267,6 +268,7 @@ fn flash(config: &Config, findings: &mut Findings) {
     }
 }
 
+/// Checks the free bytes of the file system at `there`.
 fn room(config: &Config, there: &Path, free: u64, findings: &mut Findings) {
     if free < ROOM {
         let shown = there.display();
@@ -332,13 +334,13 @@ mod tests {
         let run = std::env::temp_dir().join(format!("fwstat-check-{}", std::process::id()));
         fs::create_dir_all(&run).unwrap();
         let plausible = Duration::from_secs(BUILT as u64);
-        time_at(&run, Duration::from_secs(500), None, &mut findings);
-        time_at(&run, plausible, None, &mut findings);
+        time(&run, Duration::from_secs(500), None, &mut findings);
+        time(&run, plausible, None, &mut findings);
         // The daemon's answer takes precedence.
-        time_at(&run, plausible, Some(true), &mut findings);
-        time_at(&run, plausible, Some(false), &mut findings);
+        time(&run, plausible, Some(true), &mut findings);
+        time(&run, plausible, Some(false), &mut findings);
         fs::write(run.join(CLOCK_SET), "").unwrap();
-        time_at(&run, Duration::from_secs(500), None, &mut findings);
+        time(&run, Duration::from_secs(500), None, &mut findings);
         let config = Config { database: "/tmp/db".into(), ..Config::default() };
         room(&config, Path::new("/tmp"), ROOM - 1, &mut findings);
         room(&config, Path::new("/tmp"), ROOM, &mut findings);

@@ -71,6 +71,7 @@ pub(super) struct Enforcer {
     pub shared: Vec<Source>,
 }
 
+/// The guard's options as it takes them.
 fn settings(config: &Config) -> Settings {
     let guard = &config.guard;
     let [first_ms, cap_ms] = [guard.block_for, guard.block_cap].map(|length| length.as_millis() as u64);
@@ -83,10 +84,12 @@ fn settings(config: &Config) -> Settings {
     }
 }
 
+/// Unix seconds, if the clock is set.
 fn instant(now: Now, engine: &Engine) -> Option<i64> {
     engine.clock_is_set().then_some(now.wall)
 }
 
+/// The time of a decision that is made now.
 fn when(now: Now, engine: &Engine) -> When {
     When { now_ms: now.boot_ms, wall: instant(now, engine), today: engine.date() }
 }
@@ -135,6 +138,7 @@ impl Enforcer {
         uses_them.then_some(self.refreshed_ms + REFRESH_MS)
     }
 
+    /// Reads the protected addresses again, unless they were read less than `age_ms` ago.
     fn refresh_protected(&mut self, now: Now, engine: &mut Engine, age_ms: u64) {
         if now.boot_ms < self.refreshed_ms + age_ms {
             return;
@@ -258,10 +262,12 @@ impl Enforcer {
         }
     }
 
+    /// Queues the event that a block has ended.
     fn push_released(&mut self, address: String, because: String, dry: bool) {
         self.push_event("fwstat.unblock", Box::new(Released { address, because, dry }));
     }
 
+    /// Queues an event; beyond [`MAX_EVENTS`] it is dropped.
     fn push_event(&mut self, name: &'static str, data: Box<dyn Field>) {
         if self.events.len() < MAX_EVENTS {
             self.events.push((name, data));
@@ -323,6 +329,7 @@ impl Enforcer {
         None
     }
 
+    /// Blocks a single source by hand.
     fn block_source(&mut self, now: Now, engine: &mut Engine, request: BlockRequest) -> Answered {
         let (source, when) = (request.source, when(now, engine));
         engine.guard.block(when, request).map_err(|refusal| refused(refusal, source))?;
@@ -415,6 +422,7 @@ impl Enforcer {
     }
 }
 
+/// The answer to all who would change blocks while the guard is off.
 fn off() -> AnswerError {
     AnswerError::NotSupported(
         "the guard is off: switch it on with uci set fwstat.guard.enabled=1; uci commit fwstat; \
@@ -423,6 +431,7 @@ fn off() -> AnswerError {
     )
 }
 
+/// The answer to a request that was refused.
 fn refused(refusal: Refusal, source: Source) -> AnswerError {
     let why = format!("{source} is not blocked");
     match refusal {

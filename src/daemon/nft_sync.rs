@@ -91,6 +91,7 @@ impl NftSync {
         [change, build, check].into_iter().flatten().min()
     }
 
+    /// Whether there is something to change in the sets, and a table that has them.
     fn can_change(&self) -> bool {
         self.is_up() && !self.pending.is_empty()
     }
@@ -232,6 +233,7 @@ impl NftSync {
         Some(found)
     }
 
+    /// The socket for elements, opened if it is not; `None`: it cannot be opened.
     fn elements(&mut self) -> Option<&mut Elements> {
         if self.elements.is_none() {
             self.elements = Elements::open().ok();
@@ -272,6 +274,7 @@ impl NftSync {
         }
     }
 
+    /// Reads the notifications of what other programs changed.
     fn listen(&mut self, now: When) {
         if self.notifications.is_none() && self.built.is_some() && self.building.is_none() {
             // Without notifications the kernel is asked for the table from time to time.
@@ -300,6 +303,7 @@ impl NftSync {
         }
     }
 
+    /// Starts nft with the script of the wanted table.
     fn build(&mut self, now: When, guard: &mut Guard) {
         if self.want.is_empty() {
             return self.delete(now);
@@ -352,6 +356,7 @@ impl NftSync {
         self.notifications = None;
     }
 
+    /// Makes the sets have the pending sources as the ledger has them.
     fn change(&mut self, now: When, guard: &Guard) {
         let mut pending = std::mem::take(&mut self.pending);
         pending.sort_unstable();
@@ -371,6 +376,7 @@ impl NftSync {
         }
     }
 
+    /// nft has ended.
     fn finished(&mut self, now: When, outcome: Result<(ExitStatus, Vec<u8>), String>) {
         let Some((spec, _)) = self.building.take() else { return };
         match outcome {
@@ -392,6 +398,7 @@ impl NftSync {
         }
     }
 
+    /// Plans the next try.
     fn failed(&mut self, now: When, why: String) {
         let wait = RETRY_MS[self.failures.min(RETRY_MS.len() - 1)];
         self.failures += 1;

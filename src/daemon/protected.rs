@@ -65,32 +65,11 @@ fn server(value: &str) -> &str {
     &address[..end]
 }
 
-/// A line of the kernel's routing tables.
-struct Route<'a> {
-    interface: &'a str,
-    is_default: bool,
-    flags: u32,
-    gateway: IpAddr,
-}
-
 /// Columns of `/proc/net/route` (`Iface Destination Gateway Flags RefCnt Use Metric Mask ...`): interface, destination,
 /// its mask or length, flags, gateway.
 const V4_COLUMNS: [usize; 5] = [0, 1, 7, 3, 2];
 /// The same of `/proc/net/ipv6_route`: destination, length, source, length, gateway, metric, two counters, flags, interface.
 const V6_COLUMNS: [usize; 5] = [9, 0, 1, 8, 4];
-
-fn route(line: &str, columns: [usize; 5]) -> Option<Route<'_>> {
-    let words: Vec<&str> = line.split_whitespace().collect();
-    let [interface, destination, mask, flags, gateway] = columns.map(|at| words.get(at).copied());
-    let number = |word: Option<&str>| u128::from_str_radix(word?, 16).ok();
-    let gateway = match columns {
-        // In network byte order.
-        V4_COLUMNS => Ipv4Addr::from((number(gateway)? as u32).to_ne_bytes()).into(),
-        _ => Ipv6Addr::from_bits(number(gateway)?).into(),
-    };
-    let is_default = number(destination)? == 0 && number(mask)? == 0;
-    Some(Route { interface: interface?, is_default, flags: number(flags)? as u32, gateway })
-}
 
 impl ProtectedAddresses {
     /// Adds the addresses in UCI's and the resolvers' files.
@@ -123,12 +102,14 @@ impl ProtectedAddresses {
         }
     }
 
+    /// Adds an address; host names are ignored.
     fn host(&mut self, text: &str, protection: Protection) {
         if let Ok(address) = text.parse::<IpAddr>() {
             self.add(address.into(), protection);
         }
     }
 
+    /// Adds an address, unless it is 0.0.0.0 or ::.
     fn add(&mut self, address: Address, protection: Protection) {
         if ![Address::v4(0), Address::v6(0)].contains(&address) {
             let length = if address.is_v4() { 32 } else { 128 };
@@ -136,23 +117,42 @@ impl ProtectedAddresses {
         }
     }
 
-    /// Adds the gateways and networks of the kernel's routing tables.
+    /// Adds the gateways of the kernel's routing tables, and the interfaces of the default routes.
     fn routes(&mut self, v4: &str, v6: &str) {
-        let v4 = v4.lines().filter_map(|line| route(line, V4_COLUMNS));
-        let v6 =
-            v6.lines().filter_map(|line| route(line, V6_COLUMNS)).filter(|route| route.interface != "lo");
-        for route in v4.chain(v6).filter(|route| route.flags & RTF_REJECT == 0) {
-            if route.flags & RTF_GATEWAY != 0 {
-                self.add(route.gateway.into(), Protection::Gateway);
-            }
-            if route.is_default {
-                self.outside.push(route.interface.to_string());
-            }
+        let v4 = v4.lines().map(|line| (line, V4_COLUMNS));
+        for (line, columns) in v4.chain(v6.lines().map(|line| (line, V6_COLUMNS))) {
+            // What is no route adds nothing.
+            let _ = self.route(line, columns);
         }
         self.outside.sort_unstable();
         self.outside.dedup();
     }
 
+    /// Adds what a line of a routing table says. `None`: it is no route, or its packets go nowhere.
+    fn route(&mut self, line: &str, columns: [usize; 5]) -> Option<()> {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let [interface, destination, mask, flags, gateway] = columns.map(|at| words.get(at).copied());
+        let number = |word: Option<&str>| u128::from_str_radix(word?, 16).ok();
+        let gateway: IpAddr = match columns {
+            // In network byte order.
+            V4_COLUMNS => Ipv4Addr::from((number(gateway)? as u32).to_ne_bytes()).into(),
+            _ => Ipv6Addr::from_bits(number(gateway)?).into(),
+        };
+        let is_default = number(destination)? == 0 && number(mask)? == 0;
+        let (interface, flags) = (interface?, number(flags)? as u32);
+        if flags & RTF_REJECT != 0 || (columns == V6_COLUMNS && interface == "lo") {
+            return None;
+        }
+        if flags & RTF_GATEWAY != 0 {
+            self.add(gateway.into(), Protection::Gateway);
+        }
+        if is_default {
+            self.outside.push(interface.to_string());
+        }
+        Some(())
+    }
+
+    /// Adds the addresses of the interfaces, and the networks of those of the inside.
     fn interfaces(&mut self) {
         let Ok(interfaces) = getifaddrs() else { return };
         for interface in interfaces {
@@ -173,6 +173,7 @@ impl ProtectedAddresses {
     }
 }
 
+/// An IP address; `None`: of another family.
 fn ip(address: &SockaddrStorage) -> Option<Address> {
     if let Some(v4) = address.as_sockaddr_in() {
         return Some(IpAddr::V4(v4.ip()).into());

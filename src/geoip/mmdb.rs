@@ -42,6 +42,7 @@ pub enum Content {
 
 /// Access to the file's bytes.
 pub trait Bytes {
+    /// Of the file.
     fn length(&self) -> u64;
     /// Fills `into` from offset `at`. `None` if the file is too short.
     fn read(&mut self, at: u64, into: &mut [u8]) -> Option<()>;
@@ -69,6 +70,7 @@ pub struct Layout {
     pub(super) ipv4: u32,
 }
 
+/// A field of the data section or the metadata.
 enum Field<'a> {
     Map(u32),
     Text(&'a [u8]),
@@ -91,6 +93,7 @@ const CUT: Unusable = "a field is truncated";
 const DEEP: Unusable = "a record of it is too complex";
 
 impl Cursor<'_> {
+    /// Reads one byte.
     fn byte(&mut self) -> Result<u8, Unusable> {
         let mut byte = [0];
         let at = self.at;
@@ -99,10 +102,12 @@ impl Cursor<'_> {
         Ok(byte[0])
     }
 
+    /// Reads a number of this many bytes, at most 8, the highest first.
     fn number(&mut self, bytes: u64) -> Result<u64, Unusable> {
         (0..bytes).try_fold(0, |number, _| Ok(number << 8 | u64::from(self.byte()?)))
     }
 
+    /// Moves the cursor; an error behind the end of the section.
     fn skip(&mut self, bytes: u64) -> Result<(), Unusable> {
         self.at = self.at.checked_add(bytes).filter(|at| *at <= self.end).ok_or(CUT)?;
         Ok(())
@@ -159,6 +164,7 @@ impl Cursor<'_> {
         })
     }
 
+    /// Moves the cursor behind the field, with all that is in it.
     fn skip_field(&mut self) -> Result<(), Unusable> {
         if let Field::Map(pairs) = self.field()? {
             for _ in 0..pairs {
@@ -265,6 +271,7 @@ impl Layout {
         Ok(layout)
     }
 
+    /// Bytes of a node.
     fn node_size(&self) -> u64 {
         u64::from(self.record / 4)
     }
@@ -299,6 +306,7 @@ impl Layout {
         Some(record)
     }
 
+    /// A cursor at this offset of the data section.
     fn cursor<'b>(&self, bytes: &'b mut dyn Bytes, at: u64) -> Cursor<'b> {
         Cursor { bytes, base: self.data, at, end: self.data_end, steps: MAX_STEPS, text: [0; MAX_TEXT] }
     }
@@ -373,6 +381,7 @@ impl Layout {
         if found { Ok(()) } else { Err(missing) }
     }
 
+    /// Compares the file's checksum, if it has one.
     fn check_sum(&self, bytes: &mut dyn Bytes) -> Result<(), Unusable> {
         let Some(expected) = self.checksum else { return Ok(()) };
         let mut crc = Crc::new();

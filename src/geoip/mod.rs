@@ -25,6 +25,7 @@ const MAX_BYTES: u64 = 32 << 20;
 /// Data older than this many days is reported as outdated.
 const OUTDATED_DAYS: i64 = 400;
 
+/// A file, with the pages that were read last.
 struct Pages {
     file: File,
     length: u64,
@@ -32,6 +33,7 @@ struct Pages {
 }
 
 impl Pages {
+    /// A page of the file. `None`: it is behind the file's end, or cannot be read.
     fn page(&mut self, number: u64) -> Option<&[u8; PAGE]> {
         let slot = (number % PAGES as u64) as usize;
         while self.pages.len() <= slot {
@@ -70,6 +72,7 @@ impl Bytes for Pages {
 /// Identifies the file that was checked: device, inode, size, and when it was changed (seconds and nanoseconds).
 type Identity = (u64, u64, u64, i64, i64);
 
+/// A file that was checked.
 struct Opened {
     pages: Pages,
     layout: Layout,
@@ -182,6 +185,7 @@ impl Database {
     }
 }
 
+/// Opens a file and checks it. The error is the reason why it cannot be used.
 fn open(path: &Path, content: Content) -> Result<Opened, String> {
     let file = File::open(path).map_err(|error| error.to_string())?;
     let metadata = file.metadata().map_err(|error| error.to_string())?;

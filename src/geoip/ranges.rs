@@ -27,6 +27,7 @@ pub enum NoRanges {
     Unusable,
 }
 
+/// The walk through the tree, with what it has found.
 struct Collector<'a> {
     layout: &'a Layout,
     bytes: &'a mut dyn Bytes,
@@ -84,6 +85,7 @@ impl Collector<'_> {
         Ok(())
     }
 
+    /// Whether a record's data names the country.
     fn is_wanted(&mut self, record: u32) -> Result<bool, NoRanges> {
         if let Some(is_wanted) = self.remembered.get(&record) {
             return Ok(*is_wanted);
@@ -96,6 +98,7 @@ impl Collector<'_> {
         Ok(is_wanted)
     }
 
+    /// Adds addresses, which follow those added before.
     fn add(&mut self, first: u128, last: u128) -> Result<(), NoRanges> {
         if let Some(before) = self.ranges.last_mut().filter(|before| before.1 + 1 == first) {
             before.1 = last;

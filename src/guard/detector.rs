@@ -174,6 +174,7 @@ impl Watched {
         self.services.add(service);
     }
 
+    /// The source as a suspect, with what is counted of it.
     fn suspect(&self, rule: Rule, count: u32, window_ms: u64) -> Suspect {
         let Watched { source, first_ms, last_ms, services, .. } = *self;
         Suspect { source, rule, count, window_ms, first_ms, last_ms, services }
@@ -187,6 +188,7 @@ struct Table {
 }
 
 impl Table {
+    /// An empty table of this many slots.
     fn new(seed: u64, size: usize) -> Table {
         Table { seed, slots: vec![Watched::default(); size].into_boxed_slice() }
     }
@@ -249,6 +251,7 @@ impl Detector {
         }
     }
 
+    /// Counts an attempt.
     fn attempt(&mut self, now_ms: u64, moment_ms: u64, event: &Event) -> Option<Suspect> {
         let Limits { flood, scan, .. } = self.limits;
         if now_ms - moment_ms > flood.window_ms.max(scan.window_ms) {
@@ -292,6 +295,7 @@ impl Detector {
         Some(watched.suspect(rule, count, limit.window_ms))
     }
 
+    /// Counts a failed login.
     fn login(&mut self, now_ms: u64, moment_ms: u64, event: &Event) -> Option<Suspect> {
         let limit = self.limits.login;
         if now_ms - moment_ms > limit.window_ms {

@@ -219,6 +219,7 @@ impl Ledger {
         block
     }
 
+    /// Adds a block, which replaces the one of the same source and its record.
     fn insert(&mut self, block: Block) {
         self.next_end = Some(self.next_end.map_or(block.until_ms, |next| next.min(block.until_ms)));
         self.records.remove(&block.suspect.source);
@@ -360,11 +361,7 @@ impl Ledger {
     /// The wall clock is set: stored blocks end at their time, whatever the length of the time without a daemon.
     pub fn clock_set(&mut self, now_ms: u64, wall: i64) {
         for block in self.blocks.values_mut() {
-            let left = block.until_ms.saturating_sub(now_ms) / 1000;
-            let until_wall = *block.until_wall.get_or_insert(wall.saturating_add_unsigned(left));
-            let left_by_wall = u64::try_from(until_wall.saturating_sub(wall)).unwrap_or(0);
-            if left_by_wall < left {
-                block.until_ms = now_ms.saturating_add(left_by_wall * 1000);
+            if end_by_wall(now_ms, wall, &mut block.until_ms, &mut block.until_wall) {
                 self.next_end = self.next_end.map(|next| next.min(block.until_ms));
                 self.shortened = true;
             }
@@ -372,6 +369,18 @@ impl Ledger {
             block.since_wall.get_or_insert(wall.saturating_sub_unsigned(since));
         }
     }
+}
+
+/// The wall clock is set: a block ends at its stored time, if that is earlier. True if it is; else that time is stored.
+pub(super) fn end_by_wall(now_ms: u64, wall: i64, until_ms: &mut u64, until_wall: &mut Option<i64>) -> bool {
+    let left = until_ms.saturating_sub(now_ms) / 1000;
+    let until_wall = *until_wall.get_or_insert(wall.saturating_add_unsigned(left));
+    let left_by_wall = u64::try_from(until_wall.saturating_sub(wall)).unwrap_or(0);
+    let is_earlier = left_by_wall < left;
+    if is_earlier {
+        *until_ms = now_ms.saturating_add(left_by_wall * 1000);
+    }
+    is_earlier
 }
 
 /// When a stored block ended, for [`Ended`]. `until_ms`: not before `now_ms` if it ended before this boot, or before

@@ -3,7 +3,7 @@
 //! Takes requests and the time, gives the ranges for the kernel, never with a protected address. Bounded; reads no
 //! clock.
 
-use super::ledger::{Ended, Over, end_of};
+use super::ledger::{Ended, Over, end_by_wall, end_of};
 use super::policy::{Policy, Protection};
 use super::ranges::{Range, Ranges};
 use super::{End, Guard, Mode};
@@ -110,12 +110,9 @@ impl Networks {
         for block in &mut self.blocks {
             let since = now_ms.saturating_sub(block.since_ms) / 1000;
             block.since_wall.get_or_insert(wall.saturating_sub_unsigned(since));
-            let Some(until_ms) = block.until_ms else { continue };
-            let left = until_ms.saturating_sub(now_ms) / 1000;
-            let until_wall = *block.until_wall.get_or_insert(wall.saturating_add_unsigned(left));
-            let left_by_wall = u64::try_from(until_wall.saturating_sub(wall)).unwrap_or(0);
-            if left_by_wall < left {
-                block.until_ms = Some(now_ms.saturating_add(left_by_wall * 1000));
+            if let Some(until_ms) = &mut block.until_ms
+                && end_by_wall(now_ms, wall, until_ms, &mut block.until_wall)
+            {
                 self.version += 1;
             }
         }

@@ -15,6 +15,7 @@ const V4_LAST: u128 = 0xffff_ffff_ffff;
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Ranges(Vec<Range>);
 
+/// An address as a number, in which IPv4 is `::ffff:a.b.c.d`.
 fn number(address: Address) -> u128 {
     u128::from_be_bytes(address.to_bytes())
 }

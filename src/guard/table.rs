@@ -12,6 +12,7 @@ const WAYS: usize = 8;
 /// A source's slot in the detector and its generation.
 pub(super) type Slot = (u16, u8);
 
+/// A source and a service that it tried.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Pair {
     /// A hash of service and destination.
@@ -25,6 +26,7 @@ pub(super) struct Pair {
 }
 
 impl Pair {
+    /// Whether it is there and belongs to this source.
     fn is_of(&self, slot: Slot) -> bool {
         self.weight > 0 && (self.slot, self.generation) == slot
     }

@@ -15,6 +15,7 @@ pub struct Limit {
 }
 
 impl Limit {
+    /// Milliseconds of a part of the window.
     fn part_ms(self) -> u64 {
         (self.window_ms / u64::from(PARTS)).max(1)
     }

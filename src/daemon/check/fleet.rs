@@ -45,6 +45,7 @@ pub(super) fn sender(config: &Config, findings: &mut Findings) {
     }
 }
 
+/// Whether the file of the token is there, and readable by its owner only.
 fn token(path: &Path, findings: &mut Findings) {
     let shown = path.display();
     match fs::metadata(path) {

@@ -195,6 +195,7 @@ pub(in crate::daemon) fn not_seen(rows: &[NotSeenRow], findings: &mut Findings) 
 /// Ports that OpenWrt's default rules open for the router itself: DHCP, DHCPv6 and IPsec's key exchange.
 const USUAL: [(u8, u16); 3] = [(protocol::UDP, 68), (protocol::UDP, 546), (protocol::UDP, 500)];
 
+/// Whether OpenWrt's default rules open this port.
 fn is_usual(protocol: u8, port: u16, by: &str) -> bool {
     USUAL.contains(&(protocol, port)) && by.starts_with("rule 'Allow-")
 }

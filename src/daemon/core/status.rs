@@ -24,6 +24,7 @@ use crate::query::answer::{
     TotalsStatus,
 };
 use crate::store::Deletion;
+use crate::sys::clock;
 
 /// Sentences in a list of an answer, and the longest of them in bytes.
 const MAX_LIST: usize = 20;
@@ -176,7 +177,7 @@ impl Core {
     /// The findings of `fwstat check` that need no waiting.
     fn findings(&self, store: &StoreStatus) -> Vec<FindingRow> {
         let (_, mut findings) = check::from_files(&self.config_path);
-        check::time(&self.run, Some(self.engine.clock_is_set()), &mut findings);
+        check::time(&self.run, clock::wall(), Some(self.engine.clock_is_set()), &mut findings);
         check::store(&self.config, &store.path, &store.state, &mut findings);
         if self.config.input.nflog {
             match self.nflog.state.as_str() {

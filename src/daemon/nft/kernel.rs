@@ -138,6 +138,7 @@ impl Elements {
         }
     }
 
+    /// Whether a set has an element with this key. The error: the kernel cannot answer.
     fn has_element(&mut self, set: &str, key: &[u8]) -> io::Result<bool> {
         match self.ask(&|request| nftables::get_element(TABLE, set, key, request), &mut |_| {})? {
             0 => Ok(true),
@@ -197,6 +198,7 @@ impl Elements {
         self.change_networks(wanted)
     }
 
+    /// One try of [`Elements::set_networks`].
     fn change_networks(&mut self, wanted: &[Element]) -> io::Result<()> {
         let mut present = Vec::new();
         for set in NETWORKS {
@@ -271,14 +273,12 @@ impl Elements {
         self.transact(&mut |transaction| {
             for set in BLOCKED {
                 let of_set = |source: Source| script::set_of(BLOCKED, source) == set;
-                let gone: Vec<Source> = remove.iter().copied().filter(|source| of_set(*source)).collect();
+                // Deleting an element that does not exist is an error, so each is added first.
+                let gone = remove.iter().filter(|source| of_set(**source));
+                let gone: Vec<Change> = gone.map(|gone| (script::key(*gone), None, Some(1000))).collect();
                 for gone in gone.chunks(ELEMENTS_PER_MESSAGE) {
-                    let with =
-                        |left| gone.iter().map(move |source| (script::key(*source), None, left)).collect();
-                    // Deleting an element that does not exist is an error, so each is added first.
-                    let (there, gone): (Vec<Change>, Vec<Change>) = (with(Some(1000)), with(None));
-                    transaction.add(set, &there);
-                    transaction.delete(set, &gone);
+                    transaction.add(set, gone);
+                    transaction.delete(set, gone);
                 }
                 let new = add.iter().filter(|(source, _)| of_set(*source));
                 let new =
@@ -394,7 +394,7 @@ impl Elements {
         self.list_sources(PEERS, &mut |source, _| each(source));
     }
 
-    /// Blocked sources of which packets were dropped, with their number.
+    /// Blocked sources of which packets were dropped, in order, with their number.
     pub fn dropped_by_source(&mut self) -> Vec<(Source, u64)> {
         let mut dropped = Vec::new();
         self.list_sources(BLOCKED, &mut |source, element| {
@@ -402,9 +402,11 @@ impl Elements {
                 dropped.push((source, packets));
             }
         });
+        dropped.sort_unstable();
         dropped
     }
 
+    /// Visits every source in a pair of sets.
     fn list_sources(&mut self, sets: [&str; 2], each: &mut dyn FnMut(Source, nftables::Element<'_>)) {
         for set in sets {
             self.list(set, &mut |element| {
@@ -415,6 +417,7 @@ impl Elements {
         }
     }
 
+    /// Visits every element of a set.
     fn list(&mut self, set: &str, each: &mut dyn FnMut(nftables::Element<'_>)) {
         // What cannot be listed is restored from the ledger, or learnt again.
         let _ = self.ask(&|request| nftables::list_elements(TABLE, set, request), &mut |message| {

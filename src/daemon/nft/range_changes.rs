@@ -50,6 +50,7 @@ pub(super) fn changes<'a>(mut present: &'a [Element], mut wanted: &'a [Element])
     groups
 }
 
+/// Whether a range is in the kernel as it should be, or ends only a little earlier.
 fn is_same(present: &Element, wanted: &Element) -> bool {
     let as_long = match (present.1, wanted.1) {
         (None, None) => true,

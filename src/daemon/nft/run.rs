@@ -50,6 +50,7 @@ pub struct Nft {
     pub pid: Option<u32>,
 }
 
+/// A process that runs, or that has closed its output.
 struct Running {
     child: Child,
     /// The pipe of its standard output or error.
@@ -106,6 +107,7 @@ impl Nft {
         self.watch(child, output, now_ms, LIST_TIMEOUT_MS)
     }
 
+    /// Keeps a child process that has been started, and its output.
     fn watch(
         &mut self,
         child: Child,

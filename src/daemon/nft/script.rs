@@ -284,10 +284,12 @@ fn remembering(guard: &GuardSpec, text: &mut String) {
     );
 }
 
+/// Logs packets to NFLOG with this prefix.
 fn log_statement(group: u16, prefix: &str) -> String {
     format!("log group {group} prefix \"{prefix}: \" snaplen {COPY_RANGE} queue-threshold {QUEUE_THRESHOLD}")
 }
 
+/// Interfaces as a list of nft.
 fn names(interfaces: &[String]) -> String {
     let names: Vec<String> = interfaces.iter().map(|name| format!("\"{name}\"")).collect();
     names.join(", ")
@@ -324,6 +326,7 @@ fn place_of(source: Source) -> usize {
     usize::from(matches!(source, Source::V6(_)))
 }
 
+/// A source as the key of an element.
 fn key_text(source: Source) -> String {
     source.prefix().network.to_string()
 }
@@ -333,6 +336,7 @@ pub fn timeout_ms(left_ms: u64) -> u64 {
     left_ms.saturating_sub(EARLY_MS).max(1)
 }
 
+/// A block as an element of nft.
 fn element(block: &Blocked) -> String {
     let left = timeout_ms(block.left_ms);
     let time = format!("{}s{}ms", left / 1000, left % 1000);

@@ -111,6 +111,27 @@ fn another_table_counts_on_what_blocks_drop() {
     assert_eq!(sync.dropped(source), Some(40));
 }
 
+/// What is listed sorted becomes a map without moving entries; the kernel has up to 16,384 blocks, in the order of
+/// their hashes.
+#[test]
+fn what_many_blocks_drop_is_listed_in_order() {
+    if !enter_netns() {
+        return;
+    }
+    let element = |last: u32| format!("198.51.100.{last} counter packets {last} bytes 1 timeout 60s");
+    let elements: Vec<String> = (1..200).map(element).collect();
+    for words in [
+        "add table inet fwstat".to_string(),
+        "add set inet fwstat blocked4 { type ipv4_addr; size 999; flags timeout; counter; }".to_string(),
+        format!("add element inet fwstat blocked4 {{ {} }}", elements.join(", ")),
+    ] {
+        assert!(command().unwrap().arg(words).status().unwrap().success());
+    }
+    let dropped = Elements::open().unwrap().dropped_by_source();
+    let expected: Vec<_> = (1..200).map(|last| (Source::V4(0xc633_6400 + last), u64::from(last))).collect();
+    assert_eq!(dropped, expected);
+}
+
 #[test]
 fn a_table_with_many_peers_is_made_once_and_has_the_peers() {
     if !enter_netns() {

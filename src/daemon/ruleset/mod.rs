@@ -40,6 +40,7 @@ pub struct Unseen {
     pub packets: Option<Vec<Reading>>,
 }
 
+/// What a rule does with a packet.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 enum Verdict {
     #[default]
@@ -62,11 +63,13 @@ struct Chain {
 }
 
 impl Chain {
+    /// Whether it is in fw4's table.
     fn is_fw4(&self) -> bool {
         self.table == "fw4" && self.family == "inet"
     }
 }
 
+/// A rule of the kernel.
 #[derive(Debug, Default)]
 struct Rule {
     chain: Chain,
@@ -103,14 +106,17 @@ impl Rule {
         self.comment.starts_with(OURS) && self.logs_to_nflog(read)
     }
 
+    /// Whether it logs to the NFLOG group that is read.
     fn logs_to_nflog(&self, read: Read) -> bool {
         self.nflog.is_some() && self.nflog == read.nflog.map(u64::from)
     }
 
+    /// What its counter shows, as [`Unseen::packets`].
     fn packets(&self) -> Option<Vec<Reading>> {
         self.counter.map(|reading| vec![reading])
     }
 
+    /// Whether it can drop or reject a packet.
     fn refuses(&self) -> bool {
         match self.verdict {
             Verdict::Drop | Verdict::Reject | Verdict::InvalidDrop | Verdict::Map => true,
@@ -244,8 +250,8 @@ impl Ruleset {
             }
         }
         for (at, rule) in fw4.iter().enumerate() {
-            let is_logged = (logd && rule.logs) || logs(&rule.target);
-            if self.is_refusing_rule(rule, zones, read, &fw4[..at]) && !is_logged {
+            let is_logged = || (logd && rule.logs) || logs(&rule.target);
+            if self.is_refusing_rule(rule, zones, read, &fw4[..at]) && !is_logged() {
                 add(name_of(rule), rule.packets());
             }
         }
@@ -312,6 +318,7 @@ impl Ruleset {
     }
 }
 
+/// The rules in the chains of this name.
 fn of_chain<'r>(rules: &[&'r Rule], chain: &str) -> impl Iterator<Item = &'r Rule> {
     rules.iter().copied().filter(move |rule| rule.chain.name == chain)
 }
@@ -346,6 +353,7 @@ fn is_of_fw4(chain: &str) -> bool {
         || BEGIN.split(' ').any(|start| chain.starts_with(start))
 }
 
+/// How a rule is named in [`Unseen::place`].
 fn name_of(rule: &Rule) -> String {
     // Such a rule also counts packets that leave through another zone's interface, which it does not refuse.
     let most = if rule.target.contains("_to_") { " (at most)" } else { "" };

@@ -30,6 +30,7 @@ impl Ruleset {
         Some(ruleset)
     }
 
+    /// Adds an object of the list. `None`: it is not what nft prints.
     fn add(&mut self, object: &Value) -> Option<()> {
         let (kind, object) = object.as_object()?.iter().next()?;
         match kind.as_str() {
@@ -55,6 +56,7 @@ impl Ruleset {
         handle.wrapping_add(known.map_or(0, |(.., handle)| *handle) << 32)
     }
 
+    /// Adds a rule if it refuses, logs, limits or is ours.
     fn add_rule(&mut self, object: &Value) -> Option<()> {
         let chain = chain(object, "chain")?;
         let id = self.id(&chain.family, &chain.table, count(object, "handle")?);
@@ -90,6 +92,7 @@ impl Ruleset {
         })
     }
 
+    /// Adds a base chain.
     fn add_chain(&mut self, object: &Value) -> Option<()> {
         let chain = chain(object, "name")?;
         let (hook, drops) = (text(object, "hook")?, text(object, "policy")? == "drop");
@@ -109,6 +112,7 @@ impl Ruleset {
 }
 
 impl Rule {
+    /// Adds what a statement of the rule does.
     fn add_statement(&mut self, key: &str, value: &Value) -> Option<()> {
         self.is_limited |= key == "limit";
         let is_match = key == "xt" && value["type"] != "target";
