@@ -247,8 +247,8 @@ fn a_damaged_section_spares_the_others() {
     let bytes = container::write(1, sections.collect());
     for kind in KINDS {
         let mut bytes = bytes.clone();
-        let (offset, length) = container::Header::parse(&bytes).unwrap().find(kind).unwrap();
-        bytes[offset as usize + length / 2] ^= 1;
+        let entry = *container::Header::parse(&bytes).unwrap().find(kind).unwrap();
+        bytes[entry.offset + entry.length / 2] ^= 1;
         let (read, whole) = decode(&Open::from_bytes(bytes).unwrap(), Unit::Minutes);
         assert!(!whole, "{kind:?}");
         let class = &read[0].summary.classes[0];
