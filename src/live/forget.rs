@@ -2,8 +2,7 @@
 //! changed.
 
 use crate::event::Address;
-use crate::stats::day::Day;
-use crate::stats::forget::forget_sampled;
+use crate::stats::day::{Day, forget_sampled};
 
 use super::Engine;
 

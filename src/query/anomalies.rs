@@ -29,7 +29,7 @@ impl AnomalyScan {
             need.add(&[Section::Services], Span { from: first, to: *date });
             need.add_since(first);
         }
-        AnomalyScan { span, cells: Vec::new(), usual: Cells::new(), open }
+        AnomalyScan { span, cells: Vec::new(), usual: Cells::default(), open }
     }
 
     /// The anomalies, highest score first.

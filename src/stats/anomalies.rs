@@ -40,11 +40,6 @@ pub struct Cells {
 }
 
 impl Cells {
-    /// Without days.
-    pub fn new() -> Cells {
-        Cells::default()
-    }
-
     /// Adds a day, each once, in any order.
     pub fn add(&mut self, date: Date, attempts: &ClassSummary) {
         let cell = |row: &ServiceCount| (row.service, row_count(row.attempts));
@@ -133,7 +128,7 @@ mod tests {
 
     #[test]
     fn one_huge_day_is_found_with_its_usual() {
-        let mut cells = Cells::new();
+        let mut cells = Cells::default();
         for number in 0..60 {
             let ssdp = if number == 40 { 92_890 } else { 45 + number % 10 };
             cells.add(Date(18_000 + number as i32), &day(&[(1900, ssdp), (53, 300 + number % 17)]));
@@ -148,7 +143,7 @@ mod tests {
 
     #[test]
     fn growth_few_days_and_small_counts_are_no_anomaly() {
-        let mut cells = Cells::new();
+        let mut cells = Cells::default();
         for number in 0..60u64 {
             cells.add(
                 Date(number as i32),
@@ -156,7 +151,7 @@ mod tests {
             );
         }
         assert_eq!(cells.find(Date(0), Date(99_999)), []);
-        let mut cells = Cells::new();
+        let mut cells = Cells::default();
         for number in 0..7 {
             cells.add(Date(number), &day(&[(23, if number == 3 { 100_000 } else { 10 })]));
         }

@@ -132,3 +132,8 @@ pub fn close(day: &mut Day, lookup: Option<&SharedLookup>) -> DaySummary {
     with_lookup(lookup, |lookup| day.measure_countries(lookup));
     day.to_closed()
 }
+
+/// Removes the addresses of sources from the samples of an open day, at the owner's request. Gives how many.
+pub fn forget_sampled(samples: &mut Samples, is_meant: impl Fn(Address) -> bool) -> usize {
+    samples.iter_mut().flatten().map(|sample| sample.remove(&is_meant)).sum()
+}

@@ -6,7 +6,6 @@ pub mod anomalies;
 pub mod countries;
 pub mod day;
 pub mod deferred;
-pub mod forget;
 pub mod heavy;
 pub mod rows;
 pub mod rules;

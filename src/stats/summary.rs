@@ -133,19 +133,13 @@ impl Counted for PairCount {
 }
 
 /// Rows of one table, most attempts first.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Rows<T> {
     pub rows: Vec<T>,
     /// The most attempts of a key without a row; 0: every key has one.
     pub floor: u64,
     /// The attempts of a row may be too low by at most this, since parts of it were left out before rows were added up.
     pub missing: u64,
-}
-
-impl<T> Default for Rows<T> {
-    fn default() -> Rows<T> {
-        Rows { rows: Vec::new(), floor: 0, missing: 0 }
-    }
 }
 
 impl<T> Rows<T> {
@@ -221,6 +215,19 @@ impl DaySummary {
     /// Leaves out light rows. `cuts`: of each class, such as [`Cuts::of_day`].
     pub fn cut(&mut self, cuts: fn(Class) -> &'static Cuts) {
         Class::ALL.iter().for_each(|class| self.classes[*class as usize].cut(cuts(*class)));
+    }
+
+    /// Removes the rows of sources, at the owner's request. Gives how many. Totals, services and the number of different
+    /// sources name no address and stay as they were counted.
+    pub fn forget_sources(&mut self, is_meant: impl Fn(Address) -> bool) -> usize {
+        let mut removed = 0;
+        for class in &mut self.classes {
+            let before = class.sources.rows.len() + class.pairs.rows.len();
+            class.sources.rows.retain(|row| !is_meant(row.address));
+            class.pairs.rows.retain(|row| !is_meant(row.address));
+            removed += before - class.sources.rows.len() - class.pairs.rows.len();
+        }
+        removed
     }
 }
 

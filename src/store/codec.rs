@@ -197,11 +197,11 @@ impl<'a> Codec<'a> {
         }
     }
 
-    /// The number of rows: `rows`, or as read. Each row has at least a byte, so a number of more rows than bytes fails.
-    pub fn count(&mut self, rows: usize) -> usize {
+    /// The number of rows: `rows`, or as read. `least`: the minimum bytes of a row; a number whose rows cannot fit fails.
+    pub fn count(&mut self, rows: usize, least: usize) -> usize {
         let mut number = rows as u64;
         self.number(&mut number);
-        if self.written.is_none() && number > MAX_ROWS.min(self.bytes.len()) as u64 {
+        if self.written.is_none() && number > MAX_ROWS.min(self.bytes.len() / least) as u64 {
             self.failed = true;
             return 0;
         }
@@ -289,7 +289,7 @@ impl<'a> Codec<'a> {
         empty: T,
         mut row: impl FnMut(&mut Codec<'a>, &mut T),
     ) {
-        let count = self.count(rows.len());
+        let count = self.count(rows.len(), 1);
         rows.resize(count, empty);
         rows.iter_mut().for_each(|fields| row(self, fields));
     }

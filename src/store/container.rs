@@ -76,14 +76,15 @@ pub enum Unreadable {
     Damaged(&'static str),
 }
 
+/// A section in the directory of a file. Lengths and offset in bytes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-struct Entry {
+pub struct Entry {
     kind: u8,
     deflated: bool,
-    length: u32,
-    raw: u32,
+    pub length: usize,
+    raw: usize,
     crc: u32,
-    offset: u64,
+    pub offset: usize,
 }
 
 /// The directory of a file.
@@ -117,54 +118,47 @@ impl Header {
         if crc32(&bytes[..length]) != be32(crc) || fixed[4] == 0 {
             return Err(Unreadable::Damaged("the header's checksum does not match"));
         }
-        let mut offset = (length + 4) as u64;
+        let mut offset = length + 4;
         let mut entries = Vec::with_capacity(count);
         for entry in directory.chunks_exact(ENTRY) {
-            let length = be32(&entry[2..]);
-            let (raw, crc) = (be32(&entry[6..]), be32(&entry[10..]));
-            entries.push(Entry { kind: entry[0], deflated: entry[1] != 0, length, raw, crc, offset });
-            offset += u64::from(length);
+            let [length, raw] = [2, 6].map(|at| be32(&entry[at..]) as usize);
+            let (kind, deflated, crc) = (entry[0], entry[1] != 0, be32(&entry[10..]));
+            entries.push(Entry { kind, deflated, length, raw, crc, offset });
+            offset = offset.saturating_add(length);
         }
         let salt = u64::from(be32(&fixed[6..])) << 32 | u64::from(be32(&fixed[10..]));
         Ok(Header { salt, entries })
     }
 
-    /// Offset and length of a section in the file.
-    pub fn find(&self, kind: Kind) -> Option<(u64, usize)> {
-        self.entry(kind).map(|entry| (entry.offset, entry.length as usize))
-    }
-
-    fn entry(&self, kind: Kind) -> Option<&Entry> {
+    /// The entry of a section, if the file has one of this kind.
+    pub fn find(&self, kind: Kind) -> Option<&Entry> {
         self.entries.iter().find(|entry| entry.kind == kind as u8)
     }
 
-    /// The content of a section, from its bytes in the file.
-    pub fn unpack(&self, kind: Kind, mut bytes: Vec<u8>) -> Result<Content, Unreadable> {
-        let entry = self.entry(kind).ok_or(Unreadable::Damaged("a section is missing"))?;
-        if bytes.len() != entry.length as usize || crc32(&bytes) != entry.crc {
-            return Err(Unreadable::Damaged("the checksum of a section does not match"));
-        }
-        let length = entry.raw as usize;
-        if length > MAX_RAW {
+    /// The content of a section of the file with these bytes; `None` if it has none of this kind.
+    pub fn content(&self, file: &[u8], kind: Kind) -> Result<Option<Content>, Unreadable> {
+        let Some(entry) = self.find(kind) else { return Ok(None) };
+        let bytes = file.get(entry.offset..entry.offset.saturating_add(entry.length));
+        let bytes = bytes
+            .filter(|bytes| crc32(bytes) == entry.crc)
+            .ok_or(Unreadable::Damaged("the checksum of a section does not match"))?;
+        if entry.raw > MAX_RAW {
             return Err(Unreadable::Damaged("a section is too long"));
         }
         if !entry.deflated {
-            if length > bytes.len() {
-                return Err(Unreadable::Damaged("a section is too short"));
-            }
-            let random = bytes.split_off(length);
-            return Ok(Content { bytes, random });
+            let parts = bytes.split_at_checked(entry.raw);
+            let (bytes, random) = parts.ok_or(Unreadable::Damaged("a section is too short"))?;
+            return Ok(Some(Content { bytes: bytes.to_vec(), random: random.to_vec() }));
         }
-        let mut raw = Vec::with_capacity(length);
+        let mut raw = Vec::with_capacity(entry.raw);
         let mut decompress = Decompress::new(false);
         // Everything at once, directly into `raw` and not through the decoder's window. A longer section finds no room.
-        match decompress.decompress_vec(&bytes, &mut raw, FlushDecompress::Finish) {
-            Ok(Status::StreamEnd) if raw.len() == length => {}
+        match decompress.decompress_vec(bytes, &mut raw, FlushDecompress::Finish) {
+            Ok(Status::StreamEnd) if raw.len() == entry.raw => {}
             _ => return Err(Unreadable::Damaged("a section cannot be decompressed")),
         }
-        let deflated = decompress.total_in() as usize;
-        bytes.drain(..deflated);
-        Ok(Content { bytes: raw, random: bytes })
+        let random = bytes[decompress.total_in() as usize..].to_vec();
+        Ok(Some(Content { bytes: raw, random }))
     }
 }
 
@@ -257,10 +251,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn read(bytes: &[u8], kind: Kind) -> Result<Content, Unreadable> {
-        let header = Header::parse(bytes)?;
-        let (offset, length) = header.find(kind).ok_or(Unreadable::Damaged("none"))?;
-        let stored = bytes.get(offset as usize..offset as usize + length);
-        header.unpack(kind, stored.unwrap_or_default().to_vec())
+        Header::parse(bytes)?.content(bytes, kind)?.ok_or(Unreadable::Damaged("none"))
     }
 
     fn example() -> Vec<u8> {

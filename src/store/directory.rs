@@ -39,14 +39,14 @@ const LOCK: &str = "lock";
 /// The longest file of a store.
 const MAX_BYTES: u64 = 16 << 20;
 
-/// A file that was opened: its header is read, its sections are not.
+/// The bytes of a file: its header is decoded, its sections when they are asked for.
 pub struct Open {
     bytes: Vec<u8>,
     header: Header,
 }
 
 impl Open {
-    /// Reads the header.
+    /// Decodes the header.
     pub fn from_bytes(bytes: Vec<u8>) -> Result<Open, Unreadable> {
         Ok(Open { header: Header::parse(&bytes)?, bytes })
     }
@@ -63,10 +63,7 @@ impl Open {
 
     /// The content of a section; `None` if the file has no section of this kind.
     pub fn content(&self, kind: Kind) -> Result<Option<Content>, Unreadable> {
-        let Some((offset, length)) = self.header.find(kind) else { return Ok(None) };
-        let rest =
-            usize::try_from(offset).ok().and_then(|offset| self.bytes.get(offset..)).unwrap_or_default();
-        self.header.unpack(kind, rest[..length.min(rest.len())].to_vec()).map(Some)
+        self.header.content(&self.bytes, kind)
     }
 }
 
@@ -90,12 +87,7 @@ impl Directory {
         }
     }
 
-    /// Opens a file; `None` if there is none.
-    pub fn open(&self, name: &str) -> io::Result<Option<Result<Open, Unreadable>>> {
-        Ok(self.read(name)?.map(Open::from_bytes))
-    }
-
-    /// All bytes of a file.
+    /// All bytes of a file; `None` if there is none.
     pub fn read(&self, name: &str) -> io::Result<Option<Vec<u8>>> {
         match self {
             Directory::Memory(files) => Ok(files.get(name).cloned()),

@@ -109,7 +109,8 @@ impl Store {
         let months = store.months.iter().rev().map(|month| month_file(*month));
         let pieces = store.pieces()?.into_iter().map(|(name, ..)| name);
         let mut names = std::iter::once(META.to_string()).chain(months).chain(pieces);
-        let known = names.find_map(|name| Some(store.directory.open(&name).ok()??.ok()?.salt()));
+        let known =
+            names.find_map(|name| Some(Open::from_bytes(store.directory.read(&name).ok()??).ok()?.salt()));
         store.salt = known.or(salt).unwrap_or_else(random);
         Ok(store)
     }

@@ -35,8 +35,8 @@ fn changes(list: &[(&str, Option<&str>)]) -> Vec<Change> {
 fn content(path: &Path) -> Vec<(String, String)> {
     let directory = Directory::Disk(Disk::open(path).unwrap());
     let text = |name: &String| {
-        let section = directory.open(name).unwrap().unwrap().unwrap().section(Kind::Zone).unwrap();
-        String::from_utf8(section.unwrap()).unwrap()
+        let file = Open::from_bytes(directory.read(name).unwrap().unwrap()).unwrap();
+        String::from_utf8(file.section(Kind::Zone).unwrap().unwrap()).unwrap()
     };
     directory.names().unwrap().iter().map(|name| (name.clone(), text(name))).collect()
 }
@@ -103,7 +103,7 @@ fn links_fifos_directories_and_others_files_are_not_opened() {
         ("2026-02.fws", "is not a regular file"),
         ("2026-03.fws", "is not a regular file"),
     ] {
-        let error = directory.open(name).err().unwrap().to_string();
+        let error = directory.read(name).err().unwrap().to_string();
         assert!(error.contains(why) && error.contains(name), "{error}");
     }
     let _ = std::fs::remove_file(&other);
@@ -111,12 +111,12 @@ fn links_fifos_directories_and_others_files_are_not_opened() {
         let foreign = path.join("2026-04.fws");
         std::fs::write(&foreign, "").unwrap();
         std::os::unix::fs::chown(&foreign, Some(54_321), None).unwrap();
-        let error = directory.open("2026-04.fws").err().unwrap().to_string();
+        let error = directory.read("2026-04.fws").err().unwrap().to_string();
         assert!(error.contains("another user's file"), "{error}");
         // In a directory of theirs it is.
         std::os::unix::fs::chown(path, Some(54_321), None).unwrap();
         assert_eq!(std::fs::metadata(path).unwrap().uid(), 54_321);
-        assert!(Directory::Disk(Disk::open(path).unwrap()).open("2026-04.fws").is_ok());
+        assert!(Directory::Disk(Disk::open(path).unwrap()).read("2026-04.fws").is_ok());
     }
     // A link in place of a commit moves nothing.
     let elsewhere = path.with_extension("elsewhere");

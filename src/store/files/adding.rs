@@ -6,7 +6,7 @@ use crate::event::Class;
 use crate::event::calendar::{Date, Month};
 use crate::query::history::{Detail, Need, Section};
 use crate::stats::anomalies::Cells;
-use crate::stats::summary::{ClassSummary, DaySummary};
+use crate::stats::summary::DaySummary;
 use crate::store::directory::Change;
 use crate::store::month::{Wanted, WholeMonth};
 
@@ -45,7 +45,8 @@ impl Store {
         touched.dedup();
         let ranks = self.ranks(&touched);
         let rank = |month: Month| ranks.iter().position(|known| *known == month).unwrap_or(usize::MAX);
-        let (mut cells, mut before, mut added) = (Cells::new(), None::<(WholeMonth, Role)>, Added::default());
+        let (mut cells, mut before, mut added) =
+            (Cells::default(), None::<(WholeMonth, Role)>, Added::default());
         let mut days = days.into_iter();
         for month in self.near(&touched) {
             let slot = if touched.contains(&month) {
@@ -68,9 +69,9 @@ impl Store {
             } else {
                 self.neighbour(month, &touched)?
             };
-            let days = slot.0.days.iter().map(|day| (day.date, day.class(Class::Attempt)));
-            let has_rows = |of_day: &ClassSummary| of_day.attempts == 0 || of_day.services.has_any();
-            days.filter(|(_, of_day)| has_rows(of_day)).for_each(|(date, of_day)| cells.add(date, of_day));
+            // Of a month without rows of days their services are not known.
+            let days = slot.0.days.iter().filter(|_| slot.0.detail != Detail::Month);
+            days.for_each(|day| cells.add(day.date, day.class(Class::Attempt)));
             // The days of this month are needed for the anomalies at the end of the previous one.
             if let Some(before) = before.replace(slot) {
                 self.change_slot(before, &mut cells, &mut added.changes)?;

@@ -3,7 +3,7 @@
 use crate::event::Address;
 use crate::event::calendar::{Date, Month};
 use crate::query::history::Detail;
-use crate::stats::forget::forget_sampled;
+use crate::stats::day::forget_sampled;
 use crate::store::directory::Change;
 use crate::store::meta::Deletion;
 use crate::store::pieces;

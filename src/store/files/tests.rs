@@ -351,6 +351,29 @@ fn a_cell_appears_when_its_neighbours_are_known() {
 }
 
 #[test]
+fn days_without_rows_are_no_neighbours_of_a_cell() {
+    let keep = Retention { hours: 1, days: 1, ..Retention::default() };
+    let mut store = Store::open(Directory::default(), keep, Some(3)).unwrap();
+    let first = Date::parse("2026-08-22").unwrap();
+    let dates: Vec<Date> = (0..11).map(|number| Date(first.0 + number)).collect();
+    let huge = dates[10];
+    // Ten days in August have noise only: their attempts are known, those of the month's services are not.
+    let days = dates.iter().map(|date| {
+        let mut day = day(*date, if *date == huge { 4000 } else { 5 });
+        if *date != huge {
+            day.classes.swap(Class::Attempt as usize, Class::Noise as usize);
+        }
+        Ok(day)
+    });
+    let added = store.add(&dates, days).unwrap();
+    store.commit(added.changes).unwrap();
+    assert_eq!(details(&mut store), [Detail::Month, Detail::Fresh]);
+    add(&mut store, &[Date(huge.0 + 1)], 5);
+    let need = Need::new(Class::Attempt).and(&[Wanted::Cells], Date(0), Date(99_999));
+    assert!(store.month(huge.month(), &need).cells.is_empty());
+}
+
+#[test]
 fn a_source_is_deleted_in_what_is_yet_to_come() {
     let mut store = store();
     add(&mut store, &months(2), 3);

@@ -18,7 +18,7 @@ pub(super) fn code(codec: &mut Codec<'_>, whole: &mut WholeMonth) {
     codec.one_of(&mut whole.detail, &[Detail::Fresh, Detail::Days, Detail::Month]);
     whole.distinct.iter_mut().for_each(|of_class| distinct(codec, of_class));
     let first = whole.month.first_day();
-    let count = codec.count(whole.days.len());
+    let count = codec.count(whole.days.len(), 1);
     if count > MAX_DAYS {
         return codec.fail();
     }

@@ -197,9 +197,9 @@ fn totals_survive_whichever_section_is_damaged() {
     let bytes = whole.encode(SALT);
     let header = container::Header::parse(&bytes).unwrap();
     for kind in [Kind::Summary].into_iter().chain(sections::KINDS) {
-        let Some((offset, length)) = header.find(kind) else { continue };
+        let Some(&container::Entry { offset, length, .. }) = header.find(kind) else { continue };
         let mut bytes = bytes.clone();
-        bytes[offset as usize + length / 2] ^= 0x20;
+        bytes[offset + length / 2] ^= 0x20;
         let file = Open::from_bytes(bytes).unwrap();
         let (read, damage) = super::read(&file, whole.month, Wanted::All);
         assert!(damage.is_some(), "{kind:?}");

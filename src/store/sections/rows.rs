@@ -64,11 +64,14 @@ fn distincts<T>(
     rows.each(|row| of(row).iter_mut().for_each(|distinct| codec.number(&mut distinct.error)));
 }
 
+/// Minimum bytes of a row of a table: services, sources, pairs, countries, rules.
+const MIN_ROW: usize = 4;
+
 /// The fields before the rows of a table. A reader creates the rows.
 pub(super) fn head<T: Default>(codec: &mut Codec<'_>, rows: &mut Rows<T>) {
     codec.number(&mut rows.floor);
     codec.number(&mut rows.missing);
-    let count = codec.count(rows.rows.len());
+    let count = codec.count(rows.rows.len(), MIN_ROW);
     rows.rows.resize_with(count, T::default);
 }
 
@@ -128,7 +131,7 @@ pub(super) fn hours<T>(
     if codec.writes() && known == 0 {
         return;
     }
-    let mut left = codec.count(known);
+    let mut left = codec.count(known, 1);
     rows.each(|row| {
         if left > 0 {
             left -= 1;
@@ -218,7 +221,7 @@ pub(super) fn pair_columns(
 /// The rules and, if there are any, the destinations of forwarded attempts (kind 22).
 pub(super) fn rules(codec: &mut Codec<'_>, summary: &mut ClassSummary) {
     let rules = &mut summary.rules;
-    let count = codec.count(rules.len());
+    let count = codec.count(rules.len(), MIN_ROW);
     rules.resize_with(count, Default::default);
     rules.each(|row| codec.text(&mut row.rule.prefix));
     rules.each(|row| codec.text(&mut row.rule.interface));

@@ -30,7 +30,7 @@ pub(super) fn hashes<T: Copy + Default>(codec: &mut Codec<'_>, sample: &mut Opti
     let mut known = sample.take().unwrap_or_else(|| Sample::new(usize::MAX));
     let (mut bound, mut sources) = (known.bound(), known.sources().to_vec());
     codec.number(&mut bound);
-    let count = codec.count(sources.len());
+    let count = codec.count(sources.len(), 1);
     sources.resize(count, Default::default());
     let mut before = 0;
     for (next, _) in &mut sources {

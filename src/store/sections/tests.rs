@@ -247,8 +247,8 @@ fn a_damaged_section_spares_the_others() {
     let bytes = container::write(1, sections.collect());
     for kind in KINDS {
         let mut bytes = bytes.clone();
-        let (offset, length) = container::Header::parse(&bytes).unwrap().find(kind).unwrap();
-        bytes[offset as usize + length / 2] ^= 1;
+        let entry = *container::Header::parse(&bytes).unwrap().find(kind).unwrap();
+        bytes[entry.offset + entry.length / 2] ^= 1;
         let (read, whole) = decode(&Open::from_bytes(bytes).unwrap(), Unit::Minutes);
         assert!(!whole, "{kind:?}");
         let class = &read[0].summary.classes[0];
@@ -258,5 +258,21 @@ fn a_damaged_section_spares_the_others() {
         assert_eq!(class.countries.measured == 0, kind == Kind::Countries);
         assert_eq!(class.sources.rows.is_empty(), kind == Kind::Sources);
         assert_eq!(class.services.rows.is_empty(), kind == Kind::Services);
+    }
+}
+
+#[test]
+fn a_table_has_no_more_rows_than_its_bytes_can_hold() {
+    for kind in [Kind::Services, Kind::Sources, Kind::Pairs, Kind::Countries, Kind::Rules] {
+        let mut summary = ClassSummary::default();
+        // As many rows as bytes, all of them zero; countries and rules have other fields before the rows.
+        let content = [&[0; 6][..], &[200, 1], &[0; 200]].concat();
+        for skipped in 0..=6 {
+            let mut reader = codec::Codec::reader(&content[skipped..]);
+            body(&mut reader, kind, Date(20_000), &mut summary, Unit::Minutes);
+        }
+        let ClassSummary { services, sources, pairs, rules, countries, .. } = &summary;
+        let lengths = [services.rows.len(), sources.rows.len(), pairs.rows.len(), rules.len()];
+        assert_eq!((lengths, countries.rows.rows.len()), ([0; 4], 0), "{kind:?}");
     }
 }
