@@ -10,6 +10,7 @@ use std::fs::File;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{self, Write};
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use nix::dir::Dir;
@@ -19,7 +20,6 @@ use nix::sys::stat::{FileStat, Mode, SFlag, fstat, fstatat, mkdirat};
 use nix::unistd::{Gid, Uid, UnlinkatFlags, fsync, unlinkat};
 
 use crate::event::small_map::SmallMap;
-use crate::sys::read::at_most;
 
 use super::codec::Content;
 use super::container::{Header, Kind, Unreadable};
@@ -38,6 +38,8 @@ const REMOVED: &str = "removed";
 const LOCK: &str = "lock";
 /// The longest file of a store.
 const MAX_BYTES: u64 = 16 << 20;
+/// Bytes that are read at once: a page, the unit of the file systems of flash.
+const BLOCK: usize = 4096;
 
 /// The bytes of a file: its header is decoded, its sections when they are asked for.
 pub struct Open {
@@ -143,8 +145,23 @@ impl Directory {
     }
 }
 
-fn read_all(mut file: File) -> io::Result<Vec<u8>> {
-    at_most(&mut file, MAX_BYTES)
+/// The first [`MAX_BYTES`] of a file.
+fn read_all(file: File) -> io::Result<Vec<u8>> {
+    let mut bytes = vec![0; file.metadata()?.len().min(MAX_BYTES) as usize];
+    read_blocks(&mut bytes, &|block, offset| file.read_exact_at(block, offset))?;
+    Ok(bytes)
+}
+
+/// Fills `bytes`. Those of a block that the device cannot read are 0: the checksums tell which sections are lost, and the others
+/// are read.
+fn read_blocks(bytes: &mut [u8], read: &dyn Fn(&mut [u8], u64) -> io::Result<()>) -> io::Result<()> {
+    for (number, block) in bytes.chunks_mut(BLOCK).enumerate() {
+        match read(block, (number * BLOCK) as u64) {
+            Err(error) if error.raw_os_error() == Some(Errno::EIO as i32) => block.fill(0),
+            result => result?,
+        }
+    }
+    Ok(())
 }
 
 /// Files in a directory.

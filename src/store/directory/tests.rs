@@ -190,3 +190,20 @@ fn a_commit_that_cannot_be_written_changes_nothing() {
             + std::fs::metadata(path.join("lock")).unwrap().len()
     );
 }
+
+#[test]
+fn a_block_that_cannot_be_read_takes_no_other_with_it() {
+    let mut bytes = vec![7; 2 * BLOCK + 10];
+    let failing = |error: Errno| {
+        move |block: &mut [u8], offset: u64| {
+            block.fill(1);
+            if offset == BLOCK as u64 { Err(error.into()) } else { Ok(()) }
+        }
+    };
+    read_blocks(&mut bytes, &failing(Errno::EIO)).unwrap();
+    let (first, rest) = bytes.split_at(BLOCK);
+    let (lost, last) = rest.split_at(BLOCK);
+    assert!(first.iter().chain(last).all(|byte| *byte == 1) && lost.iter().all(|byte| *byte == 0));
+    let error = read_blocks(&mut bytes, &failing(Errno::ENOMEM)).unwrap_err();
+    assert_eq!(error.raw_os_error(), Some(Errno::ENOMEM as i32));
+}
