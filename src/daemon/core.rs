@@ -281,6 +281,7 @@ impl Core {
             self.copy();
             self.turn_fleet(now);
             self.counters.ask(now.boot_ms, COUNT_MS);
+            self.explain_unseen();
         }
     }
 

@@ -49,12 +49,11 @@ impl Notices {
     fn send(&mut self, date: Date, event: &'static str, about: String, data: Box<dyn Field>) -> bool {
         self.sent.retain(|(known, ..)| known.0 >= date.0 - 1);
         let of_day = self.sent.iter().filter(|(known, kind, _)| *known == date && *kind == event);
-        let (number, known) =
-            of_day.fold((0, false), |(number, known), sent| (number + 1, known || sent.2 == about));
-        if known || number >= MAX_PER_DAY {
+        let new = (date, event, about);
+        if of_day.count() >= MAX_PER_DAY || self.sent.contains(&new) {
             return false;
         }
-        self.sent.push((date, event, about));
+        self.sent.push(new);
         if self.waiting.len() < MAX_WAITING {
             self.waiting.push((event, data));
         }

@@ -68,6 +68,7 @@ impl Core {
             self.nflog.state = state.to_string();
             // Which of the rules' packets are seen changes now.
             self.counters.ask(now.boot_ms, 0);
+            self.explain_unseen();
         }
         self.nflog.counts = counters;
         self.engine.note_lost(Input::Nflog, counters.lost);
@@ -106,21 +107,25 @@ impl Core {
 
     /// Takes the ruleset that nft has printed, and what follows of it for today.
     pub(super) fn read_counters(&mut self, now: Now) {
+        let was_running = self.counters.nft.is_running();
         if let Some(ruleset) = self.counters.poll(now.boot_ms) {
             let Config { zone, input, nflog_group, .. } = &self.config;
             let read = Read { nflog: self.reads_nflog().then_some(*nflog_group), logd: input.logd };
             let unseen = self.counts.add(&ruleset, zone, read, self.engine.date());
             self.engine.note_unseen(unseen);
         }
-        self.explain_unseen();
+        // The sentences take too long to be made again for every batch of packets.
+        if was_running && !self.counters.nft.is_running() {
+            self.explain_unseen();
+        }
     }
 
     pub(super) fn reads_nflog(&self) -> bool {
         self.config.input.nflog && self.nflog.state == RUNNING
     }
 
-    /// Why today is not complete beside what was lost.
-    fn explain_unseen(&mut self) {
+    /// Why today is not complete beside what was lost. Also called when the counters were asked for, since nft may be missing.
+    pub(super) fn explain_unseen(&mut self) {
         let mut reasons = self.counts.reasons();
         if self.counters.why.is_some() {
             reasons.push("rules that cannot be listed: what is refused there is not counted".into());
@@ -216,6 +221,11 @@ mod tests {
         started.core.explain_unseen();
         let reason = "rules that cannot be listed: what is refused there is not counted";
         assert_eq!(started.core.engine.not_seen, [reason]);
+        // No sentence is made again before the next listing.
+        started.core.counters.nft = Default::default();
+        let made = started.core.engine.not_seen.as_ptr();
+        started.core.read_counters(NOW);
+        assert_eq!(started.core.engine.not_seen.as_ptr(), made);
     }
 
     #[test]

@@ -167,7 +167,7 @@ impl Storage {
         }
         match done {
             Ok(prepared) => self.prepared = prepared,
-            Err(why) => self.failed(&why, engine),
+            Err(why) => self.failed(&why.to_string(), engine),
         }
     }
 

@@ -2,10 +2,12 @@
 //!
 //! Takes parts of days, writes files. Knows neither engine nor loop.
 
+use std::error::Error;
+
 use crate::event::calendar::{Date, Month};
 use crate::stats::summary::DaySummary;
 use crate::store::directory::{Change, Disk};
-use crate::store::{Allowed, Retention, Store, StoreError};
+use crate::store::{Allowed, Retention, Store};
 
 /// What the worker does.
 pub(super) enum Job {
@@ -30,18 +32,17 @@ pub(super) struct Prepared {
 }
 
 /// The result of a job; `None`: there is no commit to be published.
-pub(super) type Done = Result<Option<Prepared>, String>;
+pub(super) type Done = Result<Option<Prepared>, Box<dyn Error + Send + Sync>>;
 
 /// One job, on the worker's own handle of the store.
 pub(super) fn work(store: &mut Store, job: Job) -> Done {
-    let explained = |error: StoreError| error.to_string();
-    store.refresh().map_err(explained)?;
+    store.refresh()?;
     match job {
         Job::Prepare { closed, mut changes, keep } => {
             store.set_keep(keep);
             let dates: Vec<Date> = closed.iter().map(|day| day.date).collect();
             let may = (!dates.is_empty()).then_some(Allowed::ALL);
-            let added = store.add(&dates, closed.into_iter().map(Ok)).map_err(explained)?;
+            let added = store.add(&dates, closed.into_iter().map(Ok))?;
             changes.extend(added.changes);
             let left_out = |(month, attempts): &(Month, u64)| {
                 format!("{month} is older than all stored months: {attempts} attempts are left out")
@@ -51,15 +52,15 @@ pub(super) fn work(store: &mut Store, job: Job) -> Done {
         Job::Maintain { now, today, keep, may } => {
             store.set_keep(keep);
             store.set_last(Some(Date(today.0.saturating_add(1))));
-            if let Some((changes, log_line)) = store.settle(today).map_err(explained)?.into_iter().next() {
+            if let Some((changes, log_line)) = store.settle(today)?.into_iter().next() {
                 return prepare(store, &changes, vec![log_line], Some(may));
             }
-            let Some(step) = store.maintain(now, may).map_err(explained)? else { return Ok(None) };
+            let Some(step) = store.maintain(now, may)? else { return Ok(None) };
             prepare(store, &step.changes, vec![step.log_line], Some(step.left))
         }
         Job::Finish => {
-            let finished = store.directory().disk().map_or(Ok(()), Disk::finish);
-            finished.map(|()| None).map_err(|error| error.to_string())
+            store.directory().disk().map_or(Ok(()), Disk::finish)?;
+            Ok(None)
         }
     }
 }

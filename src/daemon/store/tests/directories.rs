@@ -109,6 +109,41 @@ fn a_reload_to_another_directory_and_back_counts_once_also_what_was_before_a_reb
     }
 }
 
+/// Until it can be opened, answers say that the stored days are missing.
+#[test]
+fn a_reload_to_a_directory_that_cannot_be_opened_yet_loses_nothing() {
+    for (is_killed, has_store) in [(false, false), (false, true), (true, false), (true, true)] {
+        let mut router = Router::new(&format!("reload-early-{is_killed}-{has_store}"));
+        let mut other = Router::new(&format!("reload-early-other-{is_killed}-{has_store}"));
+        other.boot = "other".into();
+        other.start().store(100, EVENING);
+        let mut run = router.start();
+        run.store(3, EVENING);
+        let first =
+            std::mem::replace(&mut router.config.database, router.place.join("second").display().to_string());
+        fs::write(&router.config.database, "no directory").unwrap();
+        run.storage.reload(&router.config, &mut run.engine);
+        run.send(4, EVENING + 60);
+        run.commit();
+        assert!(run.storage.unread().is_some() && run.storage.problem.is_some());
+        assert_eq!(run.days(EVENING + 61), is(&[("2025-11-27", 7)]));
+        fs::remove_file(&router.config.database).unwrap();
+        if has_store {
+            fs::rename(other.place.join("db"), &router.config.database).unwrap();
+        }
+        if is_killed {
+            run = router.restart(run);
+        }
+        run.store(5, EVENING + 120);
+        assert_eq!((run.storage.unread(), &run.storage.problem), (None, &None));
+        let expected = is(&[("2025-11-27", if has_store { 112 } else { 12 })]);
+        assert_eq!(run.days(EVENING + 121), expected, "{is_killed} {has_store}");
+        assert_eq!(router.without_copy(run).days(EVENING + 180), expected, "{is_killed} {has_store}");
+        router.config.database = first;
+        assert_eq!(router.start().days(EVENING + 180), is(&[("2025-11-27", 3)]));
+    }
+}
+
 /// The drive is away when the daemon starts again, on a day with an earlier reboot, and returns while it runs or not.
 #[test]
 fn a_directory_that_is_away_at_a_restart_has_everything_once_when_it_returns() {
