@@ -144,7 +144,9 @@ impl Input {
                 if let Some(error) = fault {
                     lines.fail(error);
                 }
-                let scan = Scan::run(&mut Lines::new(lines.look_ahead(), b""), wanted, |_| {});
+                // All of the beginning, though a year may be given: stamps can be followed by uptimes.
+                let all = Wanted { year: None, ..wanted };
+                let scan = Scan::run(&mut Lines::new(lines.look_ahead(), b""), all, |_| {});
                 // It may go on for long.
                 (lines, FileClock { latest: None, ..scan.clock(wanted, now, &mut calendar) })
             }
