@@ -82,7 +82,7 @@ impl Input {
             self.kind = Kind::Pipe(Some(Box::new((content, (bytes, fault)))));
             return Ok(());
         };
-        let modified = content.packed_modified().unwrap_or(regular.modified);
+        let modified = content.about.modified.get().unwrap_or(regular.modified);
         self.kind = Kind::Regular(Regular { modified, ..regular });
         bytes.truncate(START);
         self.start = bytes;
@@ -139,7 +139,7 @@ impl Input {
                 let (mut content, (bytes, fault)) =
                     *content.take().ok_or("standard input can be read only once")?;
                 let marks = self.known.iter().map(|entry| entry.length).filter(|&length| length > HEAD);
-                content.mark(marks.collect());
+                content.marks = marks.collect();
                 let mut lines = Lines::new(content, &bytes);
                 if let Some(error) = fault {
                     lines.fail(error);
@@ -154,7 +154,7 @@ impl Input {
                 let date = || {
                     let (size, mut reported) = (regular.size, 0);
                     let scan = Scan::run(&mut begin()?, wanted, |content: &Content| {
-                        meter.advance_pass(content.bytes_read(), size, &mut reported);
+                        meter.advance_pass(content.about.bytes_read.get(), size, &mut reported);
                     });
                     // A time from before the first OpenWrt was never set.
                     let modified = if regular.modified < YEAR_2000 { now } else { regular.modified };
@@ -177,7 +177,7 @@ impl Input {
 
     /// Completes the report of an input that was read to its end, and notes its content.
     pub fn finish(&mut self, open: &Open) {
-        let (name, content) = (self.name(), open.lines.source());
+        let (name, content) = (self.name(), &open.lines.source);
         let assumed = self.clock.filter(|clock| clock.year_assumed).and_then(|clock| clock.year);
         let report = &mut self.report;
         report.counts = InputCounts {
@@ -188,9 +188,9 @@ impl Input {
         };
         let counted = open.counts.lines > open.counts.skipped;
         report.looks_like = open.kind.sentence().filter(|_| !counted);
-        let length = content.length();
-        report.note = content.note().map(|note| format!("{name}: {note}"));
-        report.state = match open.lines.fault().map(reason) {
+        let length = content.length;
+        report.note = content.about.note.get().map(|note| format!("{name}: {note}"));
+        report.state = match open.lines.fault.as_ref().map(reason) {
             None if length == 0 => FileState::Empty,
             None => FileState::Read,
             Some(why) if length == 0 => FileState::Failed(format!("cannot read {name}: {why}")),
