@@ -62,6 +62,7 @@ fn peek(mut source: Box<dyn Read>) -> Peeked {
     Cursor::new(bytes).chain(if fault.is_some() { Box::new(Broken(fault)) } else { source })
 }
 
+/// The bytes that were looked at.
 fn peeked(text: &Peeked) -> &[u8] {
     text.get_ref().0.get_ref()
 }

@@ -63,6 +63,7 @@ impl Input {
         input
     }
 
+    /// Opens the file and keeps its beginning. The error is a sentence with its name.
     fn look(
         &mut self,
         standard_input: &mut Option<Box<dyn Read>>,
