@@ -215,7 +215,7 @@ impl Core {
     /// When [`Core::on_time`] has something to do, in milliseconds since boot.
     pub(super) fn deadline(&self) -> Option<u64> {
         // Nothing wakes the loop for a commit that waited for another, or for a suspect of entries that were held back.
-        let has_work = self.storage.wants_commit() || self.engine.has_actions();
+        let has_work = self.storage.wants_commit() || !self.engine.actions.is_empty();
         if self.job.is_some() || !self.waiting.is_empty() || has_work {
             return Some(0);
         }
@@ -356,7 +356,7 @@ impl Core {
     /// Begins a commit to flash, then writes the copy in tmpfs.
     fn commit(&mut self, now: Now) {
         // Flash must not have the mark while entries up to it are only in RAM.
-        let on_flash = self.stored_mark().filter(|_| !self.engine.has_waiting());
+        let on_flash = self.stored_mark().filter(|_| self.engine.waiting.is_empty());
         self.copy();
         self.storage.commit(&mut self.engine, on_flash);
         self.commit_at = next_commit(now, &self.config, &self.storage);

@@ -27,13 +27,15 @@ pub struct Regular {
 /// The decompressed text of a file or pipe, with checksums of what was read.
 pub struct Content {
     text: Box<dyn Read>,
-    about: Rc<About>,
+    /// What is known of the file beside its text.
+    pub about: Rc<About>,
     /// Bytes of text read.
-    length: u64,
+    pub length: u64,
     head: Digest,
     whole: Digest,
-    /// Lengths at which the sum so far is asked for, ascending; and the sums of those reached.
-    marks: Vec<u64>,
+    /// Lengths at which the sum so far is asked for, ascending; to be set before the text is read.
+    pub marks: Vec<u64>,
+    /// The sums of those reached.
     sums: Vec<u128>,
 }
 
@@ -60,6 +62,7 @@ fn peek(mut source: Box<dyn Read>) -> Peeked {
     Cursor::new(bytes).chain(if fault.is_some() { Box::new(Broken(fault)) } else { source })
 }
 
+/// The bytes that were looked at.
 fn peeked(text: &Peeked) -> &[u8] {
     text.get_ref().0.get_ref()
 }
@@ -111,34 +114,9 @@ impl Content {
         })
     }
 
-    /// Asks for the sums of the first `marks` bytes (ascending, none of them read yet).
-    pub fn mark(&mut self, marks: Vec<u64>) {
-        self.marks = marks;
-    }
-
     /// The sums at the marks that were reached.
     pub fn marked(&self) -> impl Iterator<Item = (u64, u128)> + '_ {
         self.marks.iter().copied().zip(self.sums.iter().copied())
-    }
-
-    /// Bytes of text given so far.
-    pub fn length(&self) -> u64 {
-        self.length
-    }
-
-    /// Bytes read from the file so far.
-    pub fn bytes_read(&self) -> u64 {
-        self.about.bytes_read.get()
-    }
-
-    /// The time in a gzip header.
-    pub fn packed_modified(&self) -> Option<i64> {
-        self.about.modified.get()
-    }
-
-    /// A sentence about a compressed file, known once its end was read.
-    pub fn note(&self) -> Option<&'static str> {
-        self.about.note.get()
     }
 
     /// The digest of the text read so far.

@@ -21,7 +21,7 @@ pub struct About {
     pub bytes_read: Cell<u64>,
     /// When the packed file was last changed, in Unix seconds, by the first header that says it.
     pub modified: Cell<Option<i64>>,
-    /// What was left out.
+    /// A sentence about what was left out, known once the end was read.
     pub note: Cell<Option<&'static str>>,
 }
 

@@ -18,7 +18,8 @@ const LOOK_BACK: usize = 4 * 1024;
 
 /// A line reader with a fixed buffer.
 pub struct Lines<R> {
-    source: R,
+    /// What the lines come from.
+    pub source: R,
     buffer: Box<[u8]>,
     /// Where the line begins that was given last.
     line_at: usize,
@@ -29,7 +30,8 @@ pub struct Lines<R> {
     /// The rest of a line that was already reported as too long is skipped.
     swallowing: bool,
     ended: bool,
-    fault: Option<io::Error>,
+    /// Why the input ended early.
+    pub fault: Option<io::Error>,
     cut: Option<u64>,
 }
 
@@ -175,16 +177,6 @@ impl<R: Read> Lines<R> {
     /// Where the next line begins.
     pub fn offset(&self) -> u64 {
         self.base + self.start as u64
-    }
-
-    /// The reader that the lines come from.
-    pub fn source(&self) -> &R {
-        &self.source
-    }
-
-    /// Why the input ended early.
-    pub fn fault(&self) -> Option<&io::Error> {
-        self.fault.as_ref()
     }
 
     /// The last line had no end: how many bytes of it there were (0: too many).

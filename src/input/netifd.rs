@@ -97,6 +97,7 @@ impl Netifd {
         }
     }
 
+    /// netifd has changed a network, or has come: asks again soon.
     fn on_change(&mut self, now_ms: u64) {
         match &mut self.due {
             Some(due) if self.asked.is_none() => *due = now_ms.saturating_add(SETTLE_MS).min(*due),

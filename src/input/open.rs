@@ -225,7 +225,7 @@ impl Open {
     }
 
     fn report_progress(&mut self, meter: &mut Meter) {
-        let now = (self.lines.source().bytes_read(), self.counts.lines);
+        let now = (self.lines.source.about.bytes_read.get(), self.counts.lines);
         meter.read(now.0 - self.reported.0, now.1 - self.reported.1);
         self.reported = now;
     }

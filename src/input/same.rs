@@ -89,12 +89,12 @@ fn has(sums: &[(u64, u128)], content: (u64, u128)) -> bool {
 fn measure(input: &Input, marks: Vec<u64>, meter: &mut Meter) -> Measured {
     let Ok((mut content, _)) = Content::open(&input.report.path) else { return Measured::default() };
     let size = input.regular().map_or(0, |regular| regular.size);
-    content.mark(marks);
+    content.marks = marks;
     let mut buffer = vec![0; 64 * 1024];
     let mut reported = 0;
     // An error ends the content: what comes before it is what will be read.
     while read(&mut content, &mut buffer).is_ok_and(|bytes| bytes > 0) {
-        meter.advance_pass(content.bytes_read(), size, &mut reported);
+        meter.advance_pass(content.about.bytes_read.get(), size, &mut reported);
     }
-    Measured { length: content.length(), sum: content.sum(), sums: content.marked().collect() }
+    Measured { length: content.length, sum: content.sum(), sums: content.marked().collect() }
 }

@@ -63,6 +63,7 @@ impl Input {
         input
     }
 
+    /// Opens the file and keeps its beginning. The error is a sentence with its name.
     fn look(
         &mut self,
         standard_input: &mut Option<Box<dyn Read>>,
@@ -82,7 +83,7 @@ impl Input {
             self.kind = Kind::Pipe(Some(Box::new((content, (bytes, fault)))));
             return Ok(());
         };
-        let modified = content.packed_modified().unwrap_or(regular.modified);
+        let modified = content.about.modified.get().unwrap_or(regular.modified);
         self.kind = Kind::Regular(Regular { modified, ..regular });
         bytes.truncate(START);
         self.start = bytes;
@@ -139,12 +140,14 @@ impl Input {
                 let (mut content, (bytes, fault)) =
                     *content.take().ok_or("standard input can be read only once")?;
                 let marks = self.known.iter().map(|entry| entry.length).filter(|&length| length > HEAD);
-                content.mark(marks.collect());
+                content.marks = marks.collect();
                 let mut lines = Lines::new(content, &bytes);
                 if let Some(error) = fault {
                     lines.fail(error);
                 }
-                let scan = Scan::run(&mut Lines::new(lines.look_ahead(), b""), wanted, |_| {});
+                // All of the beginning, though a year may be given: stamps can be followed by uptimes.
+                let all = Wanted { year: None, ..wanted };
+                let scan = Scan::run(&mut Lines::new(lines.look_ahead(), b""), all, |_| {});
                 // It may go on for long.
                 (lines, FileClock { latest: None, ..scan.clock(wanted, now, &mut calendar) })
             }
@@ -152,7 +155,7 @@ impl Input {
                 let date = || {
                     let (size, mut reported) = (regular.size, 0);
                     let scan = Scan::run(&mut begin()?, wanted, |content: &Content| {
-                        meter.advance_pass(content.bytes_read(), size, &mut reported);
+                        meter.advance_pass(content.about.bytes_read.get(), size, &mut reported);
                     });
                     // A time from before the first OpenWrt was never set.
                     let modified = if regular.modified < YEAR_2000 { now } else { regular.modified };
@@ -175,7 +178,7 @@ impl Input {
 
     /// Completes the report of an input that was read to its end, and notes its content.
     pub fn finish(&mut self, open: &Open) {
-        let (name, content) = (self.name(), open.lines.source());
+        let (name, content) = (self.name(), &open.lines.source);
         let assumed = self.clock.filter(|clock| clock.year_assumed).and_then(|clock| clock.year);
         let report = &mut self.report;
         report.counts = InputCounts {
@@ -186,9 +189,9 @@ impl Input {
         };
         let counted = open.counts.lines > open.counts.skipped;
         report.looks_like = open.kind.sentence().filter(|_| !counted);
-        let length = content.length();
-        report.note = content.note().map(|note| format!("{name}: {note}"));
-        report.state = match open.lines.fault().map(reason) {
+        let length = content.length;
+        report.note = content.about.note.get().map(|note| format!("{name}: {note}"));
+        report.state = match open.lines.fault.as_ref().map(reason) {
             None if length == 0 => FileState::Empty,
             None => FileState::Read,
             Some(why) if length == 0 => FileState::Failed(format!("cannot read {name}: {why}")),

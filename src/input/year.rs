@@ -59,7 +59,7 @@ impl Scan {
             }
             number += 1;
             if number.is_multiple_of(1024) {
-                watch(lines.source());
+                watch(&lines.source);
             }
             let year_is_known = scan.month > 0 && wanted.year.is_some() && wanted.from == 0;
             if scan.uptime.is_none() && (year_is_known || (scan.month == 0 && offset > SCAN_BYTES)) {
@@ -250,6 +250,6 @@ mod tests {
         }
         let mut lines = Lines::new(Endless(0), b"");
         Scan::run(&mut lines, Wanted { year: None, from: 0 }, |_| {});
-        assert!(lines.source().0 < 2 * SCAN_BYTES);
+        assert!(lines.source.0 < 2 * SCAN_BYTES);
     }
 }

@@ -152,8 +152,8 @@ pub struct Engine {
     storing: Vec<DaySummary>,
     /// A commit has begun and not ended.
     committing: bool,
-    /// Events from before the wall clock was set, with milliseconds since boot.
-    waiting: Deferred,
+    /// Events from before the wall clock was set, with milliseconds since boot. They are in the copy in RAM, but not on flash.
+    pub waiting: Deferred,
     health: [Health; 2],
     /// Packets that were lost, or of which only the number is known, before the wall clock was set.
     lost_undated: u64,
@@ -165,7 +165,8 @@ pub struct Engine {
     changed: bool,
     /// NFLOG packets by path.
     received: Packets,
-    actions: Vec<Action>,
+    /// For the loop, which takes them by [`Engine::actions`].
+    pub actions: Vec<Action>,
 }
 
 impl Engine {
@@ -284,11 +285,6 @@ impl Engine {
     /// Takes the queued actions.
     pub fn actions(&mut self) -> Vec<Action> {
         std::mem::take(&mut self.actions)
-    }
-
-    /// Whether [`Engine::actions`] has any.
-    pub fn has_actions(&self) -> bool {
-        !self.actions.is_empty()
     }
 
     /// Whether a wall time is trusted.

@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use crate::event::calendar::{Date, Month};
 use crate::event::services;
 use crate::event::{Address, Class, Service};
-use crate::query::answer::{AnomalyRow, Completeness, EventRow, RecentAnswer};
+use crate::query::answer::{AnomalyRow, Completeness, EventRow, RecentAnswer, SourcesAnswer, SummaryAnswer};
 use crate::query::filter::Filter;
 use crate::query::history::{History, Need};
 use crate::query::open::{WithOpenDays, focused, joined};
@@ -278,11 +278,8 @@ pub fn refused_by_mask(question: &Question, is_blocked: impl FnOnce(Address) -> 
 /// Masks every source as the option `mask_sources` says.
 pub fn mask(answer: &mut Answer) {
     match answer {
-        Answer::Summary(answer) => {
-            answer.sources.iter_mut().for_each(|row| row.address = masked(&row.address))
-        }
-        Answer::Sources(answer) => {
-            answer.sources.iter_mut().for_each(|row| row.address = masked(&row.address))
+        Answer::Summary(SummaryAnswer { sources, .. }) | Answer::Sources(SourcesAnswer { sources, .. }) => {
+            sources.iter_mut().for_each(|row| row.address = masked(&row.address));
         }
         Answer::Source(answer) => {
             let masked = masked(&answer.row.address);

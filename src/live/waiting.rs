@@ -49,16 +49,6 @@ impl Engine {
         self.changed |= !taken.0.is_empty();
         self.count_taken(taken, &|moment| (moment / 1000).cast_signed());
     }
-
-    /// Whether events wait for the wall clock: they are in the copy in RAM, but not on flash.
-    pub fn has_waiting(&self) -> bool {
-        !self.waiting.is_empty()
-    }
-
-    /// Events before the wall clock was set that were dropped because the table was full.
-    pub fn dropped_waiting(&self) -> u64 {
-        self.waiting.dropped()
-    }
 }
 
 /// A day with the totals of these events and no rows.

@@ -148,10 +148,10 @@ impl Core {
         let mut warnings = self.problems.clone();
         warnings.extend(self.storage.warnings());
         warnings.extend(self.clock_warning());
-        if self.engine.dropped_waiting() > 0 {
+        if self.engine.waiting.dropped() > 0 {
             warnings.push(format!(
                 "{} packets that came before the clock was set are not counted: too many",
-                self.engine.dropped_waiting()
+                self.engine.waiting.dropped()
             ));
         }
         warnings.extend(self.counters.why.iter().chain(&self.outside.guessed).cloned());

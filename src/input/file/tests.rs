@@ -287,6 +287,10 @@ fn uptimes_alone_end_when_the_file_was_changed() {
     let text = packet("[   10.000000]") + &packet("[  100.000000]");
     let outcome = run(&["-".into()], text.as_bytes(), None, &mut Imported::default());
     assert_eq!(outcome.times(), [NOW - 90, NOW]);
+    // Behind stamps whose year is given, too.
+    let text = on_days(&["Jan 14"]) + &text;
+    let outcome = run(&["-".into()], text.as_bytes(), Some(2020), &mut Imported::default());
+    assert_eq!(outcome.times()[1..], [NOW - 90, NOW]);
 }
 
 #[test]

@@ -146,10 +146,12 @@ impl LogFeed {
         }
     }
 
+    /// Whether this is the request for the backlog.
     fn is_read(&self, request: Request) -> bool {
         self.read.is_some_and(|(read, _)| read == request)
     }
 
+    /// Whether this is an entry of the logd that is followed.
     fn is_notification(&self, call: &Call<'_>) -> bool {
         let is_ours = self.object.listener == Some(call.caller.object);
         self.target.is_some() && is_ours && call.caller.no_reply && call.method == "message"
@@ -160,6 +162,7 @@ impl LogFeed {
         (self.target, self.subscription, self.read, self.again_at) = (None, None, None, again_at);
     }
 
+    /// There is no logd: looks for one again later.
     fn absent(&mut self, now_ms: u64) {
         self.unfollow(Some(now_ms.saturating_add(LOOKUP_AGAIN_MS)));
     }
@@ -172,6 +175,7 @@ impl LogFeed {
         self.read(now_ms, outgoing);
     }
 
+    /// Asks for the backlog.
     fn read(&mut self, now_ms: u64, outgoing: &mut Outgoing) {
         let Some(target) = self.target else { return };
         let arguments = json!({"lines": BACKLOG_LINES, "stream": false, "oneshot": true});

@@ -258,7 +258,7 @@ fn check(steps: &[Step]) {
         }
         // While the clock is not set, the days of an import wait in RAM for another directory.
         let is_written = router.engine.date().is_some() || router.engine.closed().next().is_none();
-        if committed && is_written && !router.engine.has_waiting() {
+        if committed && is_written && router.engine.waiting.is_empty() {
             flashed = total;
         }
     }
