@@ -4,6 +4,7 @@
 //! Reads UCI's files, the resolvers' files and `/proc/net`, gives prefixes with the reason. Changes nothing.
 
 use std::fs::File;
+use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::Path;
 
@@ -54,8 +55,16 @@ pub(super) fn kernel_routes() -> ProtectedAddresses {
 
 /// A file as text, with U+FFFD for what is not UTF-8; empty if it cannot be read.
 pub(super) fn text(path: &Path) -> String {
-    let read = File::open(path).and_then(|mut file| at_most(&mut file, MAX_BYTES));
-    read.map_or(String::new(), |bytes| String::from_utf8_lossy(&bytes).into_owned())
+    try_text(path).unwrap_or_default()
+}
+
+/// As [`text`], with the kernel's error about a file that exists.
+pub(super) fn try_text(path: &Path) -> io::Result<String> {
+    match File::open(path).and_then(|mut file| at_most(&mut file, MAX_BYTES)) {
+        Ok(bytes) => Ok(String::from_utf8_lossy(&bytes).into_owned()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(String::new()),
+        Err(error) => Err(error),
+    }
 }
 
 /// dnsmasq's `[/domain/]address[@interface][#port]`.

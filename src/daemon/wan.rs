@@ -3,9 +3,10 @@
 //! Takes `/etc/config/firewall` and netifd's networks, gives the names of interfaces and the rules' log prefixes. Does
 //! not call netifd.
 
+use std::mem;
 use std::path::{Path, PathBuf};
 
-use super::protected::text;
+use super::protected::try_text;
 use crate::config::zones::{self, Interface, Zone};
 use crate::config::{rules, shown};
 use crate::parse::interfaces::Networks;
@@ -31,15 +32,16 @@ impl WanInterfaces {
         WanInterfaces { file: directory.join("firewall"), ..WanInterfaces::default() }
     }
 
-    /// Reads the firewall's file. Returns whether the WAN interfaces or the rules have changed.
+    /// Reads the firewall's file; if that fails, as where file descriptors are short, what it said last stays. Returns whether the
+    /// WAN interfaces or the rules have changed.
     pub(super) fn refresh(&mut self, names: &[String]) -> bool {
-        let text = text(&self.file);
-        self.zones = zones::parse(&text);
+        let text = try_text(&self.file).ok();
+        self.zones = text.as_deref().map_or_else(|| mem::take(&mut self.zones), zones::parse);
         let interfaces = self.answer.as_deref().unwrap_or_default();
         let networks = Networks {
             wan: zones::devices(&self.zones, names, interfaces),
             zones: zones::by_device(&self.zones, interfaces),
-            rules: rules::parse(&text),
+            rules: text.as_deref().map_or_else(|| self.networks.rules.clone(), rules::parse),
             ..Networks::default()
         };
         self.guessed = networks.wan.is_empty().then(|| self.why(names));
@@ -83,6 +85,12 @@ mod tests {
         assert!(found.refresh(&names));
         assert_eq!((&found.networks.wan[..], &found.guessed), (&["eth1".to_string()][..], &None));
         assert!(!found.refresh(&names));
+        std::fs::remove_file(directory.join("firewall")).unwrap();
+        // A directory is opened and cannot be read.
+        std::fs::create_dir(directory.join("firewall")).unwrap();
+        assert!(!found.refresh(&names));
+        std::fs::remove_dir(directory.join("firewall")).unwrap();
+        std::fs::write(directory.join("firewall"), zone).unwrap();
         wan.device = None;
         found.answer = Some(vec![wan]);
         assert!(found.refresh(&names) && found.networks.wan.is_empty());

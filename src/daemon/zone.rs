@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::protected::text;
+use super::protected::try_text;
 use crate::config::uci;
 use crate::event::calendar::Calendar;
 use crate::sys::zone::etc_tz;
@@ -20,9 +20,13 @@ impl ZoneFiles {
         ZoneFiles { system: directory.join("system"), named: None }
     }
 
-    /// The zone if it has changed, as at the first call, and its error.
+    /// The zone if it has changed, as at the first call, and its error. If the file cannot be read, as where file descriptors are
+    /// short, the zone stays.
     pub fn refresh(&mut self) -> Option<(Calendar, Option<String>)> {
-        let named = timezone(&text(&self.system)).or_else(etc_tz);
+        let named = match try_text(&self.system) {
+            Err(_) if self.named.is_some() => return None,
+            text => text.ok().as_deref().and_then(timezone).or_else(etc_tz),
+        };
         if self.named.as_ref() == Some(&named) {
             return None;
         }
@@ -65,6 +69,11 @@ mod tests {
         let mut files = ZoneFiles::new(&directory);
         assert_eq!(files.refresh().unwrap().0.name(), "JST-9");
         assert!(files.refresh().is_none());
+        std::fs::remove_file(directory.join("system")).unwrap();
+        // A directory is opened and cannot be read.
+        std::fs::create_dir(directory.join("system")).unwrap();
+        assert!(files.refresh().is_none());
+        std::fs::remove_dir(directory.join("system")).unwrap();
         write("Nowhere/Land");
         let (calendar, wrong) = files.refresh().unwrap();
         assert_eq!(calendar.name(), "UTC");
