@@ -59,7 +59,7 @@ impl LineReader {
         let is_plain = (context.input.is_some() || context.output.is_some()) && !context.other_protocol;
         if let Some(source_at) = context.source_at.filter(|&length| is_plain && length <= LONGEST_CONTEXT) {
             self.contexts.truncate(CONTEXTS - 1);
-            self.contexts.push(KnownContext { text: Prefix::new(&message[..source_at]), info });
+            self.contexts.insert(0, KnownContext { text: Prefix::new(&message[..source_at]), info });
         }
         info
     }
