@@ -54,7 +54,7 @@ fn repetition(line: &[u8]) -> Option<Repetition<'_>> {
     let host = host.strip_suffix(b"--- ").unwrap_or(host);
     let rest = rest.strip_suffix(b" ---").unwrap_or(rest);
     let rest = rest.strip_suffix(b" times").or_else(|| rest.strip_suffix(b" time"))?;
-    let number = count(&rest[b"last message repeated ".len()..])?;
+    let number = count(rest.get(b"last message repeated ".len()..)?)?;
     // A program's tag would make it that program's text.
     let is_host = !host.iter().any(|byte| matches!(byte, b':' | b'[' | b'='))
         && host.split(|byte| *byte == b' ').filter(|word| !word.is_empty()).count() <= MAX_WORDS;
@@ -170,6 +170,7 @@ mod tests {
         assert_eq!(count(&[login], "h sshd[9]: last message repeated 2 times"), 0);
         assert_eq!(count(&[packet], "h last message repeated 9999999 times"), 0);
         assert_eq!(count(&[packet], "h last message repeated +1 times"), 0);
+        assert_eq!(count(&[packet], "h last message repeated times"), 0);
         // Without a tag it could be anybody's text.
         assert_eq!(
             count(&["h DROP IN=eth0 OUT= SRC=203.0.113.7 DST=192.0.2.10"], "h last message repeated 2 times"),
