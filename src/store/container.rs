@@ -15,6 +15,7 @@ use std::io::{self, Cursor, Seek, SeekFrom, Write};
 use flate2::write::DeflateEncoder;
 use flate2::{Compression, Decompress, FlushDecompress, Status};
 
+use crate::query::history;
 use crate::store::checksum::crc32;
 
 use super::codec::Content;
@@ -32,20 +33,20 @@ pub const MAX_RAW: usize = 3 << 20;
 /// A section is deflated only if this saves at least this many bytes, and 10 %.
 const MIN_GAIN: usize = 64;
 
-/// The kind of a section's content.
+/// The kind of a section's content, with its number in docs/FORMAT.md.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u8)]
 pub enum Kind {
     Summary = 1,
-    Cells = 2,
-    Totals = 3,
-    Services = 4,
-    ServiceHours = 5,
-    Sources = 6,
-    SourceHours = 7,
-    Pairs = 8,
-    Countries = 9,
-    Sample = 10,
+    Cells = history::Section::Cells as u8,
+    Totals = history::Section::Totals as u8,
+    Services = history::Section::Services as u8,
+    ServiceHours = history::Section::ServiceHours as u8,
+    Sources = history::Section::Sources as u8,
+    SourceHours = history::Section::SourceHours as u8,
+    Pairs = history::Section::Pairs as u8,
+    Countries = history::Section::Countries as u8,
+    Sample = history::Section::Sample as u8,
     /// A sample with addresses, of an open day.
     Addresses = 11,
     State = 12,
@@ -57,13 +58,13 @@ pub enum Kind {
     /// Kernel messages that were counted.
     Seen = 18,
     /// The countries of the sources of [`Kind::Sample`].
-    SampleCountries = 19,
+    SampleCountries = history::Section::SampleCountries as u8,
     /// The services that these sources tried.
-    SampleServices = 20,
+    SampleServices = history::Section::SampleServices as u8,
     /// Blocks of networks and countries.
     Networks = 21,
     /// Firewall rules, and the inside destinations of forwarded attempts.
-    Rules = 22,
+    Rules = history::Section::Rules as u8,
     /// The salts of the stores that were united with this one.
     United = 23,
 }
