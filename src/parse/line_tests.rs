@@ -484,20 +484,3 @@ fn only_the_kernel_names_the_bridge_of_openwrt() {
         assert_eq!(names_lan_bridge(line.as_bytes()), named, "{line}");
     }
 }
-
-#[test]
-fn contexts_that_are_gone_make_room_for_those_of_today() {
-    let (mut reader, mut paths) = (reader(), Paths::new());
-    let message = |bridge: usize| format!("DROP IN=veth{bridge} OUT= MAC= {TCP}");
-    for gone in 0..CONTEXTS {
-        reader.read_kernel(message(gone).as_bytes(), 5, &mut paths);
-    }
-    let mut known = 0;
-    for number in 0..100 {
-        let message = message(1000 + number % 4);
-        let padded = Padded::new(message.as_bytes()).unwrap();
-        known += usize::from(reader.known_context(padded.window(), 0).is_some());
-        reader.read_kernel(message.as_bytes(), 5, &mut paths);
-    }
-    assert_eq!(known, 96);
-}
