@@ -18,7 +18,7 @@ const FILES = [
 	[ 'daemon/fleet.rs', 'fn warnings', '\n    }\n' ], 'daemon/ledger.rs', 'daemon/networks.rs', 'daemon/networks/job.rs', 'daemon/nft_sync.rs',
 	'daemon/options_file.rs', 'daemon/store.rs', 'daemon/store/commit.rs', 'daemon/wan.rs', 'daemon/zone.rs', 'geoip/mod.rs',
 	[ 'guard/bounds.rs', 'fn reached', '\n    }\n' ], 'guard/policy.rs', 'guard/words.rs', 'input/nflog/mod.rs', 'config/uci.rs', 'daemon/store/job.rs',
-	'query/countries.rs', 'query/asns.rs', 'query/filter.rs', 'query/lists.rs', 'query/periods.rs', 'query/question.rs', 'query/rules.rs', 'query/scan.rs', 'query/summary.rs', 'query/target.rs',
+	'query/countries.rs', 'query/asns.rs', 'query/filter.rs', 'query/lists.rs', 'query/mod.rs', 'query/periods.rs', 'query/question.rs', 'query/rules.rs', 'query/scan.rs', 'query/summary.rs', 'query/target.rs',
 	'store/files.rs', 'store/month.rs'
 ];
 // What becomes of a text that does not come to the page as it stands; nothing: it is not shown there.
@@ -31,12 +31,14 @@ const OTHERS = {
 	'the attempts of some 7 can be up to 7 too low': [ 'services', 'sources', 'targets', 'countries' ].map((rows) => `the attempts of some ${rows} can be up to 7 too low`),
 	'up to 7 packets 7 are in no figure: lost before they were read (entries of the log count as packets), or refused where only their number is known': [ 'on', 'in' ].map((when) => `up to 7 packets ${when} 7 are in no figure: lost`),
 	'nobody at 7 can open a connection to this router\'s networks': [ '7 IPv4 addresses', '7 IPv6 networks of /64', '7 IPv4 addresses and 7 IPv6 networks of /64' ].map((many) => `nobody at ${many} can open a connection to this router's networks`),
-	'the budget of 7 blocks for 7 within 7 is used up: 7 are not blocked': [ 'floods and scans', 'failed logins' ].map((what) => `the budget of 7 blocks for ${what} within 7 is used up: 7 are not blocked`),
+	'the budget of 7 blocks for 7 within 7 is used up': [ 'floods and scans', 'failed logins' ].map((what) => `the budget of 7 blocks for ${what} within 7 is used up: 7 are not blocked`),
 	'7 (7) is reached: 7 are not blocked': [ 'max_blocks', 'the limit of blocks for failed logins', 'the limit of blocks by hand' ].map((bound) => `${bound} (7) is reached: 7 are not blocked`),
 	'7, the file is set aside as 7': [ '7 is damaged: a section cannot be read; what is readable of it is used, the file is set aside as 7' ],
 	'cannot list the store': [ 'cannot list the store: 7' ],
 	'cannot write the store': [ 'in RAM only: cannot write the store: 7' ],
+	'cannot write to 7: 7': [ 'in RAM only: cannot write to 7: 7' ],
 	// Parts of the sentences above, or of others.
+	'7: 7 are not blocked': [], '7 IPv4 addresses and 7 IPv6 networks of /64': [],
 	'more password guessers': [], 'the limit of blocks for failed logins': [], 'more addresses by hand': [], 'the limit of blocks by hand': [], 'floods and scans': [],
 	'open a netlink socket': [ 'NFLOG: cannot open a netlink socket: 7' ], 'set the receive buffer': [], 'listen to the group': [], 'talk to the kernel': [],
 	'must be at most 7 bytes': [ 'filter: must be at most 7 bytes' ], 'must have at most 7 terms': [ 'filter: must have at most 7 terms' ], 'a word is missing': [ "filter: '7': a word is missing" ],
@@ -59,7 +61,10 @@ const OTHERS = {
 	'address: one IPv4 or IPv6 address is needed': [],
 	'daily: not together with a source': [], 'daily: give from and to, at most 7 days apart': [],
 	'hours are stored by service and by source, not by both: ask with one of them': [], 'source: give the address that you ask about': [],
-	'a summary is about everything: ask services, sources, days, months or hours with a filter': []
+	'a summary is about everything: ask services, sources, days, months or hours with a filter': [],
+	'7 is known to the running daemon only: ask without --db': [], '7 is not stored by country: ask services, sources, days or months': [],
+	'daily is not stored by country: leave out one of them': [], 'country and source: give one of them': [],
+	'anomalies are days of a service: ask for them without a class and a source': []
 };
 // What is made of several texts, by all of them.
 const MADE = [
