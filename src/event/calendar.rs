@@ -174,7 +174,7 @@ impl Calendar {
         let is_utc = zone.is_unknown()
             || zone.to_fixed_offset().is_ok_and(|offset| offset == Offset::UTC)
             || zone.iana_name() == Some("Etc/UTC");
-        // `Etc/UTC` is nothing that fwstat without zone files knows.
+        // A build without zone files cannot read the name `Etc/UTC` again.
         let name = if is_utc { "UTC" } else { zone.iana_name().unwrap_or(LOCAL) }.to_string();
         Calendar::with_zone(zone, &name)
     }

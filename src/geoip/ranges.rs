@@ -27,7 +27,7 @@ pub enum NoRanges {
     Unusable,
 }
 
-/// The walk through the tree, with what it has found.
+/// Collects the ranges of the searched country while it walks the tree.
 struct Collector<'a> {
     layout: &'a Layout,
     bytes: &'a mut dyn Bytes,

@@ -17,7 +17,7 @@ pub struct Batch<'a> {
     give: &'a mut dyn FnMut(&[Event]) -> io::Result<()>,
     seen: &'a mut SeenMessages,
     duplicates: Duplicates,
-    /// Those at the beginning that have a number in `inputs` are events, the others places for more.
+    /// A buffer of fixed length: the first `inputs.len()` elements are events, the rest is free.
     events: Box<[Event]>,
     /// The input of each event.
     inputs: Vec<u32>,
@@ -46,13 +46,13 @@ impl<'a> Batch<'a> {
         }
     }
 
-    /// Places for more events, at least one.
+    /// The free part of the buffer, at least one element.
     pub fn room(&mut self) -> &mut [Event] {
         &mut self.events[self.inputs.len()..]
     }
 
-    /// Adds the events of the input with this number that are in the first places of [`Batch::room`]. Fails if the caller
-    /// refuses a batch that is full by them.
+    /// Adds the first `events` elements of [`Batch::room`], which the caller has filled, as events of the input with this number.
+    /// Gives the batch if the buffer is full then; the error is that of `give`.
     pub fn add(&mut self, input: usize, events: usize) -> io::Result<()> {
         self.inputs.resize(self.inputs.len() + events, input as u32);
         if self.inputs.len() < self.events.len() { Ok(()) } else { self.flush() }

@@ -53,20 +53,20 @@ struct Row {
     /// The last sightings.
     last: [u32; PER_ROW],
     states: [State; PER_ROW],
-    /// When the newest of those was seen that were awaited again and had to go.
+    /// The last sighting of the newest evicted packet that another path was still expected to report.
     forgotten: Option<u32>,
 }
 
 /// What is to be expected of a remembered packet.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum State {
-    /// There is none in this place.
+    /// The entry is empty.
     Free,
     /// Any number of paths may see it, or none.
     Seen,
     /// Another path will see it, too.
     Awaited,
-    /// All paths that were awaited have seen it.
+    /// All paths that were expected to report it have done so.
     Paired,
 }
 
@@ -117,7 +117,7 @@ impl Row {
         let loss = |at: usize| match self.states[at] {
             State::Free => (ROOM + room, i32::MAX),
             _ if has_room(at) => (ROOM + room, age(at)),
-            // The other's sighting will be unknown, and that of a packet that is not awaited would count again.
+            // If evicted, a packet that another path must still report is reported as unknown then; any other would be counted again.
             State::Awaited => (MADE_UNKNOWN, age(at)),
             _ => (COUNTED_AGAIN, age(at)),
         };
@@ -157,7 +157,7 @@ impl Duplicates {
             // Those near the batch before, and those that the next may be near to, must be remembered in any case.
             let is_edge = start == 0 && continues || end == events.len();
             if is_edge || !is_one_path && run.iter().any(|event| event.path != run[0].path) {
-                for (event, mark) in run.iter().zip(&mut marks[start..]) {
+                for (event, mark) in run.iter().zip(marks.iter_mut().skip(start)) {
                     *mark = self.is_duplicate(event);
                 }
             }

@@ -101,7 +101,7 @@ impl Netifd {
     fn on_change(&mut self, now_ms: u64) {
         match &mut self.due {
             Some(due) if self.asked.is_none() => *due = now_ms.saturating_add(SETTLE_MS).min(*due),
-            // The answer that is on its way may be of before.
+            // The outstanding answer may have been made before this change.
             _ => self.outdated = true,
         }
     }

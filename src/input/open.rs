@@ -84,7 +84,7 @@ impl Kind {
         self.is_log |= is_log_line(line);
     }
 
-    /// A clause that says what a file is in which nothing was found to be counted; none: a log like others.
+    /// A clause that says why nothing was counted in this file, such as an unsupported firewall; `None` for a log of a known form.
     pub fn sentence(&self) -> Option<String> {
         match self.foreign {
             Some(system) => Some(format!("it looks like a log of {system}, which is not read")),
@@ -143,8 +143,8 @@ impl Open {
         self.next = event.into_iter().take(read).next();
     }
 
-    /// Reads lines until there is an event in each place, and gives the number of events: fewer only at the end. Each is
-    /// read into its place: copied from another, it would wait for its parts to be written.
+    /// Reads lines until `events` is full, and returns the number of events: fewer only at the end. Each line is parsed into its
+    /// element directly: copying an event just written stalls the CPU until its parts are stored.
     pub fn read(&mut self, paths: &mut Paths, meter: &mut Meter, events: &mut [Event]) -> usize {
         let mut read = 0;
         while read < events.len() {

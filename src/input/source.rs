@@ -110,7 +110,7 @@ impl Input {
             Ok((mut lines, clock)) => {
                 let mut reader = LineReader::new(&options.networks, options.calendar.clone());
                 reader.begin_file(clock);
-                // What the wireless interfaces of this machine are is not told by the first line.
+                // Wireless interfaces are inside if the log names br-lan, which may come after the first line about them.
                 if lines.look_ahead().split(|byte| *byte == b'\n').any(names_lan_bridge) {
                     reader.set_lan_bridge();
                 }

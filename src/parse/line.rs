@@ -83,7 +83,7 @@ pub struct LineReader {
     /// The day and the instant of a stamp before, for the next one without a year.
     previous: Option<(Date, i64)>,
     headers: Headers,
-    /// The last hit or new one first; the last place goes.
+    /// Most recently used or added first; the last one is evicted.
     contexts: Vec<KnownContext>,
     destination: KnownAddress,
     logins: Logins,

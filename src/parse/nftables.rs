@@ -195,7 +195,7 @@ pub fn get_counter(table: &str, counter: &str, request: u32) -> Vec<u8> {
     })
 }
 
-/// An element of a set, or a range of an interval set, as it is changed: the (first) key, the one behind the last of a
+/// An element of a set, or a range of an interval set, to add or delete: the (first) key, the key after the last one of a
 /// range that has an end, and a timeout in ms.
 pub type Change = (Vec<u8>, Option<Vec<u8>>, Option<u64>);
 

@@ -23,7 +23,7 @@ pub(super) fn short_number(characters: u64) -> Option<(u32, usize)> {
     // behind it.
     let values = characters ^ 0x3030_3030_3030_3030;
     let others = (values.wrapping_add(0x7676_7676_7676_7676) | values) & 0x8080_8080_8080_8080;
-    // 8 times the length, and 7: the bit that tells the first other character.
+    // The highest bit of the first other character's byte: 8 times the number of digits, plus 7.
     let end = others.trailing_zeros();
     if !(15..64).contains(&end) {
         return None;
@@ -78,7 +78,7 @@ pub(super) fn short_v4(text: &[u8; 24]) -> Option<(u32, usize)> {
     for part in 0..4 {
         let four = text[at..].first_chunk().map_or(0, |four| u32::from_le_bytes(*four));
         let values = four ^ 0x3030_3030;
-        // 8 times the length, and 7: the bit that tells the first other character.
+        // The highest bit of the first other character's byte: 8 times the number of digits, plus 7.
         let end = ((values.wrapping_add(0x7676_7676) | values) & 0x8080_8080).trailing_zeros();
         if !(15..32).contains(&end) {
             return None;

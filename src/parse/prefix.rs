@@ -30,7 +30,7 @@ impl Prefix {
         prefix
     }
 
-    /// Replaces the text, in the memory of the one before. An empty one is never found.
+    /// Replaces the text and reuses its buffer. An empty text never matches.
     pub(super) fn set(&mut self, text: &[u8]) {
         self.text.clear();
         self.text.extend_from_slice(text);

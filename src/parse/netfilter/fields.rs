@@ -319,8 +319,8 @@ fn icmp(packet: &mut Packet, protocol: u8, text: Fields, at: usize) -> Option<us
     Some(end)
 }
 
-/// Type and code, id and sequence number, and where they end. A call of its own that knows no packet, so that the packet's
-/// fields need no place in memory.
+/// Type and code, id and sequence number, and the offset behind them. Not inlined, and without access to the packet, so that the
+/// compiler keeps the packet's fields in registers.
 #[inline(never)]
 fn icmp_fields(protocol: u8, text: Fields, mut at: usize) -> Option<([u8; 2], [u16; 2], usize)> {
     let icmp_type = number(text, &mut at)?.min(255) as u8;
@@ -347,8 +347,8 @@ pub struct KnownAddress {
 }
 
 impl KnownAddress {
-    /// An address that is not known, which it is from now on, and where ` LEN=` behind it ends. `reader` gives the address
-    /// at a place and its length.
+    /// Parses an address that is not cached, caches it, and returns it with the offset behind the ` LEN=` that follows. `reader`
+    /// gives the address at an offset and its length.
     #[inline(never)]
     fn read_new(
         &mut self,
