@@ -10,6 +10,7 @@
 //! The salt is the same in all files of a store. `crc32` is that of gzip (RFC 1952), of the bytes as they lie in the
 //! file. `docs/FORMAT.md` describes the whole.
 
+use std::cell::RefCell;
 use std::io::{self, Cursor, Seek, SeekFrom, Write};
 
 use flate2::write::DeflateEncoder;
@@ -32,6 +33,11 @@ const MAX_SECTIONS: usize = 32;
 pub const MAX_RAW: usize = 3 << 20;
 /// A section is deflated only if this saves at least this many bytes, and 10 %.
 const MIN_GAIN: usize = 64;
+
+thread_local! {
+    /// Reused, since a new one clears and copies 43 KB: that takes longer than to inflate most sections.
+    static INFLATE: RefCell<Decompress> = RefCell::new(Decompress::new(false));
+}
 
 /// The kind of a section's content, with its number in docs/FORMAT.md.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -152,14 +158,18 @@ impl Header {
             return Ok(Some(Content { bytes: bytes.to_vec(), random: random.to_vec() }));
         }
         let mut raw = Vec::with_capacity(entry.raw);
-        let mut decompress = Decompress::new(false);
-        // Everything at once, directly into `raw` and not through the decoder's window. A longer section finds no room.
-        match decompress.decompress_vec(bytes, &mut raw, FlushDecompress::Finish) {
-            Ok(Status::StreamEnd) if raw.len() == entry.raw => {}
-            _ => return Err(Unreadable::Damaged("a section cannot be decompressed")),
-        }
-        let random = bytes[decompress.total_in() as usize..].to_vec();
-        Ok(Some(Content { bytes: raw, random }))
+        INFLATE.with_borrow_mut(|inflate| {
+            inflate.reset(false);
+            // Everything at once, directly into `raw` and not through the decoder's window. A longer section finds no
+            // room.
+            match inflate.decompress_vec(bytes, &mut raw, FlushDecompress::Finish) {
+                Ok(Status::StreamEnd) if raw.len() == entry.raw => {
+                    let random = bytes[inflate.total_in() as usize..].to_vec();
+                    Ok(Some(Content { bytes: raw, random }))
+                }
+                _ => Err(Unreadable::Damaged("a section cannot be decompressed")),
+            }
+        })
     }
 }
 

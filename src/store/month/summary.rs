@@ -22,7 +22,8 @@ pub(super) fn code(codec: &mut Codec<'_>, whole: &mut WholeMonth) {
     if count > MAX_DAYS {
         return codec.fail();
     }
-    whole.days.resize(count, DaySummary::new(first));
+    // Not `resize`, which copies the summary of several KB.
+    whole.days.resize_with(count, || DaySummary::new(first));
     for day in &mut whole.days {
         let mut number = (day.date.0 - first.0) as u8;
         codec.u8(&mut number);
