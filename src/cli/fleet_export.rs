@@ -71,18 +71,18 @@ pub fn export(
             let data = history.month(month, &need);
             let summed = data.detail == Detail::Month;
             for day in data.days.iter().filter(|day| wanted(day.date) && !alone.contains(&day.date)) {
-                let total = day.total(class);
-                if total.attempts == 0 {
+                let of_class = day.class(class);
+                if of_class.attempts == 0 {
                     continue;
                 }
-                let rows = &day.summary.pairs;
+                let rows = &of_class.pairs;
                 let totals = Totals {
                     class,
-                    attempts: total.attempts,
-                    sources: total.distinct.map_or(rows.rows.len() as u64, |all| all.number),
+                    attempts: of_class.attempts,
+                    sources: of_class.distinct.map_or(rows.rows.len() as u64, |all| all.number),
                     complete: false,
                     lost: day.lost,
-                    hours: (!summed).then_some(day.summary.hours),
+                    hours: (!summed).then_some(of_class.hours),
                 };
                 with_writer(day.date, &mut |writer| writer.write_stored(totals.clone(), rows))?;
             }

@@ -239,7 +239,7 @@ fn export_month(history: &mut dyn History, month: crate::event::calendar::Month)
     for class in Class::ALL {
         let need = Need::new(class).and(&[Section::Services], month.first_day(), month.last_day());
         for day in history.month(month, &need).days {
-            rows.extend(day.summary.services.rows.iter().map(|row| ExportRow {
+            rows.extend(day.class(class).services.rows.iter().map(|row| ExportRow {
                 date: day.date,
                 class: class.name(),
                 protocol: services::protocol_name(row.service.protocol).into_owned(),

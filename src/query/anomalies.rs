@@ -49,7 +49,7 @@ impl Collect for AnomalyScan {
             .extend(data.cells.iter().filter(|cell| self.span.contains(cell.date) && !is_open(&cell.date)));
         let near = |date: Date| self.open.iter().any(|open| (Date(open.0 - WINDOW)..=*open).contains(&date));
         for day in data.days.iter().filter(|day| near(day.date) && data.detail < Detail::Month) {
-            self.usual.add(day.date, &day.summary);
+            self.usual.add(day.date, day.class(data.class));
         }
     }
 

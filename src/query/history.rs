@@ -7,7 +7,7 @@ use crate::event::Class;
 use crate::event::calendar::{Date, Month};
 use crate::stats::anomalies::Anomaly;
 use crate::stats::sample::Distinct;
-use crate::stats::summary::ClassSummary;
+use crate::stats::summary::DaySummary;
 
 /// A part of a day's statistics that is stored and read separately. The numbers are those of docs/FORMAT.md.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -96,52 +96,26 @@ pub enum Detail {
     Month = 2,
 }
 
-/// The totals of one class on one day.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct ClassTotal {
-    pub attempts: u64,
-    /// Different sources.
-    pub distinct: Option<Distinct>,
-}
-
-/// One day as far as a question needs it.
-#[derive(Clone, Debug, Default)]
-pub struct DayData {
-    pub date: Date,
-    /// Packets of this day that were not counted: lost by the inputs, or refused where only their number is known.
-    pub lost: u64,
-    pub totals: [ClassTotal; Class::COUNT],
-    /// Of the class that the question is about, with the sections that it needs.
-    pub summary: ClassSummary,
-}
-
-impl DayData {
-    /// A day without attempts.
-    pub fn new(date: Date) -> DayData {
-        DayData { date, ..DayData::default() }
-    }
-
-    /// The totals of a class.
-    pub fn total(&self, class: Class) -> ClassTotal {
-        self.totals[class as usize]
-    }
-}
-
-/// One month as far as a question needs it.
+/// One month as far as it was read: with the sections that a question needs, or everything that is stored of it.
 #[derive(Clone, Debug, Default)]
 pub struct MonthData {
     pub month: Month,
+    /// The class that the question is about; of the others only attempts and different sources are read.
+    pub class: Class,
     pub detail: Detail,
-    /// Different sources of each class; absent if a part of the month is not closed yet.
-    pub distinct: Option<[Option<Distinct>; Class::COUNT]>,
-    /// Anomalous cells, if the question needs them.
+    /// Different sources of each class; not known if a part of the month is not closed yet.
+    pub distinct: [Option<Distinct>; Class::COUNT],
+    /// Anomalous cells, if they are needed.
     pub cells: Vec<Anomaly>,
-    /// Days with data, oldest first.
-    pub days: Vec<DayData>,
+    /// Days with data, oldest first. With rows, unless `detail` is [`Detail::Month`], or they were not wanted or cannot be
+    /// read.
+    pub days: Vec<DaySummary>,
     /// Rows of the whole month, where its days have none.
-    pub whole: Option<ClassSummary>,
+    pub whole: Option<Box<DaySummary>>,
     /// Why it is incomplete.
     pub damage: Option<String>,
+    /// Days whose rows differ from what is stored, in any order, some twice.
+    pub changed: Vec<Date>,
 }
 
 impl MonthData {

@@ -198,7 +198,8 @@ impl Collect for ServiceList {
         });
         if let Some(daily) = daily {
             for day in span.days(data).filter(|_| data.whole.is_none()) {
-                let rows = day.summary.services.rows.iter().filter(|row| matches(question, row.service));
+                let rows =
+                    day.class(data.class).services.rows.iter().filter(|row| matches(question, row.service));
                 daily.push((day.date, rows.map(|row| (row.service, row.attempts)).collect()));
             }
         }

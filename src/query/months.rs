@@ -44,7 +44,7 @@ impl Sums {
         };
         match section_of(question) {
             Some(_) => span.pieces(data, reasons, add),
-            None => span.days(data).for_each(|day| add(&day.summary, 1)),
+            None => span.days(data).for_each(|day| add(day.class(data.class), 1)),
         }
         sums
     }
@@ -95,8 +95,9 @@ fn distinct_of(question: &Question, data: &MonthData) -> Option<Distinct> {
         return None;
     }
     let span = Span::of(question);
-    if let (Some(distinct), true) = (&data.distinct, span.covers(data)) {
-        return distinct[question.class as usize];
+    let of_month = data.distinct[question.class as usize];
+    if of_month.is_some() && span.covers(data) {
+        return of_month;
     }
     let mut sources = Sources::default();
     span.add_sources(data, &mut sources);

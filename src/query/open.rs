@@ -8,7 +8,7 @@ use crate::stats::sum::{sum_of_class, sum_of_day, sum_of_parts};
 use crate::stats::summary::{ClassSummary, DaySummary};
 use crate::stats::tables::Focus;
 
-use super::history::{ClassTotal, DayData, History, MonthData, Need};
+use super::history::{History, MonthData, Need};
 use super::question::{Question, Topic};
 use super::scan::{is_about_services, matches};
 
@@ -88,43 +88,43 @@ impl History for WithOpenDays<'_> {
             Ok(_) => self.stored.month(month, need),
             Err(_) => MonthData::new(month),
         };
+        data.class = need.class;
         for day in self.open.iter().filter(|day| day.date.month() == month) {
-            data.distinct = None;
-            add(&mut data, day, need.class);
+            data.distinct = Default::default();
+            add(&mut data, day);
         }
         data
     }
 }
 
-fn add(data: &mut MonthData, day: &DaySummary, class: Class) {
+fn add(data: &mut MonthData, day: &DaySummary) {
     let at = match data.days.binary_search_by_key(&day.date, |known| known.date) {
         Ok(at) => at,
         Err(at) => {
-            data.days.insert(at, DayData::new(day.date));
+            data.days.insert(at, DaySummary::new(day.date));
             at
         }
     };
     let known = &mut data.days[at];
     known.lost = known.lost.saturating_add(day.lost);
     for class in Class::ALL {
-        let ClassSummary { attempts, distinct, .. } = *day.class(class);
-        let total = &mut known.totals[class as usize];
-        let distinct = match (total.attempts, attempts) {
+        let (known, part) = (&mut known.classes[class as usize], day.class(class));
+        if class == data.class && data.whole.is_none() {
+            *known = if known.attempts == 0 { part.clone() } else { sum_of_parts(known, part) };
+            continue;
+        }
+        let ClassSummary { attempts, distinct, .. } = *part;
+        known.distinct = match (known.attempts, attempts) {
             (0, _) => distinct,
-            (_, 0) => total.distinct,
+            (_, 0) => known.distinct,
             // A source may be in both parts.
             _ => None,
         };
-        *total = ClassTotal { attempts: total.attempts.saturating_add(attempts), distinct };
+        known.attempts = known.attempts.saturating_add(attempts);
     }
-    let part = day.class(class);
-    match &mut data.whole {
-        // Rows of the whole month include the day's.
-        Some(whole) => {
-            *whole = sum_of_class(&[&*whole, part]);
-            known.summary.attempts = known.total(class).attempts;
-        }
-        None if known.summary.attempts == 0 => known.summary = part.clone(),
-        None => known.summary = sum_of_parts(&known.summary, part),
+    // Rows of the whole month include the day's.
+    if let Some(whole) = &mut data.whole {
+        let whole = &mut whole.classes[data.class as usize];
+        *whole = sum_of_class(&[&*whole, day.class(data.class)]);
     }
 }

@@ -2,7 +2,7 @@
 
 use super::answer::{DayRow, DaysAnswer, HourRow, HoursAnswer};
 use super::countries::Measured;
-use super::history::{DayData, MonthData, Need, Section};
+use super::history::{MonthData, Need, Section};
 use super::question::Question;
 use super::scan::{Collect, Context, Reasons, Span, is_about_services, matches};
 use super::{Answer, AnswerError};
@@ -110,14 +110,15 @@ impl Collect for DayList {
         if section_of(question).is_some() && data.whole.is_some() && span.days(data).next().is_some() {
             return reasons.add_whole(data.month);
         }
-        for DayData { date, summary, .. } in span.days(data) {
+        for day in span.days(data) {
+            let summary = day.class(data.class);
             if question.country.is_some() && !self.measured.note(summary, 1) {
                 continue;
             }
             match attempts_of(question, summary) {
                 Err(most) => self.floor = self.floor.max(most),
                 Ok(attempts) if attempts >= question.min => self.rows.push(DayRow {
-                    date: *date,
+                    date: day.date,
                     attempts,
                     unique_sources: distinct_of(question, summary).map(|distinct| distinct.number),
                 }),

@@ -3,14 +3,14 @@
 
 use super::answer::Completeness;
 use super::asns::NetworkLookup;
-use super::history::{DayData, Detail, MonthData};
+use super::history::{Detail, MonthData};
 use super::question::Question;
 use super::{Answer, AnswerError};
 use crate::event::Service;
 use crate::event::calendar::{Calendar, Date, Month};
 use crate::stats::countries::CountryLookup;
 use crate::stats::sum::Sources;
-use crate::stats::summary::ClassSummary;
+use crate::stats::summary::{ClassSummary, DaySummary};
 
 /// The days of a question's range, inclusive.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -40,7 +40,7 @@ impl Span {
     }
 
     /// The days of a month that lie in it, oldest first.
-    pub(super) fn days<'a>(&self, data: &'a MonthData) -> impl Iterator<Item = &'a DayData> + use<'a> {
+    pub(super) fn days<'a>(&self, data: &'a MonthData) -> impl Iterator<Item = &'a DaySummary> + use<'a> {
         let span = *self;
         data.days.iter().filter(move |day| span.contains(day.date))
     }
@@ -58,9 +58,10 @@ impl Span {
         mut visit: impl FnMut(&ClassSummary, u32),
     ) {
         match &data.whole {
-            Some(whole) if self.covers(data) => visit(whole, data.days.len() as u32),
+            Some(whole) if self.covers(data) => visit(whole.class(data.class), data.days.len() as u32),
             _ => {
-                self.days(data).filter(|_| data.detail < Detail::Month).for_each(|day| visit(&day.summary, 1))
+                let days = self.days(data).filter(|_| data.detail < Detail::Month);
+                days.for_each(|day| visit(day.class(data.class), 1));
             }
         }
         if data.whole.is_some() && !self.covers(data) && self.days(data).next().is_some() {

@@ -43,9 +43,10 @@ impl Period {
     fn add(&mut self, data: &MonthData, reasons: &mut Reasons) {
         for day in self.span.days(data) {
             self.days += 1;
-            self.attempts = self.attempts.saturating_add(day.summary.attempts);
+            let of_class = day.class(data.class);
+            self.attempts = self.attempts.saturating_add(of_class.attempts);
             if day.date == self.span.to && data.detail < Detail::Month {
-                self.last_day = Some(day.summary.hours);
+                self.last_day = Some(of_class.hours);
             }
         }
         self.span.pieces(data, reasons, |summary, _| add_hours(&mut self.hours, &summary.hours));
@@ -117,7 +118,7 @@ impl Collect for Summary {
             before.span.add_sources(data, sources);
         }
         let usual = Span { from: Date(span.from.0.saturating_sub(USUAL_DAYS)), to: Date(span.from.0 - 1) };
-        self.usual.extend(usual.days(data).map(|day| day.summary.attempts as f64));
+        self.usual.extend(usual.days(data).map(|day| day.class(data.class).attempts as f64));
         if let Some(found) = &mut self.found {
             found.add(question, data, reasons);
         }
@@ -130,7 +131,7 @@ impl Collect for Summary {
             self.observed = Some((first, day.date));
             for class in Class::ALL {
                 let sum = &mut self.classes[class as usize];
-                *sum = sum.saturating_add(day.total(class).attempts);
+                *sum = sum.saturating_add(day.class(class).attempts);
             }
         }
         span.pieces(data, &mut Reasons::default(), |summary, _| {

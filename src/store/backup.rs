@@ -11,7 +11,7 @@ use flate2::write::GzEncoder;
 
 use crate::event::calendar::{Date, Month};
 use crate::event::small_map::SmallMap;
-use crate::query::history::Detail;
+use crate::query::history::MonthData;
 use crate::sys::read::at_most;
 
 use super::container::{self, Unreadable};
@@ -19,7 +19,7 @@ use super::deferred;
 use super::directory::{Directory, Open};
 use super::ledger::Moment;
 use super::meta::{LATER, META, Meta};
-use super::month::{self, Wanted, WholeMonth};
+use super::month::{self, Wanted};
 use super::networks::{self, NETWORKS};
 use super::pieces;
 
@@ -89,7 +89,7 @@ fn check(name: &str, bytes: Vec<u8>) -> Result<u64, String> {
         _ => match (month_of(name), day_of(name)) {
             (Some(month), _) => month::read(&file, month, Wanted::All).1.is_none(),
             (None, Some(date)) => {
-                let mut month = WholeMonth::new(date.month(), Detail::Fresh);
+                let mut month = MonthData::new(date.month());
                 month.read_day(&file, date, Wanted::All).is_none()
             }
             (None, None) => pieces::decode(&file).is_some_and(|saved| !saved.damaged),

@@ -25,7 +25,7 @@ use super::container::{self, Kind, Section, Unreadable};
 use super::deferred;
 use super::directory::{Change, Directory, Open};
 use super::meta::{LATER, META, Meta};
-use super::month::{self, Wanted, WholeMonth};
+use super::month::{self, Wanted};
 use super::pieces::{self, Saved};
 
 pub use adding::Added;
@@ -339,36 +339,33 @@ impl Store {
             return Ok(MonthData::new(month));
         }
         let of_day = |date| need.wants_of(date).then_some(Wanted::Need(need));
-        match self.load(month, FWS, Wanted::Need(need), &of_day)? {
-            Some((whole, damage)) => Ok(MonthData { damage, ..whole.into_data(need.class) }),
-            None => {
-                let damage = Some(self.unreadable(&month_file(month)));
-                Ok(MonthData { damage, ..MonthData::new(month) })
-            }
-        }
+        Ok(match self.load(month, FWS, Wanted::Need(need), &of_day)? {
+            Some(read) => MonthData { class: need.class, ..read },
+            None => MonthData { damage: Some(self.unreadable(&month_file(month))), ..MonthData::new(month) },
+        })
     }
 
     /// Reads a month from the files with this ending. `wanted`: the sections to read of the month's file; `of_day`:
-    /// those of a day's file, `None` to skip it. The message: one of these sections cannot be read.
+    /// those of a day's file, `None` to skip it. It is damaged if one of these sections cannot be read.
     fn load<'a>(
         &mut self,
         month: Month,
         ending: &str,
         wanted: Wanted<'a>,
         of_day: &dyn Fn(Date) -> Option<Wanted<'a>>,
-    ) -> Result<Option<(WholeMonth, Option<String>)>, StoreError> {
+    ) -> Result<Option<MonthData>, StoreError> {
         let name = format!("{month}{ending}");
         let files = self.days(month, ending);
-        let (mut whole, mut damage) = match self.open_file(&name)? {
+        let mut whole = match self.open_file(&name)? {
             Some(file) => {
                 let (whole, found) = month::read(&file, month, wanted);
-                (whole, self.note_read(&name, found, wanted))
+                MonthData { damage: self.note_read(&name, found, wanted), ..whole }
             }
             None if files.is_empty() => return Ok(None),
-            None => (WholeMonth::new(month, Detail::Fresh), Some(self.unreadable(&name))),
+            None => MonthData { damage: Some(self.unreadable(&name)), ..MonthData::new(month) },
         };
         if whole.detail > Detail::Fresh {
-            return Ok(Some((whole, damage)));
+            return Ok(Some(whole));
         }
         let mut dates: Vec<Date> = whole.days.iter().map(|day| day.date).chain(files).collect();
         dates.sort_unstable();
@@ -389,9 +386,9 @@ impl Store {
                 }
                 None => Some(self.unreadable(&name)),
             };
-            damage = damage.or(found);
+            whole.damage = whole.damage.or(found);
         }
-        Ok(Some((whole, damage)))
+        Ok(Some(whole))
     }
 
     /// A sentence about a file of which nothing can be read.
@@ -409,9 +406,9 @@ impl Store {
         month: Month,
         ending: &str,
         is_wanted: &dyn Fn(Date) -> bool,
-    ) -> Result<Option<WholeMonth>, StoreError> {
+    ) -> Result<Option<MonthData>, StoreError> {
         let of_day = |date| Some(if is_wanted(date) { Wanted::All } else { Wanted::OfOtherDays });
-        Ok(self.load(month, ending, Wanted::All, &of_day)?.map(|(whole, _)| whole))
+        self.load(month, ending, Wanted::All, &of_day)
     }
 
     /// Notes the damage of a file that was read completely.
@@ -429,12 +426,12 @@ impl Store {
     }
 
     /// Changes that store a month, of which everything was read that has changed.
-    fn change_month(&mut self, whole: &mut WholeMonth) -> Result<Vec<Change>, StoreError> {
+    fn change_month(&mut self, whole: &mut MonthData) -> Result<Vec<Change>, StoreError> {
         self.change_files(whole, FWS)
     }
 
     /// The same of files with this ending.
-    fn change_files(&mut self, whole: &mut WholeMonth, ending: &str) -> Result<Vec<Change>, StoreError> {
+    fn change_files(&mut self, whole: &mut MonthData, ending: &str) -> Result<Vec<Change>, StoreError> {
         let name = format!("{}{ending}", whole.month);
         let mut changes = self.keep_damaged(&name)?;
         changes.push((name, Some(whole.encode(self.salt))));

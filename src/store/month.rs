@@ -2,11 +2,11 @@
 
 use crate::event::Class;
 use crate::event::calendar::{Date, Month};
-use crate::query::history::{ClassTotal, DayData, Detail, MonthData, Need};
+use crate::query::history::{Detail, MonthData, Need};
 use crate::stats::anomalies::Anomaly;
-use crate::stats::sample::{Distinct, Sample};
+use crate::stats::sample::Sample;
 use crate::stats::sum::{Sources, sum_of, sum_of_day};
-use crate::stats::summary::{ClassSummary, Cuts, DaySummary};
+use crate::stats::summary::{Cuts, DaySummary};
 
 use super::codec::{self, Content};
 use super::container::{self, Kind, Section, Unreadable};
@@ -47,29 +47,7 @@ impl Wanted<'_> {
     }
 }
 
-/// A month with everything that is stored of it.
-#[derive(Clone, Debug)]
-pub(crate) struct WholeMonth {
-    pub month: Month,
-    pub detail: Detail,
-    /// Different sources of each class.
-    pub distinct: [Option<Distinct>; Class::COUNT],
-    pub cells: Vec<Anomaly>,
-    /// Oldest first. With rows, unless `detail` is [`Detail::Month`], or they were not wanted or cannot be read.
-    pub days: Vec<DaySummary>,
-    /// Rows of the whole month, if it is.
-    pub whole: Option<Box<DaySummary>>,
-    /// Days whose rows differ from what is stored, in any order, some twice.
-    pub changed: Vec<Date>,
-}
-
-impl WholeMonth {
-    /// A month without days.
-    pub(crate) fn new(month: Month, detail: Detail) -> WholeMonth {
-        let (cells, days, changed) = (Vec::new(), Vec::new(), Vec::new());
-        WholeMonth { month, detail, distinct: Default::default(), cells, days, whole: None, changed }
-    }
-
+impl MonthData {
     /// Adds days, each to its stored part. Stored totals are added to, never replaced.
     pub(crate) fn add(&mut self, new: Vec<DaySummary>) {
         let is_new = self.days.is_empty();
@@ -95,7 +73,7 @@ impl WholeMonth {
     }
 
     /// Adds the days of another file of the same month.
-    pub(crate) fn join(&mut self, other: WholeMonth) {
+    pub(crate) fn join(&mut self, other: MonthData) {
         let Some(more) = other.whole else { return self.add(other.days) };
         if self.detail != Detail::Month {
             self.drop_days();
@@ -263,29 +241,6 @@ impl WholeMonth {
             }
         }
     }
-
-    /// The month as a question about a class gets it.
-    pub(crate) fn into_data(mut self, class: Class) -> MonthData {
-        let days = self.days.iter_mut().map(|day| {
-            let total = |of_class: &ClassSummary| ClassTotal {
-                attempts: of_class.attempts,
-                distinct: of_class.distinct,
-            };
-            let totals = day.classes.each_ref().map(total);
-            let summary = std::mem::take(&mut day.classes[class as usize]);
-            DayData { lost: day.lost, totals, summary, ..DayData::new(day.date) }
-        });
-        let whole = self.whole.as_mut().map(|whole| std::mem::take(&mut whole.classes[class as usize]));
-        MonthData {
-            detail: self.detail,
-            // If the month's summary is lost, nothing is known.
-            distinct: self.distinct.iter().any(Option::is_some).then_some(self.distinct),
-            days: days.collect(),
-            cells: self.cells,
-            whole,
-            ..MonthData::new(self.month)
-        }
-    }
 }
 
 /// A day without rows.
@@ -317,12 +272,12 @@ fn section(file: &Open, kind: Kind, damage: &mut Damage) -> Option<Content> {
 const INVALID: &str = "contains an invalid record";
 
 /// Reads what is wanted of a month's file, and the totals of its days.
-pub(crate) fn read(file: &Open, month: Month, wanted: Wanted<'_>) -> (WholeMonth, Damage) {
+pub(crate) fn read(file: &Open, month: Month, wanted: Wanted<'_>) -> (MonthData, Damage) {
     let mut damage = None;
     let known = section(file, Kind::Summary, &mut damage);
     let known = known.and_then(|content| summary::decode(&content.bytes, month));
     let has_totals = known.is_some();
-    let mut whole = known.unwrap_or_else(|| WholeMonth::new(month, Detail::Fresh));
+    let mut whole = known.unwrap_or_else(|| MonthData::new(month));
     if !has_totals {
         damage.get_or_insert(INVALID);
     }

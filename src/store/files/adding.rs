@@ -4,11 +4,11 @@ use std::io;
 
 use crate::event::Class;
 use crate::event::calendar::{Date, Month};
-use crate::query::history::{Detail, Need, Section};
+use crate::query::history::{Detail, MonthData, Need, Section};
 use crate::stats::anomalies::Cells;
 use crate::stats::summary::DaySummary;
 use crate::store::directory::Change;
-use crate::store::month::{Wanted, WholeMonth};
+use crate::store::month::Wanted;
 
 use super::{FWS, Store, StoreError, failed};
 
@@ -46,7 +46,7 @@ impl Store {
         let ranks = self.ranks(&touched);
         let rank = |month: Month| ranks.iter().position(|known| *known == month).unwrap_or(usize::MAX);
         let (mut cells, mut before, mut added) =
-            (Cells::default(), None::<(WholeMonth, Role)>, Added::default());
+            (Cells::default(), None::<(MonthData, Role)>, Added::default());
         let mut days = days.into_iter();
         for month in self.near(&touched) {
             let slot = if touched.contains(&month) {
@@ -61,8 +61,8 @@ impl Store {
                 }
                 let mut whole = match self.whole(month, FWS, &|date| dates.contains(&date))? {
                     Some(whole) => whole,
-                    None if rank(month) < self.keep.hours => WholeMonth::new(month, Detail::Fresh),
-                    None => WholeMonth::new(month, Detail::Days),
+                    None if rank(month) < self.keep.hours => MonthData::new(month),
+                    None => MonthData { detail: Detail::Days, ..MonthData::new(month) },
                 };
                 whole.add(new);
                 (whole, Role::Touched { becomes_month: !exists && rank(month) >= self.keep.days })
@@ -93,14 +93,12 @@ impl Store {
         near
     }
 
-    fn neighbour(&mut self, month: Month, touched: &[Month]) -> Result<(WholeMonth, Role), StoreError> {
+    fn neighbour(&mut self, month: Month, touched: &[Month]) -> Result<(MonthData, Role), StoreError> {
         let (first, last) = (month.first_day(), month.last_day());
         let need = Need::new(Class::Attempt).and(&[Section::Services, Section::Cells], first, last);
         let loaded = self.load(month, FWS, Wanted::Need(&need), &|_| Some(Wanted::Need(&need)))?;
-        let (whole, is_damaged) = match loaded {
-            Some((whole, damage)) => (whole, damage.is_some()),
-            None => (WholeMonth::new(month, Detail::Fresh), true),
-        };
+        let is_damaged = loaded.as_ref().is_none_or(|whole| whole.damage.is_some());
+        let whole = loaded.unwrap_or(MonthData::new(month));
         let is_next = touched.iter().any(|touched| touched.0.abs_diff(month.0) == 1);
         let is_judged = is_next && !is_damaged && whole.detail != Detail::Month;
         Ok((whole, if is_judged { Role::Judged } else { Role::Other }))
@@ -109,7 +107,7 @@ impl Store {
     /// Changes of a month, after the next one was read.
     fn change_slot(
         &mut self,
-        (mut whole, role): (WholeMonth, Role),
+        (mut whole, role): (MonthData, Role),
         cells: &mut Cells,
         changes: &mut Vec<Change>,
     ) -> Result<(), StoreError> {

@@ -9,7 +9,7 @@
 use crate::event::Class;
 use crate::event::calendar::{Date, Month};
 use crate::guard::networks::{NetworkBlock, Networks};
-use crate::query::history::{Detail, Need};
+use crate::query::history::{Detail, MonthData, Need};
 use crate::stats::anomalies::Anomaly;
 use crate::stats::day::{Day, Samples};
 use crate::stats::sum::sum_of_day;
@@ -17,7 +17,6 @@ use crate::stats::summary::DaySummary;
 use crate::store::directory::Change;
 use crate::store::ledger::Moment;
 use crate::store::meta::Meta;
-use crate::store::month::WholeMonth;
 use crate::store::networks::{self, NETWORKS};
 use crate::store::pieces::{self, State};
 
@@ -72,7 +71,7 @@ impl Store {
         for month in months {
             let mut ours = self.undamaged_days(month)?;
             let mut theirs = backup.whole(month, FWS, &|_| true)?;
-            ours.iter_mut().filter(|_| !ours_stays).for_each(WholeMonth::drop_samples);
+            ours.iter_mut().filter(|_| !ours_stays).for_each(MonthData::drop_samples);
             if let Some(whole) = &mut theirs {
                 // None of its days is stored here in the same form.
                 whole.changed.extend(whole.days.iter().map(|day| day.date));
@@ -140,7 +139,7 @@ impl Store {
     }
 
     /// A month without its damaged days.
-    fn undamaged_days(&mut self, month: Month) -> Result<Option<WholeMonth>, StoreError> {
+    fn undamaged_days(&mut self, month: Month) -> Result<Option<MonthData>, StoreError> {
         let mut whole = self.whole(month, FWS, &|_| true)?;
         whole.iter_mut().for_each(|whole| whole.keep_days(|date| !self.is_damaged(&format!("{date}{FWS}"))));
         Ok(whole)
@@ -226,16 +225,11 @@ impl Store {
 }
 
 /// The days of two files of one month, and whether `theirs` added any.
-fn united(
-    mut ours: WholeMonth,
-    theirs: WholeMonth,
-    same: bool,
-    restored: &mut Vec<Date>,
-) -> (WholeMonth, bool) {
+fn united(mut ours: MonthData, theirs: MonthData, same: bool, restored: &mut Vec<Date>) -> (MonthData, bool) {
     let total =
         |day: &DaySummary| day.classes.iter().fold(0u64, |sum, class| sum.saturating_add(class.attempts));
     let attempts =
-        |whole: &WholeMonth| (whole.days.len(), whole.days.iter().map(total).fold(0, u64::saturating_add));
+        |whole: &MonthData| (whole.days.len(), whole.days.iter().map(total).fold(0, u64::saturating_add));
     if ours.detail.max(theirs.detail) == Detail::Month {
         // The rows of a whole month cannot be split into days.
         if same && attempts(&theirs) <= attempts(&ours) {

@@ -3,10 +3,9 @@
 
 use crate::event::Class;
 use crate::event::calendar::{Date, Month};
-use crate::query::history::{Detail, Need};
+use crate::query::history::{Detail, MonthData, Need};
 use crate::store::directory::Change;
 use crate::store::meta::Deletion;
-use crate::store::month::WholeMonth;
 
 use super::{FWS, Store, StoreError, month_file};
 
@@ -101,7 +100,7 @@ impl Store {
     }
 
     /// A month from which something may be deleted: all of its files can be read.
-    fn undamaged(&mut self, month: Month, ending: &str) -> Result<Option<WholeMonth>, StoreError> {
+    fn undamaged(&mut self, month: Month, ending: &str) -> Result<Option<MonthData>, StoreError> {
         let whole = match self.whole(month, ending, &|_| true) {
             Err(StoreError::Newer { .. }) => return Ok(None),
             whole => whole?,

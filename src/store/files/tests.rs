@@ -1,7 +1,7 @@
 use super::*;
 use crate::event::small_map::SmallMap;
 use crate::event::{Address, Class, Event};
-use crate::query::history::{DayData, Detail, Section as Wanted};
+use crate::query::history::{Detail, Section as Wanted};
 use crate::stats::day::Day;
 use crate::stats::summary::{ClassSummary, DaySummary};
 use crate::store::ledger::Moment;
@@ -65,7 +65,7 @@ fn total(store: &mut Store) -> u64 {
     let mut sum = 0;
     for month in months {
         let data = store.month(month, &Need::new(Class::Attempt));
-        sum += data.days.iter().map(|day| day.totals[0].attempts).sum::<u64>();
+        sum += data.days.iter().map(|day| day.classes[0].attempts).sum::<u64>();
     }
     sum
 }
@@ -177,7 +177,7 @@ fn a_damaged_file_is_set_aside_once_when_it_is_replaced() {
     let need = Need::new(Class::Attempt).and(&[Wanted::Sample], Date(0), Date(99_999));
     let data = store.month(Month::parse("2026-10").unwrap(), &need);
     assert!(data.damage.is_some() && store.set_aside().is_empty());
-    assert_eq!(data.days[0].totals[0].attempts, 400);
+    assert_eq!(data.days[0].classes[0].attempts, 400);
     for number in 1..4 {
         add(&mut store, &[Date(months(1)[0].0 + number)], 7);
     }
@@ -212,8 +212,8 @@ fn the_close_of_a_day_writes_this_day_and_the_totals_of_its_month() {
     assert_eq!(close(&mut store, 2, 500), ["2026-10.fws", "2026-10-03.fws"]);
     let need = Need::new(Class::Attempt).and(&[Wanted::Services], first, Date(first.0 + 2));
     let data = store.month(first.month(), &need);
-    assert_eq!((data.damage, data.distinct.unwrap()[0].unwrap().number), (None, 500));
-    let telnet = |day: &DayData| day.summary.services.rows.first().map(|row| row.attempts);
+    assert_eq!((data.damage, data.distinct[0].unwrap().number), (None, 500));
+    let telnet = |day: &DaySummary| day.classes[0].services.rows.first().map(|row| row.attempts);
     let counted: Vec<Option<u64>> = data.days.iter().map(telnet).collect();
     assert_eq!(counted, [Some(300), Some(300), Some(800), None, None, None]);
     // Without hours of rows the month is one file.
@@ -240,7 +240,7 @@ fn a_damaged_or_missing_day_is_named_and_spares_the_others() {
         let need = Need::new(Class::Attempt).and(&[Wanted::Services], first, Date(first.0 + 1));
         let data = store.month(first.month(), &need);
         assert!(data.damage.unwrap().contains("2026-10-02.fws"));
-        let rows: Vec<usize> = data.days.iter().map(|day| day.summary.services.rows.len()).collect();
+        let rows: Vec<usize> = data.days.iter().map(|day| day.classes[0].services.rows.len()).collect();
         assert_eq!((rows, total(&mut store)), (vec![1, 0], 800));
         // Nothing is deleted of such a month.
         add(&mut store, &[Date::parse("2026-11-01").unwrap(), Date::parse("2026-12-01").unwrap()], 1);
@@ -258,17 +258,17 @@ fn of_a_damaged_month_a_question_reads_no_more_than_it_needs() {
     let need = Need::new(Class::Attempt).and(&[Wanted::Services], second, second);
     let data = store.month(first.month(), &need);
     assert!(data.damage.unwrap().contains("2026-10.fws"));
-    let read = |day: &DayData| {
-        let ClassSummary { services, sources, sample, .. } = &day.summary;
-        (day.totals[0].attempts, services.rows.len(), sources.rows.len(), sample.is_some())
+    let read = |day: &DaySummary| {
+        let ClassSummary { services, sources, sample, .. } = &day.classes[0];
+        (day.classes[0].attempts, services.rows.len(), sources.rows.len(), sample.is_some())
     };
     let expected = [(400, 0, 0, false), (400, 1, 0, false), (400, 0, 0, false)];
     assert_eq!(data.days.iter().map(read).collect::<Vec<_>>(), expected);
     // What another day needs of them is read of all: who the month's different sources are.
     add(&mut store, &[Date(first.0 + 3)], 500);
     let data = store.month(first.month(), &need);
-    assert_eq!(data.days.iter().map(|day| day.totals[0].attempts).collect::<Vec<_>>(), [400, 400, 400, 500]);
-    assert!(data.distinct.unwrap()[0].unwrap().number >= 500);
+    assert_eq!(data.days.iter().map(|day| day.classes[0].attempts).collect::<Vec<_>>(), [400, 400, 400, 500]);
+    assert!(data.distinct[0].unwrap().number >= 500);
 }
 
 #[test]
@@ -401,7 +401,7 @@ fn a_source_is_deleted_in_what_is_yet_to_come() {
     let need = Need::new(Class::Attempt).and(&[Wanted::Sources], Date(0), Date(99_999));
     for month in store.months() {
         let data = store.month(month, &need);
-        let rows = data.days[0].summary.sources.rows.iter().map(|row| row.address);
+        let rows = data.days[0].classes[0].sources.rows.iter().map(|row| row.address);
         assert_eq!(rows.collect::<Vec<_>>(), [Address::v4(0), Address::v4(2)], "{month}");
     }
     assert_eq!(total(&mut store), 6);

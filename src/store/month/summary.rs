@@ -2,19 +2,17 @@
 
 use crate::event::Service;
 use crate::event::calendar::{Date, Month};
-use crate::query::history::Detail;
+use crate::query::history::{Detail, MonthData};
 use crate::stats::anomalies::Anomaly;
 use crate::stats::sample::Distinct;
 use crate::stats::summary::DaySummary;
 use crate::store::codec::{self, Codec};
 use crate::store::sections::distinct;
 
-use super::WholeMonth;
-
 const MAX_DAYS: usize = 31;
 
 /// The section that every question about a month reads: its detail, and totals.
-pub(super) fn code(codec: &mut Codec<'_>, whole: &mut WholeMonth) {
+pub(super) fn code(codec: &mut Codec<'_>, whole: &mut MonthData) {
     codec.one_of(&mut whole.detail, &[Detail::Fresh, Detail::Days, Detail::Month]);
     whole.distinct.iter_mut().for_each(|of_class| distinct(codec, of_class));
     let first = whole.month.first_day();
@@ -41,8 +39,8 @@ pub(super) fn code(codec: &mut Codec<'_>, whole: &mut WholeMonth) {
 }
 
 /// The month without rows, from that section; `None`: damaged.
-pub(super) fn decode(bytes: &[u8], month: Month) -> Option<WholeMonth> {
-    codec::decode(bytes, WholeMonth::new(month, Detail::Fresh), code).filter(|whole| {
+pub(super) fn decode(bytes: &[u8], month: Month) -> Option<MonthData> {
+    codec::decode(bytes, MonthData::new(month), code).filter(|whole| {
         whole.days.is_sorted_by(|a, b| a.date < b.date)
             && whole.days.iter().all(|day| day.date.month() == month)
     })

@@ -30,19 +30,19 @@ fn day(date: Date, from: u32, sources: u32) -> DaySummary {
     day.to_closed()
 }
 
-fn written(whole: &WholeMonth) -> Open {
+fn written(whole: &MonthData) -> Open {
     Open::from_bytes(whole.clone().encode(SALT)).unwrap()
 }
 
 /// The files of the days, if they have any.
-fn written_days(whole: &WholeMonth) -> Vec<(Date, Open)> {
+fn written_days(whole: &MonthData) -> Vec<(Date, Open)> {
     let mut encoded = whole.clone();
     let days = whole.days.iter().filter(|_| whole.detail == Detail::Fresh);
     days.map(|day| (day.date, Open::from_bytes(encoded.encode_day(day.date, SALT).unwrap()).unwrap()))
         .collect()
 }
 
-fn again(whole: &WholeMonth) -> WholeMonth {
+fn again(whole: &MonthData) -> MonthData {
     let (mut read, damage) = super::read(&written(whole), whole.month, Wanted::All);
     assert_eq!(damage, None);
     for (date, file) in written_days(whole) {
@@ -51,19 +51,19 @@ fn again(whole: &WholeMonth) -> WholeMonth {
     read
 }
 
-fn attempts(whole: &WholeMonth) -> Vec<(i32, u64)> {
+fn attempts(whole: &MonthData) -> Vec<(i32, u64)> {
     let of = |day: &DaySummary| (day.date.0 - first().0, day.classes[0].attempts);
     whole.days.iter().map(of).collect()
 }
 
 /// The section of the month's totals.
-fn totals(whole: &WholeMonth) -> Vec<u8> {
+fn totals(whole: &MonthData) -> Vec<u8> {
     Content::of(|codec| summary::code(codec, &mut whole.clone())).bytes
 }
 
 #[test]
 fn a_month_comes_back() {
-    let mut whole = WholeMonth::new(month_of(first()), Detail::Fresh);
+    let mut whole = MonthData::new(month_of(first()));
     let mut lossy = day(Date(first().0 + 30), 50, 20);
     lossy.lost = 77;
     whole.add(vec![lossy, day(first(), 0, 10), everything(Date(first().0 + 3))]);
@@ -90,23 +90,23 @@ fn a_month_comes_back() {
     }
     // What a question reads is the same, and only what it wants.
     let need = Need::new(Class::Attempt).and(&[SectionName::Services], first(), first());
-    let (mut read, damage) = super::read(&written(&whole), whole.month, Wanted::Need(&need));
+    let (mut data, damage) = super::read(&written(&whole), whole.month, Wanted::Need(&need));
     for (date, file) in written_days(&whole) {
-        assert_eq!(read.read_day(&file, date, Wanted::Need(&need)), None);
+        assert_eq!(data.read_day(&file, date, Wanted::Need(&need)), None);
     }
-    let data = read.into_data(Class::Attempt);
     assert_eq!((damage, data.days.len(), data.cells.len()), (None, 3, 0));
-    assert_eq!(data.days[0].summary.services.rows.len(), 8);
+    assert_eq!(data.days[0].classes[0].services.rows.len(), 8);
     assert!(
-        data.days[0].summary.services.rows[0].hours.is_none() && data.days[0].summary.sources.rows.is_empty()
+        data.days[0].classes[0].services.rows[0].hours.is_none()
+            && data.days[0].classes[0].sources.rows.is_empty()
     );
-    assert!(data.days[1].summary.services.rows.is_empty());
-    assert_eq!(data.days[2].totals[0].attempts, 60);
+    assert!(data.days[1].classes[0].services.rows.is_empty());
+    assert_eq!(data.days[2].classes[0].attempts, 60);
 }
 
 #[test]
 fn a_late_part_joins_its_day_with_the_hours_of_rows() {
-    let mut whole = WholeMonth::new(month_of(first()), Detail::Fresh);
+    let mut whole = MonthData::new(month_of(first()));
     whole.add(vec![day(first(), 0, 100)]);
     let mut whole = again(&whole);
     whole.add(vec![day(first(), 50, 100)]);
@@ -126,7 +126,7 @@ fn a_late_part_joins_its_day_with_the_hours_of_rows() {
 
 #[test]
 fn a_month_goes_from_fresh_to_days_to_the_whole_and_keeps_its_totals() {
-    let mut whole = WholeMonth::new(month_of(first()), Detail::Fresh);
+    let mut whole = MonthData::new(month_of(first()));
     whole.add((0..31).map(|number| day(Date(first().0 + number), number as u32 * 400, 1000)).collect());
     let (distinct, of_days) = (whole.distinct, attempts(&whole));
     let Distinct { number, error } = distinct[0].unwrap();
@@ -159,7 +159,7 @@ fn a_month_goes_from_fresh_to_days_to_the_whole_and_keeps_its_totals() {
 #[test]
 fn two_files_of_one_month_are_joined_whatever_they_have() {
     let make = |detail: Detail, from: i32| {
-        let mut whole = WholeMonth::new(month_of(first()), detail);
+        let mut whole = MonthData { detail, ..MonthData::new(month_of(first())) };
         whole.add((from..from + 3).map(|number| day(Date(first().0 + number), 0, 10)).collect());
         if detail == Detail::Month && whole.detail != Detail::Month {
             whole.drop_days();
@@ -192,7 +192,7 @@ fn two_files_of_one_month_are_joined_whatever_they_have() {
 
 #[test]
 fn totals_survive_whichever_section_is_damaged() {
-    let mut whole = WholeMonth::new(month_of(first()), Detail::Days);
+    let mut whole = MonthData { detail: Detail::Days, ..MonthData::new(month_of(first())) };
     whole.add(vec![day(first(), 0, 400), day(Date(first().0 + 1), 0, 10)]);
     let bytes = whole.encode(SALT);
     let header = container::Header::parse(&bytes).unwrap();
@@ -205,9 +205,9 @@ fn totals_survive_whichever_section_is_damaged() {
         assert!(damage.is_some(), "{kind:?}");
         assert_eq!(attempts(&read), [(0, 1200), (1, 30)], "{kind:?}");
         let need = Need::new(Class::Attempt);
-        let data = super::read(&file, whole.month, Wanted::Need(&need)).0.into_data(Class::Attempt);
+        let data = super::read(&file, whole.month, Wanted::Need(&need)).0;
         assert_eq!(
-            data.days.iter().map(|day| day.totals[0].attempts).collect::<Vec<_>>(),
+            data.days.iter().map(|day| day.classes[0].attempts).collect::<Vec<_>>(),
             [1200, 30],
             "{kind:?}"
         );
@@ -216,7 +216,7 @@ fn totals_survive_whichever_section_is_damaged() {
 
 #[test]
 fn what_cannot_be_a_summary_is_none() {
-    let mut whole = WholeMonth::new(month_of(first()), Detail::Fresh);
+    let mut whole = MonthData::new(month_of(first()));
     whole.add(vec![day(first(), 0, 4), day(Date(first().0 + 30), 0, 1)]);
     let bytes = totals(&whole);
     let decoded = |bytes: &[u8]| summary::decode(bytes, whole.month).map(|whole| totals(&whole));
