@@ -26,7 +26,7 @@ use crate::event::calendar::Date;
 use crate::live::{Engine, Extent};
 use crate::query::history::{History as _, Need};
 use crate::stats::deferred::Deferred;
-use crate::store::directory::{Change, Directory, Disk, Open, Taken};
+use crate::store::directory::{Change, Directory, Disk, Taken};
 use crate::store::pieces::{self, PieceId, Saved, State};
 use crate::store::sections::StoredDay;
 use crate::store::{Allowed, Deletion, Meta, Retention, Store};
@@ -210,7 +210,7 @@ impl Storage {
     /// The state that an earlier run left on flash and in the copy in RAM, with whether flash has all of its open day.
     fn earlier(&mut self, flash: Option<Flash>) -> Option<(Saved, bool)> {
         let file = pieces::open_copy(&self.run);
-        let salt = file.as_ref().map_or(0, Open::salt);
+        let salt = file.as_ref().map_or(0, |file| file.salt);
         let is_of_this_store = salt == self.store.salt();
         let mut copy = file.and_then(|file| pieces::decode(&file));
         let rank = flash.as_ref().map(|flash| flash.state.rank(&self.boot));

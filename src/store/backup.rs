@@ -14,9 +14,9 @@ use crate::event::small_map::SmallMap;
 use crate::query::history::MonthData;
 use crate::sys::read::at_most;
 
-use super::container::{self, Unreadable};
+use super::container::{self, Open, Unreadable};
 use super::deferred;
-use super::directory::{Directory, Open};
+use super::directory::Directory;
 use super::ledger::Moment;
 use super::meta::{LATER, META, Meta};
 use super::month::{self, Wanted};
@@ -95,7 +95,7 @@ fn check(name: &str, bytes: Vec<u8>) -> Result<u64, String> {
             (None, None) => pieces::decode(&file).is_some_and(|saved| !saved.damaged),
         },
     };
-    if whole { Ok(file.salt()) } else { Err(format!("{name} is damaged: a part of it cannot be read")) }
+    if whole { Ok(file.salt) } else { Err(format!("{name} is damaged: a part of it cannot be read")) }
 }
 
 /// Writes a backup of the store in `directory`, which must not change meanwhile. `created`: seconds since 1970.

@@ -84,7 +84,7 @@ pub enum Unreadable {
 }
 
 /// A section in the directory of a file. Lengths and offset in bytes.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Entry {
     kind: u8,
     deflated: bool,
@@ -94,21 +94,21 @@ pub struct Entry {
     pub offset: usize,
 }
 
-/// The directory of a file.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Header {
+/// The bytes of a file: its header is decoded, its sections when they are asked for.
+pub struct Open {
     /// The salt of the store's samples.
     pub salt: u64,
     entries: Vec<Entry>,
+    bytes: Vec<u8>,
 }
 
 fn be32(bytes: &[u8]) -> u32 {
     bytes.iter().take(4).fold(0, |number, byte| number << 8 | u32::from(*byte))
 }
 
-impl Header {
-    /// Reads the header of a file.
-    pub fn parse(bytes: &[u8]) -> Result<Header, Unreadable> {
+impl Open {
+    /// Decodes the header.
+    pub fn from_bytes(bytes: Vec<u8>) -> Result<Open, Unreadable> {
         let fixed = bytes.get(..FIXED).ok_or(Unreadable::Damaged("unexpected end of the file"))?;
         if &fixed[..4] != MAGIC {
             return Err(Unreadable::Damaged("not a file of fwstat"));
@@ -134,7 +134,7 @@ impl Header {
             offset = offset.saturating_add(length);
         }
         let salt = u64::from(be32(&fixed[6..])) << 32 | u64::from(be32(&fixed[10..]));
-        Ok(Header { salt, entries })
+        Ok(Open { salt, entries, bytes })
     }
 
     /// The entry of a section, if the file has one of this kind.
@@ -142,19 +142,23 @@ impl Header {
         self.entries.iter().find(|entry| entry.kind == kind as u8)
     }
 
-    /// The content of a section of the file with these bytes; `None` if it has none of this kind.
-    pub fn content(&self, file: &[u8], kind: Kind) -> Result<Option<Content>, Unreadable> {
+    /// The content of a section that has only numbers; `None` if the file has no section of this kind.
+    pub fn section(&self, kind: Kind) -> Result<Option<Vec<u8>>, &'static str> {
+        Ok(self.content(kind)?.map(|content| content.bytes))
+    }
+
+    /// The content of a section; `None` if the file has no section of this kind. The error says how it is damaged.
+    pub fn content(&self, kind: Kind) -> Result<Option<Content>, &'static str> {
         let Some(entry) = self.find(kind) else { return Ok(None) };
-        let bytes = file.get(entry.offset..entry.offset.saturating_add(entry.length));
+        let bytes = self.bytes.get(entry.offset..entry.offset.saturating_add(entry.length));
         let bytes = bytes
             .filter(|bytes| crc32(bytes) == entry.crc)
-            .ok_or(Unreadable::Damaged("the checksum of a section does not match"))?;
+            .ok_or("the checksum of a section does not match")?;
         if entry.raw > MAX_RAW {
-            return Err(Unreadable::Damaged("a section is too long"));
+            return Err("a section is too long");
         }
         if !entry.deflated {
-            let parts = bytes.split_at_checked(entry.raw);
-            let (bytes, random) = parts.ok_or(Unreadable::Damaged("a section is too short"))?;
+            let (bytes, random) = bytes.split_at_checked(entry.raw).ok_or("a section is too short")?;
             return Ok(Some(Content { bytes: bytes.to_vec(), random: random.to_vec() }));
         }
         let mut raw = Vec::with_capacity(entry.raw);
@@ -167,7 +171,7 @@ impl Header {
                     let random = bytes[inflate.total_in() as usize..].to_vec();
                     Ok(Some(Content { bytes: raw, random }))
                 }
-                _ => Err(Unreadable::Damaged("a section cannot be decompressed")),
+                _ => Err("a section cannot be decompressed"),
             }
         })
     }
@@ -262,7 +266,8 @@ mod tests {
     use proptest::prelude::*;
 
     fn read(bytes: &[u8], kind: Kind) -> Result<Content, Unreadable> {
-        Header::parse(bytes)?.content(bytes, kind)?.ok_or(Unreadable::Damaged("none"))
+        let file = Open::from_bytes(bytes.to_vec())?;
+        file.content(kind).map_err(Unreadable::Damaged)?.ok_or(Unreadable::Damaged("none"))
     }
 
     fn example() -> Vec<u8> {
@@ -275,11 +280,11 @@ mod tests {
     #[test]
     fn sections_come_back() {
         let bytes = example();
-        assert!(bytes.len() < 300 && Header::parse(&bytes).unwrap().salt == 7);
+        assert!(bytes.len() < 300 && Open::from_bytes(bytes.clone()).unwrap().salt == 7);
         assert_eq!(read(&bytes, Kind::Summary), Ok(Content { bytes: vec![1, 2, 3], random: vec![4] }));
         let services = read(&bytes, Kind::Services).unwrap();
         assert_eq!((services.bytes.len(), services.random), (2000, vec![9, 8, 7]));
-        assert_eq!(Header::parse(&bytes).unwrap().find(Kind::Pairs), None);
+        assert!(Open::from_bytes(bytes).unwrap().find(Kind::Pairs).is_none());
     }
 
     #[test]
@@ -293,7 +298,7 @@ mod tests {
         }
         let mut newer = whole;
         newer[4] = VERSION + 1;
-        assert_eq!(Header::parse(&newer), Err(Unreadable::Newer(VERSION + 1)));
+        assert_eq!(Open::from_bytes(newer).err(), Some(Unreadable::Newer(VERSION + 1)));
     }
 
     #[test]
@@ -308,7 +313,7 @@ mod tests {
     proptest! {
         #[test]
         fn any_bytes_are_read_without_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
-            let _ = Header::parse(&bytes);
+            let _ = Open::from_bytes(bytes.clone());
             let mut bytes = bytes;
             bytes.splice(0..bytes.len().min(5), *b"FWST\x01");
             let _ = read(&bytes, Kind::Summary);

@@ -5,8 +5,7 @@ use crate::event::{Class, Event, Verdict};
 use crate::stats::deferred::{At, Counts, Deferred};
 
 use super::codec::{self, Codec, Content};
-use super::container::Kind;
-use super::directory::Open;
+use super::container::{Kind, Open};
 use super::sections::{address, service};
 
 /// Dropped events; and events and counts with their times (milliseconds).

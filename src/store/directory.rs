@@ -21,9 +21,6 @@ use nix::unistd::{Gid, Uid, UnlinkatFlags, fsync, unlinkat};
 
 use crate::event::small_map::SmallMap;
 
-use super::codec::Content;
-use super::container::{Header, Kind, Unreadable};
-
 mod lock;
 
 pub use lock::Taken;
@@ -40,34 +37,6 @@ const LOCK: &str = "lock";
 const MAX_BYTES: u64 = 16 << 20;
 /// Bytes that are read at once: a page, the unit of the file systems of flash.
 const BLOCK: usize = 4096;
-
-/// The bytes of a file: its header is decoded, its sections when they are asked for.
-pub struct Open {
-    bytes: Vec<u8>,
-    header: Header,
-}
-
-impl Open {
-    /// Decodes the header.
-    pub fn from_bytes(bytes: Vec<u8>) -> Result<Open, Unreadable> {
-        Ok(Open { header: Header::parse(&bytes)?, bytes })
-    }
-
-    /// The salt of the store's samples.
-    pub fn salt(&self) -> u64 {
-        self.header.salt
-    }
-
-    /// The content of a section that has only numbers; `None` if the file has no section of this kind.
-    pub fn section(&self, kind: Kind) -> Result<Option<Vec<u8>>, Unreadable> {
-        Ok(self.content(kind)?.map(|content| content.bytes))
-    }
-
-    /// The content of a section; `None` if the file has no section of this kind.
-    pub fn content(&self, kind: Kind) -> Result<Option<Content>, Unreadable> {
-        self.header.content(&self.bytes, kind)
-    }
-}
 
 /// The files of a store.
 pub enum Directory {

@@ -21,9 +21,9 @@ use crate::event::calendar::{Date, Month};
 use crate::query::history::{Detail, History, MonthData, Need};
 use crate::stats::deferred::Deferred;
 
-use super::container::{self, Kind, Section, Unreadable};
+use super::container::{self, Kind, Open, Section, Unreadable};
 use super::deferred;
-use super::directory::{Change, Directory, Open};
+use super::directory::{Change, Directory};
 use super::meta::{LATER, META, Meta};
 use super::month::{self, Wanted};
 use super::pieces::{self, Saved};
@@ -110,7 +110,7 @@ impl Store {
         let pieces = store.pieces()?.into_iter().map(|(name, ..)| name);
         let mut names = std::iter::once(META.to_string()).chain(months).chain(pieces);
         let known =
-            names.find_map(|name| Some(Open::from_bytes(store.directory.read(&name).ok()??).ok()?.salt()));
+            names.find_map(|name| Some(Open::from_bytes(store.directory.read(&name).ok()??).ok()?.salt));
         store.salt = known.or(salt).unwrap_or_else(random);
         Ok(store)
     }

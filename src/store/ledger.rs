@@ -3,8 +3,7 @@
 //! Times of the boot clock cannot be compared after a reboot, so the end of a block is stored by both clocks.
 
 use super::codec::{Codec, Content};
-use super::container::{self, Kind, Section};
-use super::directory::Open;
+use super::container::{self, Kind, Open, Section};
 use super::{networks, sections};
 use crate::event::Service;
 use crate::event::calendar::Date;

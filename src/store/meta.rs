@@ -1,8 +1,7 @@
 //! `store.fws`: the store's metadata; `later.fws`: events dated in the future.
 
 use super::codec::{Codec, Content};
-use super::container::{self, Kind, Section};
-use super::directory::Open;
+use super::container::{self, Kind, Open, Section};
 
 /// The file of the store's metadata.
 pub(super) const META: &str = "store.fws";

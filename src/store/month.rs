@@ -9,8 +9,7 @@ use crate::stats::sum::{Sources, sum_of, sum_of_day};
 use crate::stats::summary::{Cuts, DaySummary};
 
 use super::codec::{self, Content};
-use super::container::{self, Kind, Section, Unreadable};
-use super::directory::Open;
+use super::container::{self, Kind, Open, Section};
 use super::sections::{self, Unit};
 use summary::code_cells;
 
@@ -257,16 +256,10 @@ type Damage = Option<&'static str>;
 
 /// A section, if the file has it; damage is noted.
 fn section(file: &Open, kind: Kind, damage: &mut Damage) -> Option<Content> {
-    match file.content(kind) {
-        Ok(section) => section,
-        Err(unreadable) => {
-            damage.get_or_insert(match unreadable {
-                Unreadable::Damaged(what) => what,
-                Unreadable::Newer(_) => "written by a newer version",
-            });
-            None
-        }
-    }
+    file.content(kind).unwrap_or_else(|what| {
+        damage.get_or_insert(what);
+        None
+    })
 }
 
 const INVALID: &str = "contains an invalid record";

@@ -1,8 +1,7 @@
 //! Blocked networks and countries <-> bytes, to restore them after a restart or a reboot.
 
 use super::codec::{Codec, Content};
-use super::container::{self, Kind, Section};
-use super::directory::Open;
+use super::container::{self, Kind, Open, Section};
 use super::ledger::{Moment, instant};
 use crate::event::Address;
 use crate::guard::networks::NetworkBlock;

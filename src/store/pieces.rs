@@ -15,9 +15,9 @@ use crate::stats::sum::sum_of_day;
 use crate::stats::summary::DaySummary;
 
 use super::codec::{self, Codec, Content};
-use super::container::{self, Kind, Section};
+use super::container::{self, Kind, Open, Section};
 use super::deferred;
-use super::directory::{Directory, Disk, Open};
+use super::directory::{Directory, Disk};
 use super::sections::{self, StoredDay, Unit};
 
 /// Which piece of an open day it is, also of a directory that took the place of another.
@@ -212,7 +212,7 @@ pub fn open_copy(run: &Path) -> Option<Open> {
 /// [`State::due`] of the copy in RAM, if there is one of the store with this salt; else 0.
 pub fn taken_of_later(run: &Path, salt: u64) -> u64 {
     let state = |file: Open| State::decode(&file.section(Kind::State).ok()??);
-    let copy = open_copy(run).filter(|file| file.salt() == salt);
+    let copy = open_copy(run).filter(|file| file.salt == salt);
     copy.and_then(state).map_or(0, |(state, _)| state.due)
 }
 

@@ -12,8 +12,7 @@ use crate::stats::day::{Day, Samples};
 use crate::stats::summary::{ClassSummary, DaySummary, PairCount, Rows};
 
 use super::codec::{Codec, Content};
-use super::container::{Kind, Section};
-use super::directory::Open;
+use super::container::{Kind, Open, Section};
 
 use rows::*;
 pub(super) use rows::{address, distinct, service};

@@ -9,8 +9,7 @@ use crate::event::small_map::SmallMap;
 use crate::stats::day::Day;
 use crate::stats::summary::DaySummary;
 
-use super::container::{self, Kind, Section};
-use super::directory::Open;
+use super::container::{self, Kind, Open, Section};
 use super::sections::{self, KINDS, Pack, StoredDay, Unit};
 
 /// Days of an import in a temporary file, so that memory holds one of them at a time.

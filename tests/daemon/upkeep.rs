@@ -11,7 +11,7 @@ use crate::router::{Router, line};
 use crate::stand_in::logd::Logd;
 use fwstat::guard::networks::NetworkBlock;
 use fwstat::query::target::{MAX_NETWORKS, Target};
-use fwstat::store::directory::Open;
+use fwstat::store::container::Open;
 use fwstat::store::ledger::Moment;
 use fwstat::store::networks;
 use serde_json::{Value, json};

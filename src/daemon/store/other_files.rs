@@ -2,7 +2,7 @@
 
 use super::Storage;
 use crate::store::StoreError;
-use crate::store::directory::Open;
+use crate::store::container::Open;
 
 impl Storage {
     /// Adds a change to the next commit; `None` removes the file.

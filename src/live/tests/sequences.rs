@@ -4,7 +4,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::store::directory::Open;
+use crate::store::container::Open;
 use crate::store::month;
 
 #[derive(Clone, Debug)]

@@ -1,5 +1,5 @@
 use super::*;
-use crate::store::container::{Section, write};
+use crate::store::container::{Kind, Open, Section, write};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::sync::atomic::{AtomicU32, Ordering};
 

@@ -247,7 +247,7 @@ fn a_damaged_section_spares_the_others() {
     let bytes = container::write(1, sections.collect());
     for kind in KINDS {
         let mut bytes = bytes.clone();
-        let entry = *container::Header::parse(&bytes).unwrap().find(kind).unwrap();
+        let entry = *Open::from_bytes(bytes.clone()).unwrap().find(kind).unwrap();
         bytes[entry.offset + entry.length / 2] ^= 1;
         let (read, whole) = decode(&Open::from_bytes(bytes).unwrap(), Unit::Minutes);
         assert!(!whole, "{kind:?}");
