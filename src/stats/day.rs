@@ -42,7 +42,7 @@ impl Day {
         self
     }
 
-    /// Begins another day and reuses the memory.
+    /// Begins another day.
     pub fn restart(&mut self, date: Date) {
         (self.date, self.lost) = (date, 0);
         self.classes.iter_mut().for_each(|tables| tables.restart(date));

@@ -173,14 +173,6 @@ impl<R: Row> Heavy<R> {
         self.evictions == 0 && self.missing == 0
     }
 
-    /// Removes all rows and keeps their memory.
-    pub fn clear(&mut self) {
-        self.rows.clear();
-        self.index.fill(0);
-        (self.floor, self.missing, self.hand) = (0, 0, 0);
-        (self.evictions, self.evicted) = (0, None);
-    }
-
     /// The slot of a key; `None`: it has no row.
     #[inline]
     pub fn find(&self, key: &R::Key) -> Option<usize> {

@@ -47,7 +47,8 @@ pub struct OpenRules {
     pub rows: Vec<RuleCount>,
     /// By path: the number of its row and one, and [`FORWARDED`]; 0 for a path that was not seen yet.
     by_path: Vec<u16>,
-    names: Rules,
+    /// The rules of paths.
+    pub(super) names: Rules,
 }
 
 const FORWARDED: u16 = 1 << 15;
@@ -57,12 +58,6 @@ impl OpenRules {
     pub fn set_names(&mut self, names: &Rules) {
         self.by_path.clear();
         self.names = names.clone();
-    }
-
-    /// Removes all rows.
-    pub fn clear(&mut self) {
-        self.rows.clear();
-        self.by_path.clear();
     }
 
     /// Counts packets of a path. Returns whether they were to be forwarded.

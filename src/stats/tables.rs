@@ -62,6 +62,7 @@ const OVERFLOWED: Cut = Cut::top(2048);
 /// The tables of one class of an open day.
 #[derive(Clone)]
 pub struct Tables {
+    bounds: Bounds,
     /// Of the store's samples.
     salt: u64,
     /// Times of rows are counted from here (seconds since 1970): before the day begins in any time zone.
@@ -80,7 +81,6 @@ pub struct Tables {
     targets: Heavy<PairRow>,
     /// `None`: no pair was evicted. The sample is then that of the pairs' sources, and made only when it is asked for.
     sample: Option<Sample<Address>>,
-    sample_size: usize,
     service_hours: WideHours,
     source_hours: WideHours,
     /// The last measured countries, also those of the sample.
@@ -91,6 +91,7 @@ impl Tables {
     /// Empty tables. `salt`: of the store's samples.
     pub fn new(bounds: Bounds, salt: u64, date: Date) -> Tables {
         Tables {
+            bounds,
             salt,
             base: base_of(date),
             count: 0,
@@ -103,29 +104,17 @@ impl Tables {
             rules: OpenRules::default(),
             targets: Heavy::new(bounds.targets),
             sample: None,
-            sample_size: bounds.sample,
             service_hours: WideHours::new(bounds.services),
             source_hours: WideHours::new(bounds.wide_hours),
             countries: None,
         }
     }
 
-    /// Empties the tables for another day; their memory is reused.
+    /// Empties the tables for another day, with the same rules of paths.
     pub fn restart(&mut self, date: Date) {
-        self.base = base_of(date);
-        self.count = 0;
-        self.hours = [0; 24];
-        self.protocols = [0; 256];
-        self.verdicts = [0; Verdict::COUNT];
-        self.services.clear();
-        self.sources.clear();
-        self.pairs.clear();
-        self.rules.clear();
-        self.targets.clear();
-        self.sample = None;
-        self.service_hours.clear();
-        self.source_hours.clear();
-        self.countries = None;
+        let names = std::mem::take(&mut self.rules.names);
+        *self = Tables::new(self.bounds, self.salt, date);
+        self.rules.names = names;
     }
 
     /// Events of the class.
@@ -169,7 +158,7 @@ impl Tables {
         let hashes = rows.iter().map(|row| sample::hash(row.address, self.salt));
         // Lowest first: most of the others need not be looked at.
         let mut hashes: BinaryHeap<Reverse<(u32, u32)>> = hashes.zip(0..).map(Reverse).collect();
-        let mut sample = Sample::new(self.sample_size);
+        let mut sample = Sample::new(self.bounds.sample);
         while let Some(Reverse((hash, slot))) = hashes.pop()
             && u64::from(hash) < sample.bound()
         {

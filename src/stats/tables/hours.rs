@@ -21,13 +21,6 @@ impl WideHours {
         WideHours { hours: Vec::new(), free: Vec::new(), most, is_cut: false }
     }
 
-    /// Removes all rows.
-    pub(super) fn clear(&mut self) {
-        self.hours.clear();
-        self.free.clear();
-        self.is_cut = false;
-    }
-
     /// Counts in the hours of a row.
     #[inline(always)]
     pub(super) fn add(&mut self, row: &mut RowHours, hour: usize, n: u32) {
