@@ -76,7 +76,8 @@ pub struct Codec<'a> {
     written: Option<&'a mut Content>,
     bytes: &'a [u8],
     random: &'a [u8],
-    failed: bool,
+    /// Whether a read failed.
+    pub failed: bool,
 }
 
 impl<'a> Codec<'a> {
@@ -88,11 +89,6 @@ impl<'a> Codec<'a> {
     /// Whether fields are written, and not read.
     pub fn writes(&self) -> bool {
         self.written.is_some()
-    }
-
-    /// Whether a read failed.
-    pub fn has_failed(&self) -> bool {
-        self.failed
     }
 
     /// Marks the data as invalid.
@@ -357,11 +353,11 @@ mod tests {
         #[test]
         fn any_bytes_are_read(bytes in proptest::collection::vec(any::<u8>(), 0..40)) {
             let mut reader = Codec::reader(&bytes);
-            while !reader.has_failed() {
+            while !reader.failed {
                 reader.get();
                 reader.text(&mut String::new());
             }
-            prop_assert!(reader.has_failed());
+            prop_assert!(reader.failed);
         }
     }
 }

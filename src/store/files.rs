@@ -73,7 +73,7 @@ impl Default for Directory {
 pub struct Store {
     directory: Directory,
     salt: u64,
-    keep: Retention,
+    pub keep: Retention,
     /// Oldest first.
     months: Vec<Month>,
     /// All files.
@@ -159,16 +159,6 @@ impl Store {
         self.salt
     }
 
-    /// The retention.
-    pub fn keep(&self) -> Retention {
-        self.keep
-    }
-
-    /// Sets the retention.
-    pub fn set_keep(&mut self, keep: Retention) {
-        self.keep = keep;
-    }
-
     /// Months after that of `last` are left out of answers.
     pub fn set_last(&mut self, last: Option<Date>) {
         self.last = last.map(Date::month);
@@ -233,9 +223,7 @@ impl Store {
 
     /// The changes that store the metadata.
     pub fn change_meta(&mut self, meta: &Meta) -> Result<Vec<Change>, StoreError> {
-        let mut changes = self.keep_damaged(META)?;
-        changes.push((META.into(), Some(meta.encode(self.salt))));
-        Ok(changes)
+        self.replace(META, Some(meta.encode(self.salt)))
     }
 
     /// Events dated in the future.
@@ -248,12 +236,10 @@ impl Store {
 
     /// The changes that store these events, or remove the file if there are none.
     pub fn change_later(&mut self, later: &Deferred) -> Result<Vec<Change>, StoreError> {
-        let mut changes = self.keep_damaged(LATER)?;
         let bytes = (!later.is_empty() || later.dropped() > 0).then(|| {
             container::write(self.salt, vec![Section::packed(Kind::Deferred, deferred::encode(later))])
         });
-        changes.push((LATER.into(), bytes));
-        Ok(changes)
+        self.replace(LATER, bytes)
     }
 
     fn is_damaged(&self, name: &str) -> bool {
@@ -272,6 +258,13 @@ impl Store {
         });
         let aside = aside.into_iter().find(|name| !self.set_aside.contains(name));
         Ok(aside.zip(bytes).map(|(aside, bytes)| (aside, Some(bytes))).into_iter().collect())
+    }
+
+    /// Changes that replace a file, or remove it without `bytes`; a damaged one is renamed.
+    fn replace(&mut self, name: &str, bytes: Option<Vec<u8>>) -> Result<Vec<Change>, StoreError> {
+        let mut changes = self.keep_damaged(name)?;
+        changes.push((name.into(), bytes));
+        Ok(changes)
     }
 
     /// Removes the damage of files that were replaced.
@@ -329,9 +322,7 @@ impl Store {
 
     /// A change that removes a piece, or renames a damaged one.
     pub fn remove_piece(&mut self, name: &str) -> Result<Vec<Change>, StoreError> {
-        let mut changes = self.keep_damaged(name)?;
-        changes.push((name.to_string(), None));
-        Ok(changes)
+        self.replace(name, None)
     }
 
     fn read(&mut self, month: Month, need: &Need) -> Result<MonthData, StoreError> {
@@ -432,17 +423,15 @@ impl Store {
 
     /// The same of files with this ending.
     fn change_files(&mut self, whole: &mut MonthData, ending: &str) -> Result<Vec<Change>, StoreError> {
-        let name = format!("{}{ending}", whole.month);
-        let mut changes = self.keep_damaged(&name)?;
-        changes.push((name, Some(whole.encode(self.salt))));
+        let bytes = whole.encode(self.salt);
+        let mut changes = self.replace(&format!("{}{ending}", whole.month), Some(bytes))?;
         let is_fresh = whole.detail == Detail::Fresh;
         let mut dates = if is_fresh { whole.changed.clone() } else { self.days(whole.month, ending) };
         dates.sort_unstable();
         dates.dedup();
         for date in dates {
-            let name = format!("{date}{ending}");
-            changes.extend(self.keep_damaged(&name)?);
-            changes.push((name, if is_fresh { whole.encode_day(date, self.salt) } else { None }));
+            let bytes = if is_fresh { whole.encode_day(date, self.salt) } else { None };
+            changes.extend(self.replace(&format!("{date}{ending}"), bytes)?);
         }
         Ok(changes)
     }

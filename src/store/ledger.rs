@@ -272,7 +272,7 @@ pub fn newer(file: &Open, boot: &str, known: Option<Rank>) -> Option<(Rank, Opti
     let payload = file.section(Kind::Blocks).ok()??;
     let (mut reader, mut head) = (Codec::reader(&payload), SavedLedger::default());
     head.code_head(&mut reader);
-    if reader.has_failed() {
+    if reader.failed {
         return None;
     }
     let rank = head.rank(boot);
@@ -291,7 +291,7 @@ pub fn read(payload: &[u8]) -> Option<SavedLedger> {
     }
     saved.records.truncate(RECORDS);
     saved.ended.truncate(ENDED);
-    (!reader.has_failed()).then_some(saved)
+    (!reader.failed).then_some(saved)
 }
 
 #[cfg(test)]

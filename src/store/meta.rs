@@ -88,10 +88,10 @@ impl Meta {
         let (deletions, united) = (section(Kind::Deletions), section(Kind::United));
         let mut codec = Codec::reader(&deletions);
         code_deletions(&mut codec, &mut meta.deletions);
-        whole &= !codec.has_failed();
+        whole &= !codec.failed;
         let mut codec = Codec::reader(&united);
         code_united(&mut codec, &mut meta.united);
-        whole &= !codec.has_failed();
+        whole &= !codec.failed;
         (meta, whole)
     }
 

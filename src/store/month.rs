@@ -176,25 +176,25 @@ impl MonthData {
             (None, Detail::Fresh) => &mut [],
             (None, _) => &mut self.days[..],
         };
-        file.extend(sections::encode(days, Unit::Minutes, Section::packed));
+        file.extend(sections::encode(days, None, Unit::Minutes, Section::packed));
         container::write(salt, file)
     }
 
     /// The bytes of the file of a day of a month with [`Detail::Fresh`].
     pub(crate) fn encode_day(&mut self, date: Date, salt: u64) -> Option<Vec<u8>> {
         let day = self.days.iter_mut().find(|day| day.date == date)?;
-        let sections = sections::encode(std::slice::from_mut(day), Unit::Minutes, Section::packed);
+        let sections = sections::encode(std::slice::from_mut(day), None, Unit::Minutes, Section::packed);
         Some(container::write(salt, sections.collect()))
     }
 
     /// Reads what is wanted of a day's file; of a day that the month's summary lacks, the totals, too.
     pub(crate) fn read_day(&mut self, file: &Open, date: Date, wanted: Wanted<'_>) -> Damage {
-        let mut damage = None;
         let at = self.days.binary_search_by_key(&date, |day| day.date);
         if let Err(at) = at {
             self.days.insert(at, DaySummary::new(date));
         }
         let kinds = sections::KINDS.into_iter().filter(|kind| wanted.on_day(*kind, date));
+        let mut damage = None;
         self.read_bodies(file, kinds, wanted, (Some(date), at.is_ok()), &mut damage);
         damage
     }
@@ -208,11 +208,11 @@ impl MonthData {
         (of, has_totals): (Option<Date>, bool),
         damage: &mut Damage,
     ) {
-        let is_whole = self.whole.is_some();
         let lacking = (!has_totals).then_some(Kind::Totals);
         for kind in lacking.into_iter().chain(kinds.filter(|kind| Some(*kind) != lacking)) {
             let Some(content) = section(file, kind, damage) else { continue };
             let is_lacking = Some(kind) == lacking;
+            let is_whole = self.whole.is_some();
             let is_wanted =
                 |date, class| is_lacking || wanted.of_class(class) && (is_whole || wanted.on_day(kind, date));
             let is_valid = sections::bodies(&content, is_wanted, |date, class, body| {

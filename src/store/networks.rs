@@ -91,7 +91,7 @@ pub fn from_file(file: &Open, now: &Moment) -> Option<Vec<NetworkBlock>> {
 pub fn read(payload: &[u8], now: &Moment) -> Option<Vec<NetworkBlock>> {
     let (mut reader, mut saved, mut blocks) = (Codec::reader(payload), Moment::default(), Vec::new());
     code(&mut reader, &mut saved, &mut blocks);
-    if reader.has_failed() {
+    if reader.failed {
         return None;
     }
     blocks.truncate(MAX_NETWORKS);

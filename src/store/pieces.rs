@@ -127,7 +127,7 @@ pub struct Saved {
 pub fn encode_part(salt: u64, state: &State, day: &mut DaySummary, samples: &mut Samples) -> Vec<u8> {
     let of_day = (day.date, day.lost);
     let samples = sections::encode_samples(day.date, samples, Section::packed);
-    let rows = sections::encode(std::slice::from_mut(day), Unit::Seconds, Section::packed);
+    let rows = sections::encode(std::slice::from_mut(day), None, Unit::Seconds, Section::packed);
     encode(salt, state, of_day, rows.chain([samples]))
 }
 
@@ -178,7 +178,7 @@ impl RamCopy<'_> {
         };
         let sections = std::iter::once_with(|| Section::plain(Kind::State, self.state.encode(&lost)))
             .chain(std::iter::once_with(|| Section::plain(Kind::Deferred, deferred::encode(self.waiting))))
-            .chain(sections::encode_with(&mut self.closed, rows, Unit::Seconds, Section::plain))
+            .chain(sections::encode(&mut self.closed, rows, Unit::Seconds, Section::plain))
             .chain(std::iter::once_with(samples));
         container::write_each(out, self.salt, sections::KINDS.len() + 3, sections)
     }

@@ -42,19 +42,15 @@ pub enum Unit {
 /// How a section is made of its content: [`Section::plain`] or [`Section::packed`].
 pub type Pack = fn(Kind, Content) -> Section;
 
-/// The sections of some days (or of the sum of a month, with the first of the month as date), made one by one.
-pub fn encode(days: &mut [DaySummary], unit: Unit, pack: Pack) -> impl Iterator<Item = Section> {
-    encode_with(days, None, unit, pack)
-}
-
 /// The sections of an open day with all its rows, made one by one.
 pub fn encode_open(day: &Day, pack: Pack) -> impl Iterator<Item = Section> {
-    encode_with(&mut [], Some(day), Unit::Seconds, pack)
+    encode(&mut [], Some(day), Unit::Seconds, pack)
         .chain(std::iter::once_with(move || encode_samples(day.date, &mut day.samples(), pack)))
 }
 
-/// The sections of some days and, without its samples, of an open one.
-pub fn encode_with<'a>(
+/// The sections of some days (or of the sum of a month, with the first of the month as date) and, without its samples,
+/// of an open one; made one by one.
+pub fn encode<'a>(
     days: &'a mut [DaySummary],
     open: Option<&'a Day>,
     unit: Unit,
@@ -183,7 +179,7 @@ pub fn bodies(
         let (mut date, mut class) = (Date(0), Class::Attempt);
         body_head(&mut reader, &mut date, &mut class);
         let mut body = reader.nested();
-        if reader.has_failed() {
+        if reader.failed {
             return false;
         }
         if wanted(date, class) {

@@ -81,7 +81,7 @@ impl Spool {
     /// Stores a day that is closed.
     pub fn put_closed(&mut self, mut day: DaySummary) -> io::Result<()> {
         let date = day.date;
-        let sections = sections::encode(std::slice::from_mut(&mut day), Unit::Seconds, Section::plain);
+        let sections = sections::encode(std::slice::from_mut(&mut day), None, Unit::Seconds, Section::plain);
         self.write(date, false, sections)
     }
 

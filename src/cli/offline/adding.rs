@@ -129,7 +129,7 @@ impl Adding<'_> {
                 "{first}{last} had events before this import: what the daemon counted of the same log counts twice"
             ));
         }
-        let months = self.store.keep().months;
+        let months = self.store.keep.months;
         notes.extend(added.left_out.iter().map(|(month, attempts)| {
             format!("{month} is left out with {attempts} attempts: {months} newer months have data")
         }));

@@ -39,7 +39,7 @@ pub(super) fn work(store: &mut Store, job: Job) -> Done {
     store.refresh()?;
     match job {
         Job::Prepare { closed, mut changes, keep } => {
-            store.set_keep(keep);
+            store.keep = keep;
             let dates: Vec<Date> = closed.iter().map(|day| day.date).collect();
             let may = (!dates.is_empty()).then_some(Allowed::ALL);
             let added = store.add(&dates, closed.into_iter().map(Ok))?;
@@ -50,7 +50,7 @@ pub(super) fn work(store: &mut Store, job: Job) -> Done {
             prepare(store, &changes, added.left_out.iter().map(left_out).collect(), may)
         }
         Job::Maintain { now, today, keep, may } => {
-            store.set_keep(keep);
+            store.keep = keep;
             store.set_last(Some(Date(today.0.saturating_add(1))));
             if let Some((changes, log_line)) = store.settle(today)?.into_iter().next() {
                 return prepare(store, &changes, vec![log_line], Some(may));

@@ -125,8 +125,7 @@ impl Store {
             restored.networks += usize::from(joined.add_longer(block));
         }
         if restored.networks > 0 {
-            restored.changes.extend(self.keep_damaged(NETWORKS)?);
-            restored.changes.push((NETWORKS.into(), Some(networks::encode(now, joined.blocks()))));
+            restored.changes.extend(self.replace(NETWORKS, Some(networks::encode(now, joined.blocks())))?);
         }
         Ok(())
     }

@@ -152,7 +152,7 @@ fn damaged_and_newer_months_are_never_deleted() {
             let at = at.min(bytes.len() - 1);
             bytes[at] = if at == 4 { container::VERSION + 1 } else { bytes[at] ^ 1 };
         });
-        store.set_keep(keep);
+        store.keep = keep;
         let bytes = store.directory().read(name).unwrap().unwrap();
         for _ in 0..9 {
             if let Some(demanded) = store.maintain(NOW, Allowed::ALL).unwrap() {

@@ -142,7 +142,7 @@ fn assert_same(ours: &DaySummary, theirs: &DaySummary) {
 }
 
 fn file_of(days: &[DaySummary], unit: Unit, pack: Pack) -> Open {
-    Open::from_bytes(container::write(1, encode(&mut days.to_vec(), unit, pack).collect())).unwrap()
+    Open::from_bytes(container::write(1, encode(&mut days.to_vec(), None, unit, pack).collect())).unwrap()
 }
 
 #[test]
@@ -234,7 +234,7 @@ fn numbers_of_rows_are_never_believed() {
             let mut summary = ClassSummary { sample: Some(sample), ..ClassSummary::default() };
             let mut reader = content.reader();
             super::body(&mut reader, kind, Date(1), &mut summary, Unit::Minutes);
-            assert!(reader.has_failed(), "{kind:?} {count}");
+            assert!(reader.failed, "{kind:?} {count}");
             assert!(summary.services.rows.is_empty() && summary.sources.rows.is_empty());
         }
     }
@@ -243,7 +243,7 @@ fn numbers_of_rows_are_never_believed() {
 #[test]
 fn a_damaged_section_spares_the_others() {
     let mut days = [everything(Date(20_000))];
-    let sections = encode(&mut days, Unit::Minutes, Section::packed);
+    let sections = encode(&mut days, None, Unit::Minutes, Section::packed);
     let bytes = container::write(1, sections.collect());
     for kind in KINDS {
         let mut bytes = bytes.clone();
