@@ -9,7 +9,8 @@ mod samples;
 use crate::event::Class;
 use crate::event::calendar::Date;
 use crate::stats::day::{Day, Samples};
-use crate::stats::summary::{ClassSummary, DaySummary, PairCount, Rows};
+use crate::stats::rows::PairRow;
+use crate::stats::summary::{ClassSummary, DaySummary, Rows};
 
 use super::codec::{Codec, Content};
 use super::container::{Kind, Open, Section};
@@ -146,9 +147,10 @@ fn open_body(codec: &mut Codec<'_>, kind: Kind, day: &Day, class: Class) {
         Kind::SourceHours => hours(codec, &mut Made(tables.sources()), |row| &mut row.hours),
         Kind::Pairs => {
             head(codec, pairs);
-            let row_of = |pair: PairCount| tables.row_of_source(pair.address).map(|row| row as u64);
-            let mut source_rows = tables.pair_counts().map(row_of).collect();
-            pair_columns(codec, &mut Made(tables.pair_counts()), &mut source_rows, &Rows::default());
+            let row_of = |pair: &PairRow| tables.row_of_source(pair.address).map(|row| row as u64);
+            let mut source_rows = tables.pairs().iter().map(row_of).collect();
+            let mut rows = Made(tables.pairs().iter().map(PairRow::counted));
+            pair_columns(codec, &mut rows, &mut source_rows, &Rows::default());
         }
         // Countries are looked up when the day is closed, and samples are written with addresses.
         Kind::Countries | Kind::Sample | Kind::SampleCountries | Kind::SampleServices => {}

@@ -39,11 +39,6 @@ impl Tables {
         self.sources.find(&address)
     }
 
-    /// All pairs, in no order.
-    pub fn pair_counts(&self) -> impl Iterator<Item = PairCount> + Clone + '_ {
-        self.pairs.rows().iter().map(PairRow::counted)
-    }
-
     /// Of services, sources and pairs: the floor, what may be missing of a row, and the number of rows.
     pub fn heads(&self) -> [[u64; 3]; 3] {
         fn head<R: Row>(table: &Heavy<R>) -> [u64; 3] {
