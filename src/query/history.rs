@@ -66,20 +66,15 @@ impl Need {
         self.since = Some(self.since.map_or(date, |known| known.min(date)));
     }
 
-    /// Whether the section with this number is needed of this day.
-    pub fn wants(&self, section: u8, date: Date) -> bool {
-        self.parts.iter().any(|(known, from, to)| *known as u8 == section && (*from..=*to).contains(&date))
+    /// Whether the section with this number is needed of any day in `first..=last`.
+    pub fn wants(&self, section: u8, first: Date, last: Date) -> bool {
+        let overlaps = |from: Date, to: Date| from <= to && from <= last && first <= to;
+        self.parts.iter().any(|(known, from, to)| *known as u8 == section && overlaps(*from, *to))
     }
 
     /// Whether it needs any section of a day.
     pub fn wants_of(&self, date: Date) -> bool {
         self.parts.iter().any(|(known, from, to)| *known != Section::Cells && (*from..=*to).contains(&date))
-    }
-
-    /// Whether the section with this number is needed of any day of a month.
-    pub fn wants_in(&self, section: u8, month: Month) -> bool {
-        let overlaps = |from: Date, to: Date| from.month() <= month && month <= to.month() && from <= to;
-        self.parts.iter().any(|(known, from, to)| *known as u8 == section && overlaps(*from, *to))
     }
 }
 

@@ -30,18 +30,12 @@ impl Wanted<'_> {
         if let Wanted::Need(need) = self { class == need.class } else { true }
     }
 
-    fn in_month(self, kind: Kind, month: Month) -> bool {
+    /// Of any day in `first..=last`.
+    fn on_days(self, kind: Kind, first: Date, last: Date) -> bool {
         match self {
             Wanted::All => true,
-            Wanted::Need(need) => need.wants_in(kind as u8, month),
+            Wanted::Need(need) => need.wants(kind as u8, first, last),
             Wanted::OfOtherDays => matches!(kind, Kind::Services | Kind::Sample),
-        }
-    }
-
-    fn on_day(self, kind: Kind, date: Date) -> bool {
-        match self {
-            Wanted::Need(need) => need.wants(kind as u8, date),
-            _ => self.in_month(kind, date.month()),
         }
     }
 }
@@ -193,28 +187,32 @@ impl MonthData {
         if let Err(at) = at {
             self.days.insert(at, DaySummary::new(date));
         }
-        let kinds = sections::KINDS.into_iter().filter(|kind| wanted.on_day(*kind, date));
         let mut damage = None;
-        self.read_bodies(file, kinds, wanted, (Some(date), at.is_ok()), &mut damage);
+        self.read_bodies(file, Some(date), at.is_ok(), wanted, &mut damage);
         damage
     }
 
-    /// Reads wanted bodies. `of`: the day of a day's file, and whether totals are known; if not, they are read, too.
+    /// Reads wanted bodies. `of`: the day of a day's file. Unless totals are known, they are read, too.
     fn read_bodies(
         &mut self,
         file: &Open,
-        kinds: impl Iterator<Item = Kind>,
+        of: Option<Date>,
+        has_totals: bool,
         wanted: Wanted<'_>,
-        (of, has_totals): (Option<Date>, bool),
         damage: &mut Damage,
     ) {
-        let lacking = (!has_totals).then_some(Kind::Totals);
-        for kind in lacking.into_iter().chain(kinds.filter(|kind| Some(*kind) != lacking)) {
+        let (first, last) = of.map_or((self.month.first_day(), self.month.last_day()), |of| (of, of));
+        // KINDS begins with the totals.
+        for kind in sections::KINDS {
+            let is_lacking = kind == Kind::Totals && !has_totals;
+            if !is_lacking && !wanted.on_days(kind, first, last) {
+                continue;
+            }
             let Some(content) = section(file, kind, damage) else { continue };
-            let is_lacking = Some(kind) == lacking;
             let is_whole = self.whole.is_some();
-            let is_wanted =
-                |date, class| is_lacking || wanted.of_class(class) && (is_whole || wanted.on_day(kind, date));
+            let is_wanted = |date, class| {
+                is_lacking || wanted.of_class(class) && (is_whole || wanted.on_days(kind, date, date))
+            };
             let is_valid = sections::bodies(&content, is_wanted, |date, class, body| {
                 let at = self.days.binary_search_by_key(&date, |day| day.date);
                 let day = match (&mut self.whole, at) {
@@ -274,7 +272,7 @@ pub(crate) fn read(file: &Open, month: Month, wanted: Wanted<'_>) -> (MonthData,
     if !has_totals {
         damage.get_or_insert(INVALID);
     }
-    if wanted.in_month(Kind::Cells, month)
+    if wanted.on_days(Kind::Cells, month.first_day(), month.last_day())
         && let Some(content) = section(file, Kind::Cells, &mut damage)
     {
         whole.cells = codec::decode(&content.bytes, Vec::new(), code_cells).unwrap_or_else(|| {
@@ -292,8 +290,7 @@ pub(crate) fn read(file: &Open, month: Month, wanted: Wanted<'_>) -> (MonthData,
         }
         whole.whole = Some(Box::new(sum));
     }
-    let kinds = sections::KINDS.into_iter().filter(|kind| wanted.in_month(*kind, month));
-    whole.read_bodies(file, kinds, wanted, (None, has_totals), &mut damage);
+    whole.read_bodies(file, None, has_totals, wanted, &mut damage);
     if !has_totals && !whole.days.is_empty() {
         whole.detail = Detail::Days;
     }
