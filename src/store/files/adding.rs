@@ -8,7 +8,6 @@ use crate::query::history::{Detail, MonthData, Need, Section};
 use crate::stats::anomalies::Cells;
 use crate::stats::summary::DaySummary;
 use crate::store::directory::Change;
-use crate::store::month::Wanted;
 
 use super::{FWS, Store, StoreError, failed};
 
@@ -45,16 +44,15 @@ impl Store {
         touched.dedup();
         let ranks = self.ranks(&touched);
         let rank = |month: Month| ranks.iter().position(|known| *known == month).unwrap_or(usize::MAX);
-        let (mut cells, mut before, mut added) =
-            (Cells::default(), None::<(MonthData, Role)>, Added::default());
+        let (mut cells, mut before, mut added) = (Cells::default(), None, Added::default());
         let mut days = days.into_iter();
         for month in self.near(&touched) {
-            let slot = if touched.contains(&month) {
+            let is_new = !self.months.contains(&month);
+            let mut whole = if touched.contains(&month) {
                 let of_month = dates.iter().filter(|date| date.month() == month).count();
                 let new: io::Result<Vec<DaySummary>> = days.by_ref().take(of_month).collect();
                 let new = new.map_err(|error| failed("cannot read a day that is to be added", error))?;
-                let exists = self.months.contains(&month);
-                if !exists && rank(month) >= self.keep.months {
+                if is_new && rank(month) >= self.keep.months {
                     let attempts = new.iter().map(|day| day.class(Class::Attempt).attempts).sum();
                     added.left_out.push((month, attempts));
                     continue;
@@ -65,20 +63,25 @@ impl Store {
                     None => MonthData { detail: Detail::Days, ..MonthData::new(month) },
                 };
                 whole.add(new);
-                (whole, Role::Touched { becomes_month: !exists && rank(month) >= self.keep.days })
+                whole
             } else {
-                self.neighbour(month, &touched)?
+                let need = Need::new(Class::Attempt);
+                let sections = [Section::Services, Section::Cells];
+                self.read(month, &need.and(&sections, month.first_day(), month.last_day()))?
             };
             // Of a month without rows of days their services are not known.
-            let days = slot.0.days.iter().filter(|_| slot.0.detail != Detail::Month);
-            days.for_each(|day| cells.add(day.date, day.class(Class::Attempt)));
+            let with_rows = whole.days.iter().filter(|_| whole.detail != Detail::Month);
+            with_rows.for_each(|day| cells.add(day.date, day.class(Class::Attempt)));
+            if is_new && rank(month) >= self.keep.days {
+                whole.drop_days();
+            }
             // The days of this month are needed for the anomalies at the end of the previous one.
-            if let Some(before) = before.replace(slot) {
-                self.change_slot(before, &mut cells, &mut added.changes)?;
+            if let Some(before) = before.replace(whole) {
+                self.change_judged(before, &touched, &mut cells, &mut added.changes)?;
             }
         }
         if let Some(last) = before {
-            self.change_slot(last, &mut cells, &mut added.changes)?;
+            self.change_judged(last, &touched, &mut cells, &mut added.changes)?;
         }
         Ok(added)
     }
@@ -93,21 +96,11 @@ impl Store {
         near
     }
 
-    fn neighbour(&mut self, month: Month, touched: &[Month]) -> Result<(MonthData, Role), StoreError> {
-        let (first, last) = (month.first_day(), month.last_day());
-        let need = Need::new(Class::Attempt).and(&[Section::Services, Section::Cells], first, last);
-        let loaded = self.load(month, FWS, Wanted::Need(&need), &|_| Some(Wanted::Need(&need)))?;
-        let is_damaged = loaded.as_ref().is_none_or(|whole| whole.damage.is_some());
-        let whole = loaded.unwrap_or(MonthData::new(month));
-        let is_next = touched.iter().any(|touched| touched.0.abs_diff(month.0) == 1);
-        let is_judged = is_next && !is_damaged && whole.detail != Detail::Month;
-        Ok((whole, if is_judged { Role::Judged } else { Role::Other }))
-    }
-
-    /// Changes of a month, after the next one was read.
-    fn change_slot(
+    /// Changes of a month, after the next one was read: of one that was touched, or whose anomalies have changed.
+    fn change_judged(
         &mut self,
-        (mut whole, role): (MonthData, Role),
+        mut whole: MonthData,
+        touched: &[Month],
         cells: &mut Cells,
         changes: &mut Vec<Change>,
     ) -> Result<(), StoreError> {
@@ -115,35 +108,25 @@ impl Store {
         let mut found = cells.find(month.first_day(), month.last_day());
         found.sort_unstable_by_key(|cell| (cell.date, cell.service));
         cells.forget_before(Date(month.last_day().0 + 1));
-        match role {
-            Role::Touched { becomes_month } => {
-                if whole.detail != Detail::Month {
-                    whole.cells = found;
-                }
-                if becomes_month {
-                    whole.drop_days();
-                }
-                changes.extend(self.change_month(&mut whole)?);
-            }
-            Role::Judged if found != whole.cells => {
-                let Some(mut whole) = self.whole(month, FWS, &|_| false)? else { return Ok(()) };
+        let has_days = whole.detail != Detail::Month;
+        if touched.contains(&month) {
+            // Rows of its days may have become those of the month just now.
+            if has_days || !found.is_empty() {
                 whole.cells = found;
-                changes.extend(self.change_month(&mut whole)?);
             }
-            Role::Judged | Role::Other => {}
+            changes.extend(self.change_month(&mut whole)?);
+            return Ok(());
+        }
+        let is_next = touched.iter().any(|touched| touched.0.abs_diff(month.0) == 1);
+        if is_next
+            && has_days
+            && whole.damage.is_none()
+            && found != whole.cells
+            && let Some(mut whole) = self.whole(month, FWS, &|_| false)?
+        {
+            whole.cells = found;
+            changes.extend(self.change_month(&mut whole)?);
         }
         Ok(())
     }
-}
-
-/// What is done with a month: a commit changes it, or it is a neighbour that is read to compute anomalies.
-enum Role {
-    Touched {
-        /// Its rows become those of the whole month.
-        becomes_month: bool,
-    },
-    /// Its anomalies can change.
-    Judged,
-    /// Only its days are needed.
-    Other,
 }
