@@ -23,14 +23,10 @@ pub enum Hours {
 impl Hours {
     /// Stored in as few bytes as these counts need.
     pub fn new(counts: [u32; 24]) -> Hours {
-        let mut small = [0; 24];
-        for (small, count) in small.iter_mut().zip(counts) {
-            match u8::try_from(count) {
-                Ok(count) => *small = count,
-                Err(_) => return Hours::Large(Box::new(counts)),
-            }
+        match counts.iter().all(|count| *count <= u8::MAX.into()) {
+            true => Hours::Small(counts.map(|count| count as u8)),
+            false => Hours::Large(Box::new(counts)),
         }
-        Hours::Small(small)
     }
 
     /// Attempts of each hour.

@@ -76,7 +76,7 @@ pub struct Codec<'a> {
     written: Option<&'a mut Content>,
     bytes: &'a [u8],
     random: &'a [u8],
-    /// Whether a read failed.
+    /// Whether a read failed, or what was read is invalid.
     pub failed: bool,
 }
 

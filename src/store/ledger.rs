@@ -87,9 +87,7 @@ pub(super) fn instant(codec: &mut Codec<'_>, wall: &mut Option<i64>) {
 
 fn text(codec: &mut Codec<'_>, text: &mut String) {
     codec.text(text);
-    if text.len() > 4 * LONGEST_LINE {
-        codec.fail();
-    }
+    codec.failed |= text.len() > 4 * LONGEST_LINE;
 }
 
 fn source(codec: &mut Codec<'_>, source: &mut Source) {
@@ -177,9 +175,7 @@ impl SavedLedger {
     fn code_head(&mut self, codec: &mut Codec<'_>) {
         let mut version = VERSION;
         codec.number(&mut version);
-        if version != VERSION {
-            codec.fail();
-        }
+        codec.failed |= version != VERSION;
         codec.number(&mut self.serial);
         self.saved.code(codec);
         let (date, begun) = &mut self.today;

@@ -29,9 +29,7 @@ impl Deletion {
         codec.signed(&mut self.when);
         codec.text(&mut self.what);
         codec.text(&mut self.because);
-        if self.what.len().max(self.because.len()) > LONGEST {
-            codec.fail();
-        }
+        codec.failed |= self.what.len().max(self.because.len()) > LONGEST;
     }
 }
 

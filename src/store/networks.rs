@@ -28,9 +28,7 @@ pub(super) fn no_block() -> NetworkBlock {
 fn code(codec: &mut Codec<'_>, saved: &mut Moment, blocks: &mut Vec<NetworkBlock>) {
     let mut version = VERSION;
     codec.number(&mut version);
-    if version != VERSION {
-        codec.fail();
-    }
+    codec.failed |= version != VERSION;
     saved.code(codec);
     codec.rows(blocks, no_block(), block);
 }
@@ -56,9 +54,7 @@ fn target(codec: &mut Codec<'_>, target: &mut Target) {
     if kind == COUNTRY {
         country.iter_mut().for_each(|letter| codec.u8(letter));
         *target = Target::Country(country);
-        if !country.iter().all(u8::is_ascii_uppercase) {
-            codec.fail();
-        }
+        codec.failed |= !country.iter().all(u8::is_ascii_uppercase);
         return;
     }
     let Prefix { network, length } = &mut prefix;
@@ -70,9 +66,7 @@ fn target(codec: &mut Codec<'_>, target: &mut Target) {
         *target = Target::from_prefix(prefix);
     }
     // Also rejects a text that is not a country code, which leaves the target unchanged.
-    if target.is_too_short() || matches!(target, Target::Country(_)) {
-        codec.fail();
-    }
+    codec.failed |= target.is_too_short() || matches!(target, Target::Country(_));
 }
 
 /// The bytes of the file. `moment`: the time of saving.

@@ -120,9 +120,7 @@ pub(super) fn services<T: Copy>(codec: &mut Codec<'_>, sample: &mut Sample<T>) {
         }
         (*known, *bits) = (hash, service.to_bits());
     }
-    if !sample.set_tried(tried) {
-        codec.fail();
-    }
+    codec.failed |= !sample.set_tried(tried);
 }
 
 /// A sample with the address of each source, and the services that it tried (kind 11).
