@@ -49,13 +49,8 @@ impl Row for ServiceRow {
     }
 
     fn start(service: Service, floor: u64) -> ServiceRow {
-        ServiceRow {
-            service,
-            count: row_count(floor),
-            error: row_count(floor),
-            unique: 0,
-            hours: RowHours::default(),
-        }
+        let floor = row_count(floor);
+        ServiceRow { service, count: floor, error: floor, unique: 0, hours: RowHours::default() }
     }
 }
 
@@ -89,15 +84,8 @@ impl Row for SourceRow {
     }
 
     fn start(address: Address, floor: u64) -> SourceRow {
-        SourceRow {
-            address,
-            count: row_count(floor),
-            error: row_count(floor),
-            first: u32::MAX,
-            last: 0,
-            services: 0,
-            hours: RowHours::default(),
-        }
+        let (floor, hours) = (row_count(floor), RowHours::default());
+        SourceRow { address, count: floor, error: floor, first: u32::MAX, last: 0, services: 0, hours }
     }
 }
 

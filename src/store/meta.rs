@@ -69,12 +69,10 @@ impl Meta {
     /// The readable part, and whether it is everything.
     pub fn decode(file: &Open) -> (Meta, bool) {
         let mut whole = true;
-        let mut section = |kind| match file.section(kind) {
-            Ok(bytes) => bytes.unwrap_or_default(),
-            Err(_) => {
-                whole = false;
-                Vec::new()
-            }
+        let mut section = |kind| {
+            let read = file.section(kind);
+            whole &= read.is_ok();
+            read.ok().flatten().unwrap_or_default()
         };
         let zone = String::from_utf8(section(Kind::Zone)).unwrap_or_default();
         let mut meta = Meta {

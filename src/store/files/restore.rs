@@ -172,16 +172,15 @@ impl Store {
                 restored.changes.push((name.clone(), Some(bytes)));
             }
         }
-        let mut theirs = backup.pieces()?;
-        theirs.dedup_by_key(|(_, date, _)| *date);
-        for date in theirs.into_iter().map(|(_, date, _)| date) {
+        for of_day in backup.pieces()?.chunk_by(|(_, one, _), (_, next, _)| one == next) {
+            let date = of_day[0].1;
             let last = known.iter().filter(|(_, open, _)| *open == date).map(|(.., number)| *number).max();
             if same && (last.is_some() || self.has_day(date)?) {
                 continue;
             }
             let mut day = Day::new(date, self.salt);
-            for (name, ..) in backup.pieces()?.into_iter().filter(|(_, open, _)| *open == date) {
-                for part in backup.piece(&name)?.into_iter().flat_map(|saved| saved.days) {
+            for (name, ..) in of_day {
+                for part in backup.piece(name)?.into_iter().flat_map(|saved| saved.days) {
                     let samples = if theirs_stays { part.samples } else { Samples::default() };
                     day.add_summary(&part.summary, &samples);
                 }
