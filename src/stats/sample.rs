@@ -306,51 +306,51 @@ impl Sample<Country> {
 
 /// The union of many samples: rows are collected and sorted when there are many, and at the end.
 pub struct Union<T> {
-    bound: u64,
-    most: usize,
+    /// Unsorted.
+    rows: Sample<T>,
     /// Whether all samples have the services of their sources.
     has_services: bool,
-    sources: Vec<(u32, T)>,
-    tried: Vec<(u32, u32)>,
 }
 
 impl<T: Copy> Union<T> {
     /// An empty union of at most `most` sources.
     pub fn new(most: usize) -> Union<T> {
-        Union { bound: EVERYTHING, most, has_services: true, sources: Vec::new(), tried: Vec::new() }
+        Union { rows: Sample::new(most), has_services: true }
     }
 
     /// Adds the sources of a sample.
     pub fn add(&mut self, sample: &Sample<T>) {
-        self.bound = self.bound.min(sample.bound);
         self.has_services &= sample.has_services();
-        let below = |hash: u32| u64::from(hash) < self.bound;
-        self.sources.extend(sample.sources.iter().take_while(|(hash, _)| below(*hash)));
-        self.tried.extend(sample.tried.iter().take_while(|(hash, _)| below(*hash)));
+        let rows = &mut self.rows;
+        rows.bound = rows.bound.min(sample.bound);
+        let below = |hash: u32| u64::from(hash) < rows.bound;
+        rows.sources.extend(sample.sources.iter().take_while(|(hash, _)| below(*hash)));
+        rows.tried.extend(sample.tried.iter().take_while(|(hash, _)| below(*hash)));
         // A quarter more than the size: sorting merges these into the rest, which is sorted already.
-        let most = self.most.saturating_add(self.most / 4);
-        if self.sources.len() > most || self.tried.len() > SERVICES_PER_ROW.saturating_mul(most) {
-            let (union, has_services) = (Union::new(self.most), self.has_services);
-            let Sample { bound, most, sources, tried } = std::mem::replace(self, union).finish();
-            *self = Union { bound, most, has_services, sources, tried };
+        let most = rows.most.saturating_add(rows.most / 4);
+        if rows.sources.len() > most || rows.tried.len() > SERVICES_PER_ROW.saturating_mul(most) {
+            self.sort();
         }
+    }
+
+    fn sort(&mut self) {
+        let rows = &mut self.rows;
+        // A stable sort only merges the sorted runs that these are made of.
+        rows.sources.sort_by_key(|(hash, _)| *hash);
+        rows.sources.dedup_by_key(|(hash, _)| *hash);
+        rows.tried.sort();
+        rows.tried.dedup();
+        if !self.has_services {
+            rows.tried.clear();
+        }
+        rows.lower_bound(rows.bound);
+        rows.cut(rows.most);
     }
 
     /// The sample of all sources that were in one of the samples.
     pub fn finish(mut self) -> Sample<T> {
-        // A stable sort only merges the sorted runs that these are made of.
-        self.sources.sort_by_key(|(hash, _)| *hash);
-        self.sources.dedup_by_key(|(hash, _)| *hash);
-        self.tried.sort();
-        self.tried.dedup();
-        if !self.has_services {
-            self.tried.clear();
-        }
-        let Union { bound, most, sources, tried, .. } = self;
-        let mut sample = Sample { bound: EVERYTHING, most, sources, tried };
-        sample.lower_bound(bound);
-        sample.cut(most);
-        sample
+        self.sort();
+        self.rows
     }
 }
 
