@@ -267,10 +267,11 @@ impl Store {
         Ok(changes)
     }
 
-    /// Removes the damage of files that were replaced.
-    fn replaced(&mut self, changes: &[(String, bool)]) {
+    /// To be called after another handle of the same directory has changed these files.
+    pub fn committed(&mut self, names: &[(String, bool)]) {
+        // A damaged file that was replaced is damaged no longer.
         for Damaged { name, sentence, lasting } in self.damage.iter_mut().filter(|damaged| damaged.lasting) {
-            let aside = changes.iter().find(|(changed, _)| {
+            let aside = names.iter().find(|(changed, _)| {
                 changed.strip_suffix(".bad").is_some_and(|stem| stem.starts_with(name.as_str()))
             });
             if let Some((aside, _)) = aside {
@@ -279,24 +280,18 @@ impl Store {
                 *lasting = false;
             }
         }
+        // The commit succeeded: if the list cannot be read now, the next read reports it.
+        let _ = self.refresh();
     }
 
     /// Commits changes, atomically. Returns the bytes written.
     pub fn commit(&mut self, changes: Vec<Change>) -> Result<u64, StoreError> {
         let names: Vec<(String, bool)> =
             changes.iter().map(|(name, bytes)| (name.clone(), bytes.is_some())).collect();
-        let bytes =
-            changes.iter().filter_map(|(_, bytes)| bytes.as_ref()).map(|bytes| bytes.len() as u64).sum();
+        let bytes = changes.iter().flat_map(|(_, bytes)| bytes).map(|bytes| bytes.len() as u64).sum();
         self.directory.commit(changes).map_err(|error| failed("cannot write the store", error))?;
         self.committed(&names);
         Ok(bytes)
-    }
-
-    /// To be called after another handle of the same directory has changed these files.
-    pub fn committed(&mut self, names: &[(String, bool)]) {
-        self.replaced(names);
-        // The commit succeeded: if the list cannot be read now, the next read reports it.
-        let _ = self.refresh();
     }
 
     /// The pieces of open days, oldest first.
