@@ -53,7 +53,7 @@ impl Cells {
         self.days.retain(|(date, _)| date.0 >= first.0 - WINDOW);
     }
 
-    /// The anomalous cells of the days `from..=to`, highest score first.
+    /// The anomalous cells of the days `from..=to`, by day and service.
     pub fn find(&mut self, from: Date, to: Date) -> Vec<Anomaly> {
         self.days.sort_unstable_by_key(|(date, _)| *date);
         let mut found = Vec::new();
@@ -73,7 +73,6 @@ impl Cells {
                 found.extend(judge(*date, *service, *attempts, others));
             }
         }
-        sort(&mut found);
         found
     }
 }

@@ -3,7 +3,6 @@
 use crate::event::Class;
 use crate::event::calendar::{Date, Month};
 use crate::query::history::{Detail, MonthData, Need};
-use crate::stats::anomalies::Anomaly;
 use crate::stats::sample::Sample;
 use crate::stats::sum::{Sources, sum_of, sum_of_day};
 use crate::stats::summary::{Cuts, DaySummary};
@@ -104,12 +103,6 @@ impl MonthData {
             }
             sources.distinct()
         });
-    }
-
-    /// Replaces the anomalies.
-    pub(crate) fn set_cells(&mut self, mut cells: Vec<Anomaly>) {
-        cells.sort_unstable_by_key(|cell| (cell.date, cell.service));
-        self.cells = cells;
     }
 
     /// Cuts samples to what the union of all days can use: hashes below the lowest bound.

@@ -105,8 +105,7 @@ impl Store {
         changes: &mut Vec<Change>,
     ) -> Result<(), StoreError> {
         let month = whole.month;
-        let mut found = cells.find(month.first_day(), month.last_day());
-        found.sort_unstable_by_key(|cell| (cell.date, cell.service));
+        let found = cells.find(month.first_day(), month.last_day());
         cells.forget_before(Date(month.last_day().0 + 1));
         let has_days = whole.detail != Detail::Month;
         if touched.contains(&month) {

@@ -257,11 +257,10 @@ fn united(mut ours: MonthData, theirs: MonthData, same: bool, restored: &mut Vec
         ours.keep_days(|date| !dates.contains(&date));
     }
     ours.add(new);
-    let mut cells = std::mem::take(&mut ours.cells);
-    let is_added = |cell: &Anomaly| dates.contains(&cell.date) && !cells.contains(cell);
+    let is_added = |cell: &Anomaly| dates.contains(&cell.date) && !ours.cells.contains(cell);
     let added: Vec<Anomaly> = theirs.cells.into_iter().filter(is_added).collect();
-    cells.extend(added);
-    ours.set_cells(cells);
+    ours.cells.extend(added);
+    ours.cells.sort_unstable_by_key(|cell| (cell.date, cell.service));
     restored.extend(dates);
     (ours, true)
 }

@@ -1,7 +1,7 @@
 use super::*;
 use crate::event::{Address, Event, Service};
 use crate::query::history::Section as SectionName;
-
+use crate::stats::anomalies::Anomaly;
 use crate::stats::day::Day;
 use crate::stats::sample::Distinct;
 use crate::store::sections::tests::everything;
@@ -74,7 +74,7 @@ fn a_month_comes_back() {
         expected: 50.5,
         score: 1234.5,
     };
-    whole.set_cells(vec![cell]);
+    whole.cells = vec![cell];
     let read = again(&whole);
     assert_eq!((totals(&read), &read.cells, read.days.len()), (totals(&whole), &whole.cells, 3));
     assert_eq!(attempts(&read), [(0, 30), (3, 80_000), (30, 60)]);
