@@ -71,11 +71,6 @@ impl Need {
         let overlaps = |from: Date, to: Date| from <= to && from <= last && first <= to;
         self.parts.iter().any(|(known, from, to)| *known as u8 == section && overlaps(*from, *to))
     }
-
-    /// Whether it needs any section of a day.
-    pub fn wants_of(&self, date: Date) -> bool {
-        self.parts.iter().any(|(known, from, to)| *known != Section::Cells && (*from..=*to).contains(&date))
-    }
 }
 
 /// How much of a month is stored.

@@ -27,6 +27,7 @@ use super::directory::{Change, Directory};
 use super::meta::{LATER, META, Meta};
 use super::month::{self, Wanted};
 use super::pieces::{self, Saved};
+use super::sections::KINDS;
 
 pub use adding::Added;
 pub use forget::Forgotten;
@@ -324,21 +325,20 @@ impl Store {
         if !self.months.contains(&month) {
             return Ok(MonthData::new(month));
         }
-        let of_day = |date| need.wants_of(date).then_some(Wanted::Need(need));
-        Ok(match self.load(month, FWS, Wanted::Need(need), &of_day)? {
+        Ok(match self.load(month, FWS, Wanted::Need(need), &|_| Wanted::Need(need))? {
             Some(read) => MonthData { class: need.class, ..read },
             None => MonthData { damage: Some(self.unreadable(&month_file(month))), ..MonthData::new(month) },
         })
     }
 
     /// Reads a month from the files with this ending. `wanted`: the sections to read of the month's file; `of_day`:
-    /// those of a day's file, `None` to skip it. It is damaged if one of these sections cannot be read.
+    /// those of a day's file. It is damaged if one of these sections cannot be read.
     fn load<'a>(
         &mut self,
         month: Month,
         ending: &str,
         wanted: Wanted<'a>,
-        of_day: &dyn Fn(Date) -> Option<Wanted<'a>>,
+        of_day: &dyn Fn(Date) -> Wanted<'a>,
     ) -> Result<Option<MonthData>, StoreError> {
         let name = format!("{month}{ending}");
         let files = self.days(month, ending);
@@ -359,11 +359,10 @@ impl Store {
         for date in dates {
             // Of a day that the month's summary has lost the totals are in the day's file only.
             let is_known = whole.days.iter().any(|day| day.date == date);
-            let wanted = match of_day(date) {
-                Some(wanted) => wanted,
-                None if is_known => continue,
-                None => wanted,
-            };
+            let wanted = of_day(date);
+            if is_known && !KINDS.iter().any(|kind| wanted.on_days(*kind, date, date)) {
+                continue;
+            }
             let name = format!("{date}{ending}");
             let found = match self.open_file(&name)? {
                 Some(file) => {
@@ -393,7 +392,7 @@ impl Store {
         ending: &str,
         is_wanted: &dyn Fn(Date) -> bool,
     ) -> Result<Option<MonthData>, StoreError> {
-        let of_day = |date| Some(if is_wanted(date) { Wanted::All } else { Wanted::OfOtherDays });
+        let of_day = |date| if is_wanted(date) { Wanted::All } else { Wanted::OfOtherDays };
         self.load(month, ending, Wanted::All, &of_day)
     }
 

@@ -30,7 +30,7 @@ impl Wanted<'_> {
     }
 
     /// Of any day in `first..=last`.
-    fn on_days(self, kind: Kind, first: Date, last: Date) -> bool {
+    pub(super) fn on_days(self, kind: Kind, first: Date, last: Date) -> bool {
         match self {
             Wanted::All => true,
             Wanted::Need(need) => need.wants(kind as u8, first, last),

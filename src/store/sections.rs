@@ -101,14 +101,9 @@ impl StoredDay {
 pub fn decode(file: &Open, unit: Unit) -> (Vec<StoredDay>, bool) {
     let (mut days, mut whole): (Vec<StoredDay>, bool) = (Vec::new(), true);
     for kind in KINDS.into_iter().chain([Kind::Addresses]) {
-        let content = match file.content(kind) {
-            Ok(Some(content)) => content,
-            Ok(None) => continue,
-            Err(_) => {
-                whole = false;
-                continue;
-            }
-        };
+        let read = file.content(kind);
+        whole &= read.is_ok();
+        let Ok(Some(content)) = read else { continue };
         whole &= bodies(
             &content,
             |_, _| true,
