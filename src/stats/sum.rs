@@ -165,10 +165,12 @@ impl<K: Key> Table<K> {
         Some(&self.rows.rows()[self.rows.find(&key)?])
     }
 
-    fn into_rows<T>(mut self, row: impl Fn(&Sum<K>) -> T) -> Rows<T> {
+    /// `row`: makes a row of a sum and the table's floor.
+    fn into_rows<T>(mut self, row: impl Fn(&Sum<K>, u64) -> T) -> Rows<T> {
         self.sort();
         let missing = self.rows().iter().map(|sum| self.missing(sum)).max().unwrap_or(0);
-        Rows { rows: self.rows().iter().map(row).collect(), floor: self.floor(), missing }
+        let floor = self.floor();
+        Rows { rows: self.rows().iter().map(|sum| row(sum, floor)).collect(), floor, missing }
     }
 }
 
@@ -232,7 +234,7 @@ impl Sources {
     }
 }
 
-fn pair_count(sum: &Sum<(Service, Address)>) -> PairCount {
+fn pair_count(sum: &Sum<(Service, Address)>, _: u64) -> PairCount {
     PairCount { service: sum.key.0, address: sum.key.1, attempts: sum.attempts, error: sum.error }
 }
 
@@ -277,16 +279,14 @@ pub fn sum_of_class(parts: &[&ClassSummary]) -> ClassSummary {
     let sample = sum.sample.as_ref();
     let with_services = sample.filter(|sample| sample.has_services());
     let by_service = with_services.map(Sample::by_service);
-    let services = table(parts, |part| &part.services);
-    let floor = services.floor();
-    sum.services = services.into_rows(|row| ServiceCount {
+    sum.services = table(parts, |part| &part.services).into_rows(|row, floor| ServiceCount {
         service: row.key,
         attempts: row.attempts,
         error: row.error,
         distinct: row.distinct(by_service.as_ref().map(|by_service| by_service.of(row.key)), floor),
         hours: None,
     });
-    sum.sources = table(parts, |part| &part.sources).into_rows(|row| SourceCount {
+    sum.sources = table(parts, |part| &part.sources).into_rows(|row, _| SourceCount {
         address: row.key,
         attempts: row.attempts,
         error: row.error,
@@ -297,16 +297,12 @@ pub fn sum_of_class(parts: &[&ClassSummary]) -> ClassSummary {
     });
     sum.pairs = table(parts, |part| &part.pairs).into_rows(pair_count);
     sum.targets = table(parts, |part| &part.targets).into_rows(pair_count);
-    let countries = table(parts, |part| &part.countries.rows);
-    let floor = countries.floor();
-    sum.countries.rows = countries.into_rows(|row| CountryCount {
+    sum.countries.rows = table(parts, |part| &part.countries.rows).into_rows(|row, floor| CountryCount {
         country: row.key,
         attempts: row.attempts,
         distinct: row.distinct(sample.map(|sample| sample.of_country(row.key)), floor),
     });
-    let service_countries = table(parts, |part| &part.countries.services);
-    let floor = service_countries.floor();
-    sum.countries.services = service_countries.into_rows(|row| {
+    sum.countries.services = table(parts, |part| &part.countries.services).into_rows(|row, floor| {
         let (service, country) = row.key;
         let estimate = with_services.map(|sample| sample.of_both(country, |known| known == service));
         let distinct = row.distinct(estimate, floor);
