@@ -38,7 +38,7 @@ impl Day {
 
     /// Sets the rules of paths. Without it no event has a rule.
     pub fn with_rules(mut self, rules: &Rules) -> Day {
-        self.classes.iter_mut().for_each(|tables| tables.set_rules(rules));
+        self.classes.iter_mut().for_each(|tables| tables.rules.set_names(rules));
         self
     }
 
@@ -61,12 +61,10 @@ impl Day {
     }
 
     /// Looks up the countries of the sources, for the next summary. Without a database they are not measured.
-    pub fn measure_countries(&mut self, lookup: Option<&mut (dyn CountryLookup + '_)>) {
-        self.classes.iter_mut().for_each(Tables::forget_countries);
-        if let Some(lookup) = lookup {
-            for class in Class::ALL.into_iter().filter(|class| class.has_countries()) {
-                self.classes[class as usize].measure_countries(lookup);
-            }
+    pub fn measure_countries(&mut self, mut lookup: Option<&mut (dyn CountryLookup + '_)>) {
+        for class in Class::ALL {
+            let lookup = lookup.as_deref_mut().filter(|_| class.has_countries());
+            self.classes[class as usize].measure_countries(lookup);
         }
     }
 

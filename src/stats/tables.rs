@@ -7,7 +7,6 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use crate::event::calendar::Date;
-use crate::event::paths::Rules;
 use crate::event::{Address, Class, Event, Service, Verdict};
 
 use super::countries::{Countries, Country, CountryLookup};
@@ -76,7 +75,7 @@ pub struct Tables {
     services: Heavy<ServiceRow>,
     sources: Heavy<SourceRow>,
     pairs: Heavy<PairRow>,
-    rules: OpenRules,
+    pub(super) rules: OpenRules,
     /// Destination addresses and services of attempts that were to be forwarded.
     targets: Heavy<PairRow>,
     /// `None`: no pair was evicted. The sample is then that of the pairs' sources, and made only when it is asked for.
@@ -122,27 +121,20 @@ impl Tables {
         self.count
     }
 
-    /// Sets the rules of paths.
-    pub fn set_rules(&mut self, rules: &Rules) {
-        self.rules.set_names(rules);
-    }
-
     /// Every pair with its attempts: for uses of a day before its rows are cut.
     pub fn pairs(&self) -> &[PairRow] {
         self.pairs.rows()
     }
 
-    /// Looks up the countries of all sources that the tables still hold, for the next summary.
-    pub fn measure_countries(&mut self, lookup: &mut dyn CountryLookup) {
-        let exact = (self.sources_whole(), self.pairs_whole());
+    /// Looks up the countries of all sources that the tables still hold, for the next summary. Without a database it has
+    /// none.
+    pub fn measure_countries(&mut self, lookup: Option<&mut (dyn CountryLookup + '_)>) {
+        self.countries = None;
+        let Some(lookup) = lookup else { return };
+        let exact = (self.sources.is_whole(), self.pairs.is_whole());
         let countries = Countries::measure(self.sources.rows(), self.pairs.rows(), exact, lookup);
         let sample = self.sample().map(|address| lookup.country_of(address).unwrap_or(Country::UNKNOWN));
         self.countries = (countries.measured > 0).then_some((countries, sample));
-    }
-
-    /// The next summary has no countries.
-    pub fn forget_countries(&mut self) {
-        self.countries = None;
     }
 
     /// The sample of the sources, with their addresses.
@@ -170,22 +162,12 @@ impl Tables {
 
     /// The sample, if there are sources without a row.
     pub fn overflowed_sample(&self) -> Option<Cow<'_, Sample<Address>>> {
-        (!self.sources_whole() || !self.pairs_whole()).then(|| self.sample())
-    }
-
-    /// All pairs are there, so that the rows' numbers of services and sources are exact.
-    fn pairs_whole(&self) -> bool {
-        self.pairs.is_whole()
-    }
-
-    /// Whether every source has a row.
-    pub(super) fn sources_whole(&self) -> bool {
-        self.sources.is_whole()
+        (!self.sources.is_whole() || !self.pairs.is_whole()).then(|| self.sample())
     }
 
     /// No row was ever evicted or left out, but for targets: these do not make a stored day a whole one.
     pub fn is_whole(&self) -> bool {
-        self.sources_whole() && self.pairs_whole() && self.services.is_whole()
+        self.sources.is_whole() && self.pairs.is_whole() && self.services.is_whole()
     }
 
     /// Adds a summary of the same day that was stored before, and the sample of one that overflowed.

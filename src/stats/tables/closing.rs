@@ -58,7 +58,7 @@ impl Tables {
 
     /// The summary without rows and sample.
     pub fn totals_only(&self) -> ClassSummary {
-        let distinct = if self.sources_whole() {
+        let distinct = if self.sources.is_whole() {
             Some(Distinct::exactly(self.sources.rows().len() as u64))
         } else {
             // More sources than attempts are impossible.
@@ -93,7 +93,7 @@ impl Tables {
     /// A service as a row of a summary.
     pub(super) fn service_count(&self, row: &ServiceRow, sample: &Sample<Address>) -> ServiceCount {
         // A row with an error may have been here before, and some of its pairs counted then.
-        let distinct = if self.pairs_whole() && row.error == 0 {
+        let distinct = if self.pairs.is_whole() && row.error == 0 {
             Some(Distinct::exactly(row.unique.into()))
         } else {
             sample.of_services(|known| known == row.service).within(0, row.count.into()).meaningful()
@@ -108,7 +108,7 @@ impl Tables {
             address: row.address,
             attempts: row.count.into(),
             error: row.error.into(),
-            services: (self.pairs_whole() && row.error == 0).then_some(row.services.into()),
+            services: (self.pairs.is_whole() && row.error == 0).then_some(row.services.into()),
             first: time(row.first),
             last: time(row.last),
             hours: self.source_hours.of(&row.hours),
