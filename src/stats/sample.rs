@@ -240,9 +240,9 @@ impl<T: Copy> Sample<T> {
 
     fn count_tried(&self, wanted: impl Fn(Service) -> bool, among: impl Fn(u32) -> bool) -> Distinct {
         let (mut counted, mut unknown) = (0, 0);
-        for of_source in self.tried.chunk_by(|a, b| a.0 == b.0) {
-            if !among(of_source[0].0) {
-            } else if of_source.iter().any(|(_, service)| wanted(Service::from_bits(*service))) {
+        let by_source = self.tried.chunk_by(|a, b| a.0 == b.0);
+        for of_source in by_source.filter(|of_source| among(of_source[0].0)) {
+            if of_source.iter().any(|(_, service)| wanted(Service::from_bits(*service))) {
                 counted += 1;
             } else if of_source.len() >= SERVICES_PER_SOURCE {
                 // It tried more services than are recorded.

@@ -20,18 +20,18 @@ pub struct Added {
 }
 
 impl Store {
-    /// The stored and the `new` months, newest first.
-    fn ranks(&self, new: &[Month]) -> Vec<Month> {
-        let mut months: Vec<Month> = self.months.iter().chain(new).copied().collect();
-        months.sort_unstable_by_key(|month| std::cmp::Reverse(*month));
-        months.dedup();
-        months
+    /// How many of the stored and the `new` months are newer than this one.
+    fn rank(&self, month: Month, new: &[Month]) -> usize {
+        let known = self.months.iter().chain(new);
+        let mut newer: Vec<Month> = known.copied().filter(|known| *known > month).collect();
+        newer.sort_unstable();
+        newer.dedup();
+        newer.len()
     }
 
     /// Whether retention keeps a month, together with the `new` ones.
     pub fn keeps(&self, month: Month, new: &[Month]) -> bool {
-        let rank = self.ranks(new).iter().position(|known| *known == month);
-        self.months.contains(&month) || rank.is_some_and(|rank| rank < self.keep.months)
+        self.months.contains(&month) || self.rank(month, new) < self.keep.months
     }
 
     /// Changes that add days to their months. `dates`: those of the days, ascending.
@@ -42,24 +42,22 @@ impl Store {
     ) -> Result<Added, StoreError> {
         let mut touched: Vec<Month> = dates.iter().map(|date| date.month()).collect();
         touched.dedup();
-        let ranks = self.ranks(&touched);
-        let rank = |month: Month| ranks.iter().position(|known| *known == month).unwrap_or(usize::MAX);
         let (mut cells, mut before, mut added) = (Cells::default(), None, Added::default());
         let mut days = days.into_iter();
         for month in self.near(&touched) {
-            let is_new = !self.months.contains(&month);
+            let (is_new, rank) = (!self.months.contains(&month), self.rank(month, &touched));
             let mut whole = if touched.contains(&month) {
                 let of_month = dates.iter().filter(|date| date.month() == month).count();
                 let new: io::Result<Vec<DaySummary>> = days.by_ref().take(of_month).collect();
                 let new = new.map_err(|error| failed("cannot read a day that is to be added", error))?;
-                if is_new && rank(month) >= self.keep.months {
+                if is_new && rank >= self.keep.months {
                     let attempts = new.iter().map(|day| day.class(Class::Attempt).attempts).sum();
                     added.left_out.push((month, attempts));
                     continue;
                 }
                 let mut whole = match self.whole(month, FWS, &|date| dates.contains(&date))? {
                     Some(whole) => whole,
-                    None if rank(month) < self.keep.hours => MonthData::new(month),
+                    None if rank < self.keep.hours => MonthData::new(month),
                     None => MonthData { detail: Detail::Days, ..MonthData::new(month) },
                 };
                 whole.add(new);
@@ -72,7 +70,7 @@ impl Store {
             // Of a month without rows of days their services are not known.
             let with_rows = whole.days.iter().filter(|_| whole.detail != Detail::Month);
             with_rows.for_each(|day| cells.add(day.date, day.class(Class::Attempt)));
-            if is_new && rank(month) >= self.keep.days {
+            if is_new && rank >= self.keep.days {
                 whole.drop_days();
             }
             // The days of this month are needed for the anomalies at the end of the previous one.
