@@ -7,7 +7,7 @@ use super::cells::{change, count, mean, plain, service_label};
 use super::table_layout::{Style, no_data};
 use super::tables::{self, completeness, section, service_rows, source_rows};
 use crate::query::answer::{Answer, ExposureRow, InputCounts, SummaryAnswer, Topic};
-use crate::query::record::{Field, Presence, Record};
+use crate::query::record::{Field, Record};
 
 /// The totals, then the most tried services, the sources, anomalies and open ports.
 pub(super) fn summary(answer: &SummaryAnswer, style: &Style, out: &mut dyn Write) -> io::Result<()> {
@@ -69,11 +69,11 @@ impl Report {
 
 /// As `report --json` prints it.
 impl Record for Report {
-    fn each(&self, visit: &mut dyn FnMut(&str, Presence, &dyn Field)) {
+    fn each(&self, visit: &mut dyn FnMut(&str, &dyn Field)) {
         for answer in &self.answers {
-            visit(answer.topic().name(), Presence::Required, answer);
+            visit(answer.topic().name(), answer);
         }
-        visit("input", Presence::Required, &self.input);
+        visit("input", &self.input);
     }
 }
 

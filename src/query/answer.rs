@@ -9,7 +9,7 @@ mod status;
 use crate::event::Class;
 use crate::event::calendar::{Date, Month};
 use crate::event::small_map::SmallMap;
-use crate::query::record::{Field, Presence, Record};
+use crate::query::record::{Field, Record};
 use crate::record;
 
 pub use blocks::*;
@@ -98,7 +98,7 @@ impl Answer {
 }
 
 impl Record for Answer {
-    fn each(&self, visit: &mut dyn FnMut(&str, Presence, &dyn Field)) {
+    fn each(&self, visit: &mut dyn FnMut(&str, &dyn Field)) {
         self.parts().1.each(visit);
     }
 }
