@@ -3,12 +3,11 @@
 
 use std::collections::VecDeque;
 
-use ubus::blobmsg::BlobMsgTable;
 use ubus::wire::MsgType;
 
 use super::inbox::{Frame, Inbox};
 use super::message::Attributes;
-use super::outgoing::{Outgoing, Request};
+use super::outgoing::{Caller, Outgoing, Request};
 use super::status::Status;
 
 /// Calls that are answered in one iteration of the loop: an answer can take milliseconds, while packets wait.
@@ -47,34 +46,6 @@ pub struct Call<'a> {
     pub method: &'a str,
     /// The arguments, a table's contents.
     pub data: &'a [u8],
-}
-
-/// The caller of a method, to be answered now or later on the same connection.
-#[derive(Clone, Copy, Debug)]
-pub struct Caller {
-    /// The id of our object that is called.
-    pub object: u32,
-    /// The caller's id; 0 for an event that the broker forwards.
-    pub peer: u32,
-    /// Set by the broker on notifications whose sender wants no reply; a caller of a method cannot set it.
-    pub no_reply: bool,
-    sequence: u16,
-}
-
-impl Caller {
-    /// Sends the answer; [`Caller::done`] must follow. The broker drops both if the caller has disconnected.
-    pub fn reply(&self, outgoing: &mut Outgoing, answer: &BlobMsgTable) {
-        if !self.no_reply {
-            outgoing.reply_data(self.sequence, self.peer, self.object, answer.contents());
-        }
-    }
-
-    /// Ends a call with a status.
-    pub fn done(&self, outgoing: &mut Outgoing, status: Status) {
-        if !self.no_reply {
-            outgoing.reply_status(self.sequence, self.peer, self.object, status);
-        }
-    }
 }
 
 /// The protocol on one connection, without a socket.
@@ -127,9 +98,9 @@ impl Link {
                     let of_peer = self.queue.iter().filter(|queued| queued.peer == caller.peer).count();
                     let full = self.queue.len() >= MAX_CALLS || of_peer >= MAX_CALLS_OF_PEER;
                     if frame.attributes.len() > LONGEST_CALL {
-                        caller.done(&mut self.outgoing, Status::INVALID_ARGUMENT);
+                        self.outgoing.done(caller, Status::INVALID_ARGUMENT);
                     } else if full || self.outgoing.is_full_for(caller.peer) {
-                        caller.done(&mut self.outgoing, Status::NO_MEMORY);
+                        self.outgoing.done(caller, Status::NO_MEMORY);
                     } else {
                         let attributes = frame.attributes.to_vec();
                         let (peer, sequence) = (caller.peer, frame.sequence);
@@ -195,7 +166,7 @@ mod tests {
             link.begin_turn();
             link.process(&mut |outgoing, event| {
                 if let BusEvent::Call(call) = event {
-                    call.caller.done(outgoing, Status::OK);
+                    outgoing.done(&call.caller, Status::OK);
                 }
                 events.push(format!("{event:?}"));
             })?;
@@ -251,13 +222,8 @@ mod tests {
         link.begin_turn();
         link.process(&mut |outgoing, event| {
             if let BusEvent::Call(call) = event {
-                outgoing.reply_data(
-                    call.caller.sequence,
-                    call.caller.peer,
-                    call.caller.object,
-                    &vec![0; length],
-                );
-                call.caller.done(outgoing, Status::OK);
+                outgoing.reply(&call.caller, &vec![0; length]);
+                outgoing.done(&call.caller, Status::OK);
                 answered += 1;
             }
         })
@@ -290,7 +256,7 @@ mod tests {
         link.process(&mut |outgoing, event| {
             if let BusEvent::Call(call) = event {
                 order.push(call.caller.peer);
-                call.caller.done(outgoing, Status::OK);
+                outgoing.done(&call.caller, Status::OK);
             }
         })
         .unwrap();
