@@ -111,12 +111,20 @@ record! {
     }
 }
 
-impl ClassCounts {
+/// Events by class, in the order of [`Class::ALL`].
+#[derive(Clone, Debug, Default)]
+pub struct ClassCounts(pub [u64; Class::COUNT]);
+
     /// The name and events of each class.
+impl ClassCounts {
     pub fn by_name(&self) -> [(&'static str, u64); Class::COUNT] {
-        let ClassCounts { attempt, backscatter, noise, egress, login } = *self;
-        let counts = [attempt, backscatter, noise, egress, login];
-        Class::ALL.map(|class| (class.name(), counts[class as usize]))
+        Class::ALL.map(|class| (class.name(), self.0[class as usize]))
+    }
+}
+
+impl Record for ClassCounts {
+    fn each(&self, visit: &mut dyn FnMut(&str, &dyn Field)) {
+        self.by_name().iter().for_each(|(name, events)| visit(name, events));
     }
 }
 
@@ -138,15 +146,6 @@ impl Completeness {
 }
 
 record! {
-    /// Events by class.
-    pub struct ClassCounts {
-        pub attempt: u64,
-        pub backscatter: u64,
-        pub noise: u64,
-        pub egress: u64,
-        pub login: u64,
-    }
-
     /// The answer to `summary`.
     pub struct SummaryAnswer {
         /// The first day of the range; absent without any data.

@@ -68,7 +68,7 @@ pub(super) struct Summary {
     before: Option<(Period, Sources, Reasons)>,
     /// The attempts of each day before.
     usual: Vec<f64>,
-    classes: [u64; Class::COUNT],
+    classes: ClassCounts,
     protocols: SmallMap<String, u64>,
     services: ServiceList,
     sources: SourceList,
@@ -98,7 +98,7 @@ impl Summary {
             now: Period::new(span, need),
             before,
             usual: Vec::new(),
-            classes: [0; Class::COUNT],
+            classes: ClassCounts::default(),
             protocols: SmallMap::new(),
             services: ServiceList::new(question, need),
             sources: SourceList::new(question, need),
@@ -129,7 +129,7 @@ impl Collect for Summary {
             let (first, _) = *self.observed.get_or_insert((day.date, day.date));
             self.observed = Some((first, day.date));
             for class in Class::ALL {
-                let sum = &mut self.classes[class as usize];
+                let sum = &mut self.classes.0[class as usize];
                 *sum = sum.saturating_add(day.total(class).attempts);
             }
         }
@@ -146,7 +146,6 @@ impl Collect for Summary {
     fn finish(self: Box<Self>, context: &mut Context<'_>) -> Result<Answer, AnswerError> {
         let question = context.question;
         let Summary { now, mut usual, observed, .. } = *self;
-        let [attempt, backscatter, noise, egress, login] = self.classes;
         let (listed, distinct) = self.services.answer(context)?;
         let mut answer = SummaryAnswer {
             from: question.from.or(observed.map(|(first, _)| first)),
@@ -157,7 +156,7 @@ impl Collect for Summary {
             attempts_per_day: now.per_day(None).map(rounded),
             unique_sources: distinct.map(|distinct| distinct.number),
             unique_sources_error: distinct.map(|distinct| distinct.error).filter(|error| *error > 0),
-            classes: ClassCounts { attempt, backscatter, noise, egress, login },
+            classes: self.classes,
             protocols: self.protocols,
             services: listed.services,
             sources: self.sources.rows(context),

@@ -145,8 +145,9 @@ impl Findings {
         for row in &self.devices {
             warnings.push(language.say(words::DEVICE, &[&row.address, &count(row.attempts)]));
         }
-        if summary.classes.login > 0 {
-            warnings.push(language.say(words::LOGINS, &[&count(summary.classes.login)]));
+        let logins = summary.classes.0[Class::Login as usize];
+        if logins > 0 {
+            warnings.push(language.say(words::LOGINS, &[&count(logins)]));
         }
         if warnings.is_empty() {
             warnings.push(language.pick(words::NO_CARE).to_string());

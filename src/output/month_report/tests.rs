@@ -39,7 +39,7 @@ fn summary() -> SummaryAnswer {
         attempts: 200_000,
         attempts_per_day: Some(6666.7),
         unique_sources: Some(6412),
-        classes: ClassCounts { attempt: 200_000, ..ClassCounts::default() },
+        classes: ClassCounts([200_000, 0, 0, 0, 0]),
         protocols: SmallMap::new(),
         services: vec![
             service_row("udp", 1900, "SSDP", 92_900),
