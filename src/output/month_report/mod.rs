@@ -13,7 +13,7 @@ use std::io::{self, Write};
 use crate::event::calendar::Month;
 use crate::live::open_day::mask;
 use crate::query::advice::{self, ReadAdvice};
-use crate::query::answer::{AnomaliesAnswer, CountriesAnswer, DayRow, HourRow, MonthRow, SummaryAnswer};
+use crate::query::answer::{CountriesAnswer, DayRow, MonthRow, SummaryAnswer};
 use crate::query::question::{MAX_LIMIT, Question, Topic};
 use crate::query::{Answer, AnswerError};
 use document::Document;
@@ -70,10 +70,8 @@ pub struct MonthReport {
     before: Option<MonthRow>,
     findings: Findings,
     days: Vec<DayRow>,
-    hours: Vec<HourRow>,
     /// The answer, or why there is none.
     countries: Result<CountriesAnswer, String>,
-    anomalies: AnomaliesAnswer,
 }
 
 impl MonthReport {
@@ -83,8 +81,6 @@ impl MonthReport {
             wanted,
             topics: vec![
                 Topic::Countries,
-                Topic::Anomalies,
-                Topic::Hours,
                 Topic::Days,
                 Topic::Blocks,
                 Topic::Sources,
@@ -97,9 +93,7 @@ impl MonthReport {
             before: None,
             findings: Findings::default(),
             days: Vec::new(),
-            hours: Vec::new(),
             countries: Ok(CountriesAnswer::default()),
-            anomalies: AnomaliesAnswer::default(),
         }
     }
 
@@ -155,8 +149,6 @@ impl MonthReport {
             Answer::Sources(devices) => self.findings.take_devices(devices, addresses),
             Answer::Blocks(blocks) => self.findings.take_blocks(&blocks, month),
             Answer::Days(days) => self.days = days.days,
-            Answer::Hours(hours) => self.hours = hours.hours,
-            Answer::Anomalies(anomalies) => self.anomalies = anomalies,
             Answer::Countries(countries) => self.countries = Ok(countries),
             _ => return Err(AnswerError::Invalid("internal error: unexpected answer type".into())),
         }
