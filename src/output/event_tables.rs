@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use super::cells::{count, plain, plain_or_absent, time};
 use super::table_layout::{Filled, Style, Table, left, right};
-use super::tables::{lines, port, section};
+use super::tables::{lines, port, section_of};
 use crate::query::answer::{BlockRow, BlocksAnswer, EndedRow, EventRow, RecentAnswer};
 
 /// The events of `recent`, one a line.
@@ -36,15 +36,10 @@ pub(super) fn blocks(answer: &BlocksAnswer, style: &Style, out: &mut dyn Write) 
         (left("reason"), &|row| reason(row.dry, row.pending, &row.reason)),
     ];
     Table::of(&answer.blocks, columns).write_or("nothing is blocked", style, out)?;
-    for row in answer.blocks.iter().filter(|row| !row.evidence.is_empty()) {
-        section(&format!("Evidence against {}", plain(&row.address)), style, out)?;
-        lines(&row.evidence, out)?;
+    for row in &answer.blocks {
+        let heading = format!("Evidence against {}", plain(&row.address));
+        section_of(&heading, &row.evidence, style, out, lines)?;
     }
-    let history = answer.history.as_deref().unwrap_or_default();
-    if history.is_empty() {
-        return Ok(());
-    }
-    section("Ended", style, out)?;
     let columns: &[Filled<'_, EndedRow>] = &[
         (left("address"), &|row| plain(&row.address)),
         (left("since"), &|row| time(Some(&row.since))),
@@ -54,7 +49,8 @@ pub(super) fn blocks(answer: &BlocksAnswer, style: &Style, out: &mut dyn Write) 
         (left("rule"), &|row| plain(&row.rule)),
         (left("reason"), &|row| reason(row.dry, false, &row.reason)),
     ];
-    Table::of(history, columns).write(style, out)
+    let history = answer.history.as_deref().unwrap_or_default();
+    section_of("Ended", history, style, out, |rows, style, out| Table::of(rows, columns).write(style, out))
 }
 
 /// When a block ends.

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use super::cells::{count_or_absent, count_with_error, plain, time};
 use super::event_tables::expires;
 use super::table_layout::{Style, no_data, write_error_note};
-use super::tables::{advice_rows, day_rows, hour_rows, lines, section, service_rows, yes_or_no};
+use super::tables::{advice_rows, day_rows, hour_rows, lines, section_of, service_rows, yes_or_no};
 use crate::query::answer::SourceAnswer;
 
 /// Everything about one source.
@@ -34,24 +34,13 @@ pub(super) fn source(answer: &SourceAnswer, style: &Style, out: &mut dyn Write) 
     }
     write_block(answer, out)?;
     write_error_note(std::iter::once(row.error), out)?;
-    if !answer.top_services.is_empty() {
-        section("Services", style, out)?;
-        service_rows(&answer.top_services, Some(row.attempts), style, out)?;
-        advice_rows(answer.advice.as_deref(), out)?;
-    }
-    if !answer.hours.is_empty() {
-        section("Hours of the day", style, out)?;
-        hour_rows(&answer.hours, style, out)?;
-    }
-    if !answer.days.is_empty() {
-        section("Days", style, out)?;
-        day_rows(&answer.days, style, out)?;
-    }
-    if let Some(evidence) = answer.evidence.as_ref().filter(|evidence| !evidence.is_empty()) {
-        section("Log lines", style, out)?;
-        lines(evidence, out)?;
-    }
-    Ok(())
+    section_of("Services", &answer.top_services, style, out, |rows, style, out| {
+        service_rows(rows, Some(row.attempts), style, out)?;
+        advice_rows(answer.advice.as_deref(), out)
+    })?;
+    section_of("Hours of the day", &answer.hours, style, out, hour_rows)?;
+    section_of("Days", &answer.days, style, out, day_rows)?;
+    section_of("Log lines", answer.evidence.as_deref().unwrap_or_default(), style, out, lines)
 }
 
 fn write_block(answer: &SourceAnswer, out: &mut dyn Write) -> io::Result<()> {

@@ -205,8 +205,23 @@ pub(super) fn section(heading: &str, style: &Style, out: &mut dyn Write) -> io::
     writeln!(out, "\n{}", style.heading(heading))
 }
 
+/// A heading, and below it what `write` makes of the rows; nothing without rows.
+pub(super) fn section_of<R>(
+    heading: &str,
+    rows: &[R],
+    style: &Style,
+    out: &mut dyn Write,
+    write: impl FnOnce(&[R], &Style, &mut dyn Write) -> io::Result<()>,
+) -> io::Result<()> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    section(heading, style, out)?;
+    write(rows, style, out)
+}
+
 /// Log lines, escaped.
-pub(super) fn lines(lines: &[String], out: &mut dyn Write) -> io::Result<()> {
+pub(super) fn lines(lines: &[String], _: &Style, out: &mut dyn Write) -> io::Result<()> {
     lines.iter().try_for_each(|line| writeln!(out, "{}", plain(line)))
 }
 
