@@ -21,11 +21,11 @@ pub type Known = std::borrow::Cow<'static, str>;
 
 /// Defines [`Topic`], [`Answer`] and the methods of all variants.
 macro_rules! topics {
-    ($($topic:ident($answer:ident) = $name:literal),+ $(,)?) => {
+    ($($(#[$attribute:meta])* $topic:ident($answer:ident) = $name:literal),+ $(,)?) => {
         /// The topic of a question: the table that answers it.
-        #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+        #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
         pub enum Topic {
-            $($topic),+
+            $($(#[$attribute])* $topic),+
         }
 
         impl Topic {
@@ -57,6 +57,7 @@ macro_rules! topics {
 }
 
 topics!(
+    #[default]
     Summary(SummaryAnswer) = "summary",
     Services(ServicesAnswer) = "services",
     Sources(SourcesAnswer) = "sources",
@@ -115,8 +116,8 @@ record! {
 #[derive(Clone, Debug, Default)]
 pub struct ClassCounts(pub [u64; Class::COUNT]);
 
-    /// The name and events of each class.
 impl ClassCounts {
+    /// The name and events of each class.
     pub fn by_name(&self) -> [(&'static str, u64); Class::COUNT] {
         Class::ALL.map(|class| (class.name(), self.0[class as usize]))
     }
