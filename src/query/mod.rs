@@ -113,8 +113,8 @@ impl Job {
     ) -> Result<Answer, AnswerError> {
         let Job { question, collected, reasons, .. } = self;
         let mut networks = networks.map(|networks| networks.borrow_mut());
-        let networks = networks.as_deref_mut().map(|networks| networks as &mut dyn NetworkLookup);
-        let networks = networks.and_then(|networks| networks.is_ready().then_some(networks));
+        let networks = networks.as_deref_mut();
+        let networks = networks.and_then(|known| known.is_ready().then_some(known as &mut dyn NetworkLookup));
         let lookup = lookup.map(|lookup| lookup as &mut dyn CountryLookup);
         let mut context = Context { question: &question, calendar, lookup, networks, reasons };
         let mut answer = collected.finish(&mut context)?;

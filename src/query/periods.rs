@@ -9,7 +9,7 @@ use super::{Answer, AnswerError};
 use crate::stats::countries::Country;
 use crate::stats::sample::Distinct;
 use crate::stats::sum::add_hours;
-use crate::stats::summary::{ClassSummary, Counted, Hours, Rows, ServiceCount, SourceCount};
+use crate::stats::summary::{ClassSummary, Counted, Hours, Rows};
 
 /// A row for each hour.
 pub(super) fn hour_rows(hours: &[u64; 24]) -> Vec<HourRow> {
@@ -154,18 +154,10 @@ impl HourList {
         HourList::default()
     }
 
-    fn add_rows<T: Counted>(
-        &mut self,
-        rows: &Rows<T>,
-        wanted: impl Fn(&&T) -> bool,
-        hours: impl Fn(&T) -> Option<&Hours>,
-    ) {
-        self.floor = self.floor.max(rows.floor);
-        for row in rows.rows.iter().filter(wanted) {
-            match hours(row) {
-                Some(hours) => add_hours(&mut self.hours, &hours.counts().map(u64::from)),
-                None => self.unknown = self.unknown.saturating_add(row.attempts()),
-            }
+    fn add_row(&mut self, attempts: u64, hours: Option<&Hours>) {
+        match hours {
+            Some(hours) => add_hours(&mut self.hours, &hours.counts().map(u64::from)),
+            None => self.unknown = self.unknown.saturating_add(attempts),
         }
     }
 
@@ -190,11 +182,13 @@ impl Collect for HourList {
         Span::of(question).pieces(data, reasons, |summary, _| {
             self.observed = true;
             if let Some(prefix) = question.source {
-                let wanted = |row: &&SourceCount| prefix.contains(row.address);
-                self.add_rows(&summary.sources, wanted, |row| row.hours.as_ref());
+                self.floor = self.floor.max(summary.sources.floor);
+                let rows = summary.sources.rows.iter().filter(|row| prefix.contains(row.address));
+                rows.for_each(|row| self.add_row(row.attempts, row.hours.as_ref()));
             } else if is_about_services(question) {
-                let wanted = |row: &&ServiceCount| matches(question, row.service);
-                self.add_rows(&summary.services, wanted, |row| row.hours.as_ref());
+                self.floor = self.floor.max(summary.services.floor);
+                let rows = summary.services.rows.iter().filter(|row| matches(question, row.service));
+                rows.for_each(|row| self.add_row(row.attempts, row.hours.as_ref()));
             } else {
                 let counted: u64 = summary.hours.iter().sum();
                 self.unknown = self.unknown.saturating_add(summary.attempts.saturating_sub(counted));

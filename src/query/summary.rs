@@ -14,7 +14,7 @@ use crate::event::services;
 use crate::event::small_map::SmallMap;
 use crate::event::{Address, Class};
 use crate::stats::anomalies::median;
-use crate::stats::sum::{Sources, Table, add_hours};
+use crate::stats::sum::{Sources, Sum, Table, add_hours};
 use crate::stats::summary::ClassSummary;
 
 /// Days of `anomalies_lately`.
@@ -222,29 +222,24 @@ impl Collect for OneSource {
     fn finish(mut self: Box<Self>, context: &mut Context<'_>) -> Result<Answer, AnswerError> {
         let question = context.question;
         self.sources.sort();
-        let (sum, floor) = (self.sources.rows().first(), self.sources.floor());
-        let address = sum.map(|sum| sum.key).or(question.source.map(|prefix| prefix.network));
-        let low = sum.map_or(0, |sum| self.sources.missing(sum));
+        let (found, floor) = (self.sources.rows().first(), self.sources.floor());
+        let low = found.map_or(0, |sum| self.sources.missing(sum));
         if low > 0 {
             context.reasons.add(format!("the attempts of some sources can be up to {low} too low"));
         }
-        if sum.is_none() && floor > 0 {
+        if found.is_none() && floor > 0 {
             context.reasons.add(format!("sources with up to {floor} attempts are not stored"));
         }
-        let row = match sum {
-            Some(sum) => source_row(sum, low, question, context.calendar),
-            None => SourceRow {
-                address: address.map_or(String::new(), |address| address.to_string()),
-                ..SourceRow::default()
-            },
-        };
-        let lookup = context.lookup.as_deref_mut().zip(address);
-        let country = lookup.and_then(|(lookup, address)| lookup.country_of(address));
-        let country = country.map(|country| country.to_string());
-        let network = address.and_then(|address| network_of(context, address));
-        let asn = network.as_ref().map(|network| network.number);
+        let asked = question.source.map_or(Address::default(), |prefix| prefix.network);
+        let sum = found.copied().unwrap_or(Sum::of(asked, 0, 0));
+        let country = context.lookup.as_deref_mut().and_then(|lookup| lookup.country_of(sum.key));
+        let network = network_of(context, sum.key);
         Ok(Answer::Source(SourceAnswer {
-            row: SourceRow { country, asn, ..row },
+            row: SourceRow {
+                country: country.map(|country| country.to_string()),
+                asn: network.as_ref().map(|network| network.number),
+                ..source_row(&sum, low, question, context.calendar)
+            },
             as_name: network.map(|network| network.name).filter(|name| !name.is_empty()),
             top_services: self.services.answer(context)?.0.services,
             hours: self.hours.rows(&mut context.reasons),
