@@ -57,18 +57,10 @@ pub struct Link {
     pub(super) greeted: bool,
     /// Calls answered in this iteration.
     calls: u32,
-    /// Queued calls.
-    queue: VecDeque<QueuedCall>,
+    /// Queued calls with their attributes.
+    queue: VecDeque<(Caller, Vec<u8>)>,
     /// The peer that was answered last: another one is next.
     answered: u32,
-}
-
-/// A call that waits for its turn.
-#[derive(Debug)]
-struct QueuedCall {
-    peer: u32,
-    sequence: u16,
-    attributes: Vec<u8>,
 }
 
 impl Link {
@@ -95,30 +87,26 @@ impl Link {
             match &event {
                 // The broker itself is peer 0: it sends events.
                 BusEvent::Call(Call { caller, .. }) if !caller.no_reply && caller.peer != 0 => {
-                    let of_peer = self.queue.iter().filter(|queued| queued.peer == caller.peer).count();
+                    let of_peer = self.queue.iter().filter(|(queued, _)| queued.peer == caller.peer).count();
                     let full = self.queue.len() >= MAX_CALLS || of_peer >= MAX_CALLS_OF_PEER;
                     if frame.attributes.len() > LONGEST_CALL {
                         self.outgoing.done(caller, Status::INVALID_ARGUMENT);
                     } else if full || self.outgoing.is_full_for(caller.peer) {
                         self.outgoing.done(caller, Status::NO_MEMORY);
                     } else {
-                        let attributes = frame.attributes.to_vec();
-                        let (peer, sequence) = (caller.peer, frame.sequence);
-                        self.queue.push_back(QueuedCall { peer, sequence, attributes });
+                        self.queue.push_back((*caller, frame.attributes.to_vec()));
                     }
                 }
                 _ => on_event(&mut self.outgoing, event),
             }
         }
         while self.calls < CALLS_PER_TURN && !self.outgoing.is_full() {
-            let other = self.queue.iter().position(|queued| queued.peer != self.answered);
-            let Some(queued) = self.queue.remove(other.unwrap_or(0)) else { break };
-            (self.calls, self.answered) = (self.calls + 1, queued.peer);
-            let QueuedCall { peer, sequence, attributes } = &queued;
-            let frame = Frame { kind: MsgType::Invoke as u8, sequence: *sequence, peer: *peer, attributes };
-            if let Some(event) = event_of(&frame, &mut self.greeted) {
-                on_event(&mut self.outgoing, event);
-            }
+            let other = self.queue.iter().position(|(caller, _)| caller.peer != self.answered);
+            let Some((caller, attributes)) = self.queue.remove(other.unwrap_or(0)) else { break };
+            (self.calls, self.answered) = (self.calls + 1, caller.peer);
+            let Attributes { method, data, .. } = Attributes::read(&attributes);
+            let (method, data) = (method.unwrap_or_default(), data.unwrap_or_default());
+            on_event(&mut self.outgoing, BusEvent::Call(Call { caller, method, data }));
         }
         Ok(())
     }
@@ -270,7 +258,7 @@ mod tests {
         long[8..12].copy_from_slice(&length.to_be_bytes());
         receive(&mut link, &long);
         answered(&mut link, 1);
-        assert!(link.queue.iter().all(|queued| queued.peer == 7));
+        assert!(link.queue.iter().all(|(caller, _)| caller.peer == 7));
     }
 
     #[test]
