@@ -6,7 +6,7 @@ use super::history::{MonthData, Need, Section};
 use super::lists::{Listed, SourceList, cut, rows};
 use super::question::Question;
 use super::scan::{Collect, Context, Reasons, Span, is_about_services, matches};
-use super::{Answer, AnswerError};
+use super::{Answer, AnswerError, Problem};
 use crate::event::Service;
 use crate::stats::countries::{Country, CountryLookup};
 use crate::stats::sample::{Distinct, Sample};
@@ -41,7 +41,7 @@ impl Measured {
 
     /// An error if nothing has countries, else the reasons for what is missing.
     pub(super) fn explain(&self, context: &mut Context<'_>) -> Result<(), AnswerError> {
-        let not_found = |why: &str| Err(AnswerError::NotFound(why.into()));
+        let not_found = |why: &str| Err((Problem::NotFound, why.into()));
         let (installed, reasons) = (context.lookup.is_some(), &mut context.reasons);
         match (self.days_with, self.days_without) {
             (0, _) if installed && !context.question.class.has_countries() => {

@@ -13,7 +13,7 @@ use crate::output::blobmsg::{Answered, Answers, BusCommand, Refused, Reply};
 use crate::output::rendering::Rendering;
 use crate::query::answer::Exposure;
 use crate::query::question::{MAX_LIMIT, Question, Topic};
-use crate::query::{Answer, AnswerError, advice};
+use crate::query::{Answer, AnswerError, Problem, advice};
 use crate::sys::installed::{self, read_text};
 use crate::ubus::Status;
 
@@ -120,13 +120,14 @@ impl Core {
     }
 }
 
-fn refusal(error: AnswerError, topic: Topic) -> Refused {
-    match (error, topic) {
-        (AnswerError::Invalid(text), _) => (Status::INVALID_ARGUMENT, text),
-        (AnswerError::NotFound(text), Topic::Countries | Topic::Asns) => (Status::NO_DATA, text),
-        (AnswerError::NotFound(text), _) => (Status::NOT_FOUND, text),
-        (AnswerError::NeedsDaemon(text), _) => (Status::NOT_SUPPORTED, text),
-    }
+fn refusal((problem, text): AnswerError, topic: Topic) -> Refused {
+    let status = match (problem, topic) {
+        (Problem::Invalid, _) => Status::INVALID_ARGUMENT,
+        (Problem::NotFound, Topic::Countries | Topic::Asns) => Status::NO_DATA,
+        (Problem::NotFound, _) => Status::NOT_FOUND,
+        (Problem::NeedsDaemon, _) => Status::NOT_SUPPORTED,
+    };
+    (status, text)
 }
 
 impl Answers for Core {

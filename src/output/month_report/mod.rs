@@ -15,7 +15,7 @@ use crate::live::open_day::mask;
 use crate::query::advice::{self, ReadAdvice};
 use crate::query::answer::{CountriesAnswer, DayRow, MonthRow, SummaryAnswer};
 use crate::query::question::{MAX_LIMIT, Question, Topic};
-use crate::query::{Answer, AnswerError};
+use crate::query::{Answer, AnswerError, Problem};
 use document::Document;
 use findings::Findings;
 pub use words::Language;
@@ -120,8 +120,8 @@ impl MonthReport {
     pub fn take(&mut self, answered: Result<Answer, AnswerError>) -> Result<(), AnswerError> {
         let month = self.wanted.month;
         let mut answer = match (self.topics.pop(), answered) {
-            (Some(Topic::Countries), Err(reason)) => {
-                self.countries = Err(reason.to_string());
+            (Some(Topic::Countries), Err((_, reason))) => {
+                self.countries = Err(reason);
                 return Ok(());
             }
             // A store has no blocks.
@@ -142,7 +142,7 @@ impl MonthReport {
                 }
             }
             Answer::Summary(summary) if summary.days == 0 => {
-                return Err(AnswerError::NotFound(format!("nothing is stored of {month}")));
+                return Err((Problem::NotFound, format!("nothing is stored of {month}")));
             }
             Answer::Summary(summary) => self.summary = summary,
             Answer::Services(before) => self.findings.take_services(before, &self.summary),
@@ -150,7 +150,7 @@ impl MonthReport {
             Answer::Blocks(blocks) => self.findings.take_blocks(&blocks, month),
             Answer::Days(days) => self.days = days.days,
             Answer::Countries(countries) => self.countries = Ok(countries),
-            _ => return Err(AnswerError::Invalid("internal error: unexpected answer type".into())),
+            _ => return Err((Problem::Invalid, "internal error: unexpected answer type".into())),
         }
         Ok(())
     }
