@@ -101,6 +101,10 @@ const DAILY: Arguments<'_> = &[("daily", Type::Integer)];
 /// out for a terminal of that width, with bars; `color` 1 adds colours.
 const STYLE: Arguments<'_> = &[("format", Type::Text), ("columns", Type::Integer), ("color", Type::Integer)];
 const COMMON: &[Arguments<'_>] = &[RANGE, CLASS, SERVICE, SOURCE, PLACE, LIMIT, STYLE];
+const FILTER: Arguments<'_> = &[("country", Type::Text), ("filter", Type::Text)];
+/// `addresses` 1: complete ones.
+const REPORT: Arguments<'_> =
+    &[("month", Type::Text), ("format", Type::Text), ("lang", Type::Text), ("addresses", Type::Integer)];
 const BLOCK: Arguments<'_> = &[("for", Type::Text), ("reason", Type::Text), ("caller", Type::Text)];
 
 /// Every method with its arguments, as `ubus -v list fwstat` shows them.
@@ -116,10 +120,7 @@ pub const METHODS: &[Method<'static>] = &[
     ("rules", &[RANGE, CLASS, &[("min", Type::Integer)], LIMIT, STYLE]),
     ("asns", COMMON),
     ("anomalies", COMMON),
-    (
-        "recent",
-        &[LIMIT, CURSOR, CLASS, SERVICE, SOURCE, &[("country", Type::Text), ("filter", Type::Text)], STYLE],
-    ),
+    ("recent", &[LIMIT, CURSOR, CLASS, SERVICE, SOURCE, FILTER, STYLE]),
     ("blocks", &[LIMIT, CURSOR, SOURCE, STYLE]),
     ("status", &[STYLE]),
     ("block", &[ADDRESS, BLOCK]),
@@ -129,16 +130,7 @@ pub const METHODS: &[Method<'static>] = &[
     ("release", &[&[("forget", Type::Text)]]),
     ("block-list", &[&[("list", Type::Text)], BLOCK]),
     // The text of a month's report.
-    (
-        "report",
-        &[&[
-            ("month", Type::Text),
-            ("format", Type::Text),
-            ("lang", Type::Text),
-            // 1: complete addresses.
-            ("addresses", Type::Integer),
-        ]],
-    ),
+    ("report", &[REPORT]),
     // The metrics in Prometheus' text format.
     ("metrics", &[]),
 ];
@@ -260,12 +252,10 @@ impl FwstatObject {
 }
 
 fn send(outgoing: &mut Outgoing, caller: &Caller, answered: Answered) {
+    let too_long = "the answer is too long for ubus: ask with a smaller limit";
     let answered = answered.and_then(|answer| match answer.contents().len() {
         0..=MAX_ANSWER => Ok(answer),
-        _ => Err((
-            Status::UNKNOWN_ERROR,
-            "the answer is too long for ubus: ask with a smaller limit".to_string(),
-        )),
+        _ => Err((Status::UNKNOWN_ERROR, too_long.to_string())),
     });
     match answered {
         Ok(answer) => {
