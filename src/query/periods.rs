@@ -61,19 +61,19 @@ pub(super) fn explain_floor(floor: u64, reasons: &mut Reasons) {
 
 /// Different sources of one day; `None` if they are not known with the question's filters.
 fn distinct_of(question: &Question, summary: &ClassSummary) -> Option<Distinct> {
-    if let Some(code) = question.country {
-        let row = summary.countries.rows.rows.iter().find(|row| row.country == Country(code))?;
-        return if is_about_services(question) { None } else { row.distinct };
-    }
-    match (question.source, question.protocol, question.port) {
-        (None, None, None) => summary.distinct,
-        (None, ..) => {
+    match (question.country.map(Country), question.source, is_about_services(question)) {
+        (Some(_), _, true) => None,
+        (Some(code), _, false) => {
+            summary.countries.rows.rows.iter().find(|row| row.country == code)?.distinct
+        }
+        (_, None, false) => summary.distinct,
+        (_, None, true) => {
             let mut rows = summary.services.rows.iter().filter(|row| matches(question, row.service));
             let first = rows.next()?;
             // Sources of several services cannot be added up: a source may have tried both.
             if rows.next().is_none() && question.port.is_some() { first.distinct } else { None }
         }
-        (Some(prefix), ..) => prefix.is_single().then_some(Distinct::exactly(1)),
+        (_, Some(prefix), _) => prefix.is_single().then_some(Distinct::exactly(1)),
     }
 }
 
