@@ -2,8 +2,6 @@
 //!
 //! A key that was not measured is absent (`None`), never 0. Dates are local, instants RFC 3339 text.
 
-mod blocks;
-mod rules;
 mod status;
 
 use crate::event::Class;
@@ -12,8 +10,6 @@ use crate::event::small_map::SmallMap;
 use crate::query::record::{Field, Record};
 use crate::record;
 
-pub use blocks::*;
-pub use rules::*;
 pub use status::*;
 
 /// Text that is usually part of the program, and then not copied to each row.
@@ -441,6 +437,46 @@ record! {
         pub events: Vec<EventRow>,
         /// For the next call, which returns the events that followed.
         pub cursor: u64,
+        pub completeness: Completeness = Flatten,
+    }
+
+    /// A rule of the firewall, identified by log prefix, input interface and zone.
+    pub struct RuleRow {
+        /// The log prefix without the blanks at its end; for logins the daemon's name.
+        pub prefix: String,
+        /// The input interface; absent for packets that the router sent.
+        pub interface: Option<String>,
+        /// The firewall's zone: the one that the prefix names, else that of the interface. Absent if not known.
+        pub zone: Option<String>,
+        pub attempts: u64,
+    }
+
+    /// The attempts that a zone refused.
+    pub struct ZoneRow {
+        /// Absent: not known.
+        pub zone: Option<String>,
+        pub attempts: u64,
+    }
+
+    /// A service of an inside host to which refused attempts were addressed.
+    pub struct TargetRow {
+        pub address: String,
+        pub protocol: Known,
+        /// Absent for protocols without ports.
+        pub port: Option<u16>,
+        /// The service's name; absent if it has none.
+        pub name: Option<Known>,
+        pub attempts: u64,
+        /// The most that `attempts` can be too high.
+        pub error: u64,
+    }
+
+    /// The answer to `rules`.
+    pub struct RulesAnswer {
+        pub rules: Vec<RuleRow>,
+        pub zones: Vec<ZoneRow>,
+        /// Of attempts only; they are not stored for other classes.
+        pub targets: Vec<TargetRow>,
         pub completeness: Completeness = Flatten,
     }
 }
