@@ -80,8 +80,8 @@ impl From<io::Error> for ShellError {
 }
 
 impl From<AnswerError> for ShellError {
-    fn from(error: AnswerError) -> ShellError {
-        ShellError::Failure(error.to_string())
+    fn from((_, sentence): AnswerError) -> ShellError {
+        ShellError::Failure(sentence)
     }
 }
 

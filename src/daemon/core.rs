@@ -33,14 +33,14 @@ use crate::input::logd::Mark;
 use crate::input::uncounted::UncountedLines;
 use crate::live::open_day::LiveJob;
 use crate::live::{Action, Engine, Now};
-use crate::output::blobmsg::{AnswerError, Answered};
+use crate::output::blobmsg::Answered;
 use crate::output::rendering::Rendering;
 use crate::parse::line::LineReader;
 use crate::query::question::Prefix;
 use crate::query::record::Field;
 use crate::store::directory::{Disk, Taken};
 use crate::sys::{clock, random};
-use crate::ubus::blob;
+use crate::ubus::{Status, blob};
 
 const MINUTE_MS: u64 = 60_000;
 /// Time after the start within which a missing ubus connection is no warning.
@@ -321,7 +321,7 @@ impl Core {
         let bytes = self.storage.bytes;
         for number in std::mem::take(&mut self.commits) {
             let answered = match &self.storage.problem {
-                Some(problem) => Err(AnswerError::Failed(problem.clone())),
+                Some(problem) => Err((Status::UNKNOWN_ERROR, problem.clone())),
                 None => Ok(blob::table(&[("path", &path as &dyn Field), ("bytes", &bytes)])),
             };
             self.answered.push((number, answered));
@@ -405,10 +405,11 @@ impl Core {
     fn release(&mut self, now: Now, forget: Option<Prefix>) -> Answered {
         self.commit_and_wait(now);
         if let Some(problem) = &self.storage.problem {
-            return Err(AnswerError::Failed(problem.clone()));
+            return Err((Status::UNKNOWN_ERROR, problem.clone()));
         }
         if !self.storage.release() {
-            return Err(AnswerError::Failed("the store is being written: try again in a minute".into()));
+            let why = "the store is being written: try again in a minute";
+            return Err((Status::UNKNOWN_ERROR, why.into()));
         }
         // It was requested, so it is not logged.
         self.logged_problem.clone_from(&self.storage.problem);

@@ -20,7 +20,7 @@ use crate::guard::{
     BlockRequest, Change, Detail, End, Guard, Lengths, Mode, Refusal, Settings, Source, Suspect, When,
 };
 use crate::live::{Engine, Now};
-use crate::output::blobmsg::{AnswerError, Answered, BlockArguments, Length};
+use crate::output::blobmsg::{Answered, BlockArguments, Length, Refused};
 use crate::query::Answer;
 use crate::query::answer::BlockRow;
 use crate::query::question::Prefix;
@@ -29,7 +29,7 @@ use crate::query::target::Target;
 use crate::record;
 use crate::store::ledger::SavedLedger;
 use crate::sys::random;
-use crate::ubus::blob;
+use crate::ubus::{Status, blob};
 
 /// Interval of reading the protected addresses, and their maximum age at the time of a new block.
 const REFRESH_MS: u64 = 10_000;
@@ -340,7 +340,7 @@ impl Enforcer {
             && self.nft_sync.is_pending(source)
             && let Some(why) = self.nft_sync.why(now.boot_ms)
         {
-            return Err(AnswerError::Failed(format!("noted, but not in force yet: {why}")));
+            return Err((Status::UNKNOWN_ERROR, format!("noted, but not in force yet: {why}")));
         }
         let row = engine.guard.ledger.get(source).map(|block| BlockRow {
             pending: !block.dry && self.nft_sync.is_pending(source),
@@ -382,7 +382,7 @@ impl Enforcer {
         let from_list = self.networks.unblock(now, &mut engine.guard, target);
         let ended = target.source().is_some_and(|source| engine.guard.unblock(now.boot_ms, source));
         if !from_list && !ended {
-            return Err(AnswerError::NotFound(format!("{target} is not blocked")));
+            return Err((Status::NOT_FOUND, format!("{target} is not blocked")));
         }
         let shown = target.source().map_or_else(|| target.to_string(), |source| source.to_string());
         if from_list {
@@ -423,8 +423,9 @@ impl Enforcer {
 }
 
 /// The answer to all who would change blocks while the guard is off.
-fn off() -> AnswerError {
-    AnswerError::NotSupported(
+fn off() -> Refused {
+    (
+        Status::NOT_SUPPORTED,
         "the guard is off: switch it on with uci set fwstat.guard.enabled=1; uci commit fwstat; \
          /etc/init.d/fwstat reload"
             .into(),
@@ -432,12 +433,12 @@ fn off() -> AnswerError {
 }
 
 /// The answer to a request that was refused.
-fn refused(refusal: Refusal, source: Source) -> AnswerError {
+fn refused(refusal: Refusal, source: Source) -> Refused {
     let why = format!("{source} is not blocked");
     match refusal {
-        Refusal::Protected(protection) => AnswerError::PermissionDenied(format!("{why}: {protection}")),
+        Refusal::Protected(protection) => (Status::PERMISSION_DENIED, format!("{why}: {protection}")),
         Refusal::Full(most) => {
-            AnswerError::Failed(format!("{why}: the limit of blocks by hand ({most}) is reached"))
+            (Status::UNKNOWN_ERROR, format!("{why}: the limit of blocks by hand ({most}) is reached"))
         }
     }
 }
@@ -450,6 +451,6 @@ mod tests {
     fn a_refusal_names_the_limit_of_blocks_by_hand() {
         let refused = refused(Refusal::Full(256), Source::V4(0xc633_6407));
         let wanted = "198.51.100.7 is not blocked: the limit of blocks by hand (256) is reached";
-        assert_eq!(refused, AnswerError::Failed(wanted.into()));
+        assert_eq!(refused, (Status::UNKNOWN_ERROR, wanted.into()));
     }
 }

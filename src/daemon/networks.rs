@@ -19,7 +19,7 @@ use crate::guard::networks::{MAX_RANGES, NetworkBlock};
 use crate::guard::ranges::range_of;
 use crate::guard::{Guard, HAND};
 use crate::live::{Engine, Now};
-use crate::output::blobmsg::{AnswerError, Answered};
+use crate::output::blobmsg::Answered;
 use crate::query::answer::{BlockRow, UsageStatus};
 use crate::query::question::Prefix;
 use crate::query::record::Field;
@@ -28,7 +28,7 @@ use crate::record;
 use crate::store::ledger::Moment;
 use crate::store::networks::{self, NETWORKS};
 use crate::sys::worker::Worker;
-use crate::ubus::blob;
+use crate::ubus::{Status, blob};
 use job::{Job, Outcome};
 
 /// Bytes of the worker's stack.
@@ -211,7 +211,7 @@ impl NetworkBlocks {
     pub(super) fn ask(&mut self, request: NetworkRequest) {
         if self.waiting.len() >= MAX_WAITING {
             let busy = "too many requests at once: ask again later".to_string();
-            return self.answers.push((request.number, Err(AnswerError::Failed(busy))));
+            return self.answers.push((request.number, Err((Status::UNKNOWN_ERROR, busy))));
         }
         self.waiting.push_back(request);
     }
@@ -320,7 +320,7 @@ impl NetworkBlocks {
         let why = format!("networks cannot be blocked: {why}");
         let waiting = std::mem::take(&mut self.waiting);
         for request in self.running.take().into_iter().chain(waiting) {
-            self.answers.push((request.number, Err(AnswerError::Failed(why.clone()))));
+            self.answers.push((request.number, Err((Status::UNKNOWN_ERROR, why.clone()))));
         }
         self.load_problem = Some(why);
         self.retry_at = now.boot_ms.saturating_add(RETRY_MS);
@@ -423,7 +423,7 @@ impl NetworkBlocks {
             (What::Block { .. }, [], refused) => {
                 let why =
                     refused.first().map(|(target, because)| format!("{target} is not blocked: {because}"));
-                Err(AnswerError::PermissionDenied(why.unwrap_or_default()))
+                Err((Status::PERMISSION_DENIED, why.unwrap_or_default()))
             }
         }
     }

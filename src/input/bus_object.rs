@@ -71,7 +71,7 @@ impl BusObject {
                 self.look_up(object, outgoing);
             }
             (BusEvent::Call(call), _) if self.listener == Some(call.caller.object) => {
-                call.caller.done(outgoing, Status::OK);
+                outgoing.done(&call.caller, Status::OK);
                 // ubusd announces objects as peer 0, which nobody else has.
                 if call.caller.peer == 0 && call.method == OBJECT_ADDED {
                     let event = blob::to_value(call.data);

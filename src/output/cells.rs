@@ -9,15 +9,10 @@ pub const ABSENT: &str = "-";
 
 /// 1,234,567
 pub fn count(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
+    match number {
+        0..1000 => number.to_string(),
+        _ => format!("{},{:03}", count(number / 1000), number % 1000),
     }
-    text
 }
 
 /// A number; `-` if it was not measured.

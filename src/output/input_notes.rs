@@ -42,12 +42,12 @@ pub(super) fn uncounted(rows: &[SkippedBecause], out: &mut dyn Write) -> io::Res
 
 fn interfaces(rows: &[InterfaceRow], out: &mut dyn Write) -> io::Result<()> {
     for (outside, title) in [(true, "from outside"), (false, "from inside")] {
-        let rows: Vec<&InterfaceRow> = rows.iter().filter(|row| row.outside == outside).collect();
-        let text = |row: &&&InterfaceRow| {
+        let shown = rows.iter().filter(|row| row.outside == outside).take(MAX_INTERFACES);
+        let text = |row: &InterfaceRow| {
             let name = if row.name.is_empty() { "no interface".to_string() } else { plain(&row.name) };
             format!("{name} {} ({})", count(row.packets), plain(&row.why))
         };
-        let texts: Vec<String> = rows.iter().take(MAX_INTERFACES).map(|row| text(&row)).collect();
+        let texts: Vec<String> = shown.map(text).collect();
         if !texts.is_empty() {
             writeln!(out, "{title}: {}", texts.join(", "))?;
         }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::query::record::{Field, FieldValue, each_written};
+use crate::query::record::{Field, FieldValue};
 
 /// The text of a record or of another value.
 pub fn text(field: &dyn Field) -> String {
@@ -35,11 +35,14 @@ fn put(out: &mut String, value: FieldValue<'_>) {
         }
         FieldValue::Record(record) => {
             let mut before = '{';
-            each_written(record, &mut |name, value| {
-                out.push(std::mem::replace(&mut before, ','));
-                put_text(out, name);
-                out.push(':');
-                put(out, value);
+            record.each(&mut |name, field| {
+                let value = field.value();
+                if !matches!(value, FieldValue::Absent) {
+                    out.push(std::mem::replace(&mut before, ','));
+                    put_text(out, name);
+                    out.push(':');
+                    put(out, value);
+                }
             });
             out.push_str(if before == '{' { "{}" } else { "}" });
         }

@@ -3,7 +3,6 @@
 pub mod anomaly_table;
 pub mod blobmsg;
 pub mod cells;
-mod event_tables;
 pub mod export;
 #[cfg(test)]
 pub(crate) mod golden;
@@ -12,8 +11,6 @@ pub mod json;
 pub mod month_report;
 pub mod prometheus;
 pub mod rendering;
-mod rules_table;
-mod source_table;
 mod status_table;
 pub mod summary_table;
 pub mod table_layout;

@@ -131,13 +131,9 @@ fn write(
     value("fwstat_store_ok", help, Some(ok.into()), out)?;
     value("fwstat_uptime_seconds", "Since the daemon started.", Some(status.uptime), out)?;
     if let Some(fleet) = status.fleet.as_ref().filter(|fleet| fleet.enabled) {
-        for (name, help, value) in [
-            ("fwstat_fleet_waiting", "Batches that wait for the fleet's server.", fleet.waiting),
-            ("fwstat_fleet_refused", "Batches that the fleet's server refused.", fleet.refused),
-            ("fwstat_fleet_dropped_total", "Batches that were never sent.", fleet.dropped),
-        ] {
-            family(name, help, value.map(|value| (vec![], value)).as_slice(), out)?;
-        }
+        value("fwstat_fleet_waiting", "Batches that wait for the fleet's server.", fleet.waiting, out)?;
+        value("fwstat_fleet_refused", "Batches that the fleet's server refused.", fleet.refused, out)?;
+        value("fwstat_fleet_dropped_total", "Batches that were never sent.", fleet.dropped, out)?;
     }
     value("fwstat_memory_resident_bytes", "Memory of the daemon.", memory.resident, out)
 }

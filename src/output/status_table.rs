@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use super::cells::{count, plain, time};
 use super::input_notes;
 use super::table_layout::{Filled, Style, Table, left, right};
-use super::tables::{lines, section, yes_or_no};
+use super::tables::{lines, section, section_of, yes_or_no};
 use crate::query::answer::{CounterStatus, InputStatus, NotSeenRow, StatusAnswer};
 
 /// The daemon's state, its inputs and counters, and warnings.
@@ -58,8 +58,8 @@ pub(super) fn status(answer: &StatusAnswer, style: &Style, out: &mut dyn Write) 
     for row in &answer.inputs {
         input_notes::uncounted(&row.skipped_because, out)?;
     }
-    if let Some(rows) = answer.counters.as_ref().filter(|rows| !rows.is_empty()) {
-        section("Firewall rules", style, out)?;
+    let rows = answer.counters.as_deref().unwrap_or_default();
+    section_of("Firewall rules", rows, style, out, |rows, style, out| {
         let name = |row: &CounterStatus| match &row.zone {
             Some(zone) => format!("zone {}", plain(zone)),
             None => plain(row.place.as_deref().unwrap_or_default()),
@@ -69,21 +69,17 @@ pub(super) fn status(answer: &StatusAnswer, style: &Style, out: &mut dyn Write) 
             (right("counted"), &|row| count(row.packets)),
             (right("received"), &|row| count(row.received)),
         ];
-        Table::of(rows, columns).write(style, out)?;
-    }
-    if let Some(rows) = answer.not_seen.as_ref().filter(|rows| !rows.is_empty()) {
-        section("Refused, but not seen one by one", style, out)?;
+        Table::of(rows, columns).write(style, out)
+    })?;
+    let rows = answer.not_seen.as_deref().unwrap_or_default();
+    section_of("Refused, but not seen one by one", rows, style, out, |rows, style, out| {
         let columns: &[Filled<'_, NotSeenRow>] = &[
             (left("place").flexible(), &|row| plain(&row.place)),
             (right("packets"), &|row| row.packets.map_or("not counted".to_string(), count)),
         ];
-        Table::of(rows, columns).write(style, out)?;
-    }
-    if !answer.warnings.is_empty() {
-        section("Warnings", style, out)?;
-        lines(&answer.warnings, out)?;
-    }
-    Ok(())
+        Table::of(rows, columns).write(style, out)
+    })?;
+    section_of("Warnings", &answer.warnings, style, out, lines)
 }
 
 fn duration(seconds: u64) -> String {

@@ -5,30 +5,22 @@ use std::io::{self, Write};
 use super::anomaly_table::anomaly_rows;
 use super::cells::{change, count, mean, plain, service_label};
 use super::table_layout::{Style, no_data};
-use super::tables::{self, completeness, section, service_rows, source_rows};
+use super::tables::{self, completeness, section, section_of, service_rows, source_rows};
 use crate::query::answer::{Answer, ExposureRow, InputCounts, SummaryAnswer, Topic};
-use crate::query::record::{Field, Presence, Record};
+use crate::query::record::{Field, Record};
 
 /// The totals, then the most tried services, the sources, anomalies and open ports.
 pub(super) fn summary(answer: &SummaryAnswer, style: &Style, out: &mut dyn Write) -> io::Result<()> {
     figures(answer, style, out)?;
-    if !answer.services.is_empty() {
-        section("Services", style, out)?;
-        service_rows(&answer.services, Some(answer.attempts), style, out)?;
-    }
-    if !answer.sources.is_empty() {
-        section("Sources", style, out)?;
-        source_rows(&answer.sources, style, out)?;
-    }
-    if !answer.anomalies.is_empty() {
-        section("Anomalies", style, out)?;
-        anomaly_rows(&answer.anomalies, style, out)?;
-    }
-    if let Some(exposure) = answer.exposure.as_ref().filter(|exposure| !exposure.ports.is_empty()) {
-        section("Open to the Internet", style, out)?;
-        exposure.ports.iter().try_for_each(|row| writeln!(out, "{}", exposure_sentence(row)))?;
-    }
-    Ok(())
+    section_of("Services", &answer.services, style, out, |rows, style, out| {
+        service_rows(rows, Some(answer.attempts), style, out)
+    })?;
+    section_of("Sources", &answer.sources, style, out, source_rows)?;
+    section_of("Anomalies", &answer.anomalies, style, out, anomaly_rows)?;
+    let open = answer.exposure.as_ref().map_or(&[][..], |exposure| &exposure.ports);
+    section_of("Open to the Internet", open, style, out, |rows, _, out| {
+        rows.iter().try_for_each(|row| writeln!(out, "{}", exposure_sentence(row)))
+    })
 }
 
 /// TCP 22 (SSH) is open to the Internet (rule 'Allow-SSH') and was tried 2,198 times from 310 addresses this month
@@ -69,11 +61,11 @@ impl Report {
 
 /// As `report --json` prints it.
 impl Record for Report {
-    fn each(&self, visit: &mut dyn FnMut(&str, Presence, &dyn Field)) {
+    fn each(&self, visit: &mut dyn FnMut(&str, &dyn Field)) {
         for answer in &self.answers {
-            visit(answer.topic().name(), Presence::Required, answer);
+            visit(answer.topic().name(), answer);
         }
-        visit("input", Presence::Required, &self.input);
+        visit("input", &self.input);
     }
 }
 

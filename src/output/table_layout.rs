@@ -148,16 +148,13 @@ impl Table {
         let mut cells: Vec<Lines<'_>> = columns.iter().map(|(_, cells)| cells.lines()).collect();
         for row in 0..self.rows {
             let line = lay_out(&mut cells.iter_mut().map(|column| column.next().unwrap_or("")));
-            let drawn = match self.bars.get(row) {
-                Some(&value) if bar_width >= MIN_BAR_WIDTH => bar(value, most, bar_width),
-                _ => String::new(),
-            };
-            match drawn.as_str() {
-                "" => writeln!(out, "{line}")?,
-                drawn => {
+            match self.bars.get(row) {
+                Some(&value) if value > 0 && bar_width >= MIN_BAR_WIDTH => {
+                    let drawn = bar(value, most, bar_width);
                     let (begin, end) = if style.colour { ("\x1b[36m", "\x1b[0m") } else { ("", "") };
                     writeln!(out, "{line:taken$}{begin}{drawn}{end}")?;
                 }
+                _ => writeln!(out, "{line}")?,
             }
         }
         Ok(())
@@ -193,9 +190,6 @@ const MIN_TEXT_WIDTH: usize = 20;
 /// A bar of at most `width` cells, in steps of an eighth. Any value above 0 is visible.
 fn bar(value: u64, most: u64, width: usize) -> String {
     const PARTS: [char; 8] = [' ', '▏', '▎', '▍', '▌', '▋', '▊', '▉'];
-    if value == 0 || most == 0 {
-        return String::new();
-    }
     let eighths = (value as f64 / most as f64 * (width * 8) as f64).ceil() as usize;
     let mut bar = "█".repeat(eighths / 8);
     if !eighths.is_multiple_of(8) {

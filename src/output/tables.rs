@@ -9,15 +9,12 @@ use super::cells::{
     ABSENT, about, count, count_or_absent, count_with_error, mean, percent, plain, plain_or_absent, ratio,
     time,
 };
-use super::event_tables::{blocks, recent};
 use super::input_notes;
-use super::rules_table::rules;
-use super::source_table::source;
 use super::status_table::status;
 use super::summary_table::summary;
 pub use super::summary_table::{Report, report};
 pub use super::table_layout::Style;
-use super::table_layout::{Filled, Table, left, right, write_error_note, write_wrapped};
+use super::table_layout::{Filled, Table, left, no_data, right, write_error_note, write_wrapped};
 use crate::event::Class;
 use crate::query::answer::*;
 
@@ -93,7 +90,7 @@ fn wanted(row: &ServiceRow, style: &Style) -> String {
 }
 
 /// The advice about known ports, wrapped for a terminal.
-pub(super) fn advice_rows(rows: Option<&[AdviceRow]>, out: &mut dyn Write) -> io::Result<()> {
+fn advice_rows(rows: Option<&[AdviceRow]>, out: &mut dyn Write) -> io::Result<()> {
     for row in rows.unwrap_or_default() {
         writeln!(out, "\n{} {}:", plain(&row.protocol).to_ascii_uppercase(), row.port)?;
         write_wrapped(&plain(&row.en), 0, out)?;
@@ -119,7 +116,7 @@ pub(super) fn source_rows(rows: &[SourceRow], style: &Style, out: &mut dyn Write
 }
 
 /// The rows of days, with bars.
-pub(super) fn day_rows(rows: &[DayRow], style: &Style, out: &mut dyn Write) -> io::Result<()> {
+fn day_rows(rows: &[DayRow], style: &Style, out: &mut dyn Write) -> io::Result<()> {
     let columns: &[Filled<'_, DayRow>] = &[
         (left("date"), &|row| row.date.to_string()),
         (right(style.counted), &|row| count(row.attempts)),
@@ -154,7 +151,7 @@ fn months(rows: &[MonthRow], style: &Style, out: &mut dyn Write) -> io::Result<(
 }
 
 /// The rows of hours, with bars.
-pub(super) fn hour_rows(rows: &[HourRow], style: &Style, out: &mut dyn Write) -> io::Result<()> {
+fn hour_rows(rows: &[HourRow], style: &Style, out: &mut dyn Write) -> io::Result<()> {
     let columns: &[Filled<'_, HourRow>] = &[
         (right("hour"), &|row| format!("{:02}", row.hour)),
         (right(style.counted), &|row| count(row.attempts)),
@@ -188,6 +185,147 @@ fn asns(answer: &AsnsAnswer, style: &Style, out: &mut dyn Write) -> io::Result<(
     Ok(())
 }
 
+/// Attempts by rule and by zone, and the destinations of forwarded ones.
+fn rules(answer: &RulesAnswer, style: &Style, out: &mut dyn Write) -> io::Result<()> {
+    let zone = |zone: &Option<String>| plain_or_absent(zone.as_deref());
+    let columns: &[Filled<'_, RuleRow>] = &[
+        (left("log prefix").flexible(), &|row| match &*row.prefix {
+            "" => ABSENT.to_string(),
+            prefix => plain(prefix),
+        }),
+        (left("interface").optional(), &|row| plain_or_absent(row.interface.as_deref())),
+        (left("zone").optional(), &|row| zone(&row.zone)),
+        (right(style.counted), &|row| count(row.attempts)),
+    ];
+    Table::of(&answer.rules, columns).write_or("no rule fits", style, out)?;
+    let has_rules = !answer.rules.is_empty();
+    if has_rules && answer.zones.iter().any(|row| row.zone.is_some()) {
+        section("Zones", style, out)?;
+        let columns: &[Filled<'_, ZoneRow>] =
+            &[(left("zone"), &|row| zone(&row.zone)), (right(style.counted), &|row| count(row.attempts))];
+        Table::of(&answer.zones, columns).write(style, out)?;
+    }
+    if has_rules && !answer.targets.is_empty() {
+        section("Forwarded to", style, out)?;
+        let columns: &[Filled<'_, TargetRow>] = &[
+            (left("address"), &|row| plain(&row.address)),
+            (left("protocol"), &|row| plain(&row.protocol)),
+            (right("port"), &|row| port(row.port)),
+            (left("name").optional(), &|row| plain_or_absent(row.name.as_deref())),
+            (right(style.counted), &|row| count_with_error(row.attempts, row.error)),
+        ];
+        Table::of(&answer.targets, columns).write(style, out)?;
+        write_error_note(answer.targets.iter().map(|row| row.error), out)?;
+    }
+    Ok(())
+}
+
+/// The events of `recent`, one a line.
+fn recent(answer: &RecentAnswer, style: &Style, out: &mut dyn Write) -> io::Result<()> {
+    let columns: &[Filled<'_, EventRow>] = &[
+        (left("time"), &|row| time(Some(&row.time))),
+        (left("class"), &|row| plain(&row.class)),
+        (left("verdict"), &|row| plain(&row.verdict)),
+        (left("zone").optional(), &|row| plain_or_absent(row.zone.as_deref())),
+        (left("source"), &|row| plain(&row.source)),
+        (left("protocol"), &|row| plain(&row.protocol)),
+        (right("port"), &|row| port(row.port)),
+        (left("line"), &|row| plain(&row.line)),
+    ];
+    Table::of(&answer.events, columns).write_or("no matching event is stored", style, out)?;
+    writeln!(out, "newer ones: --cursor {}", answer.cursor)
+}
+
+/// The blocks in force with their evidence, and those that ended.
+fn blocks(answer: &BlocksAnswer, style: &Style, out: &mut dyn Write) -> io::Result<()> {
+    let columns: &[Filled<'_, BlockRow>] = &[
+        (left("address"), &|row| plain(&row.address)),
+        (left("since"), &|row| time(Some(&row.since))),
+        (left("expires"), &|row| expires(row.expires.as_deref())),
+        (right("times"), &|row| row.times.to_string()),
+        (left("rule"), &|row| plain(&row.rule)),
+        (right("count"), &|row| count(row.count)),
+        (left("within"), &|row| plain(&row.window)),
+        (left("reason"), &|row| reason(row.dry, row.pending, &row.reason)),
+    ];
+    Table::of(&answer.blocks, columns).write_or("nothing is blocked", style, out)?;
+    for row in &answer.blocks {
+        let heading = format!("Evidence against {}", plain(&row.address));
+        section_of(&heading, &row.evidence, style, out, lines)?;
+    }
+    let columns: &[Filled<'_, EndedRow>] = &[
+        (left("address"), &|row| plain(&row.address)),
+        (left("since"), &|row| time(Some(&row.since))),
+        (left("ended"), &|row| time(Some(&row.ended))),
+        (left("because"), &|row| plain(&row.because)),
+        (right("times"), &|row| row.times.to_string()),
+        (left("rule"), &|row| plain(&row.rule)),
+        (left("reason"), &|row| reason(row.dry, false, &row.reason)),
+    ];
+    let history = answer.history.as_deref().unwrap_or_default();
+    section_of("Ended", history, style, out, |rows, style, out| Table::of(rows, columns).write(style, out))
+}
+
+/// When a block ends.
+fn expires(instant: Option<&str>) -> String {
+    instant.map_or("never".to_string(), |instant| time(Some(instant)))
+}
+
+fn reason(dry: bool, pending: bool, reason: &str) -> String {
+    match (dry, pending) {
+        (true, _) => format!("(dry run) {}", plain(reason)),
+        (false, true) => format!("(not in the kernel yet) {}", plain(reason)),
+        (false, false) => plain(reason),
+    }
+}
+
+/// Everything about one source.
+fn source(answer: &SourceAnswer, style: &Style, out: &mut dyn Write) -> io::Result<()> {
+    let row = &answer.row;
+    writeln!(out, "{}", style.heading(&format!("Source {}", plain(&row.address))))?;
+    if row.attempts == 0 {
+        no_data("nothing of this source was counted in the range", out)?;
+    } else {
+        writeln!(out, "{:<10}  {}", style.counted, count_with_error(row.attempts, row.error))?;
+    }
+    if row.services.is_some() {
+        writeln!(out, "services    {}", count_or_absent(row.services))?;
+    }
+    for (name, value) in [("first seen", &row.first_seen), ("last seen", &row.last_seen)] {
+        if value.is_some() {
+            writeln!(out, "{name:<10}  {}", time(value.as_deref()))?;
+        }
+    }
+    if let Some(country) = &row.country {
+        writeln!(out, "country     {}", plain(country))?;
+    }
+    if let Some(asn) = row.asn {
+        let name = answer.as_name.as_ref().map_or(String::new(), |name| format!(" {}", plain(name)));
+        writeln!(out, "network     AS{asn}{name}")?;
+    }
+    write_block(answer, out)?;
+    write_error_note(std::iter::once(row.error), out)?;
+    section_of("Services", &answer.top_services, style, out, |rows, style, out| {
+        service_rows(rows, Some(row.attempts), style, out)?;
+        advice_rows(answer.advice.as_deref(), out)
+    })?;
+    section_of("Hours of the day", &answer.hours, style, out, hour_rows)?;
+    section_of("Days", &answer.days, style, out, day_rows)?;
+    section_of("Log lines", answer.evidence.as_deref().unwrap_or_default(), style, out, lines)
+}
+
+fn write_block(answer: &SourceAnswer, out: &mut dyn Write) -> io::Result<()> {
+    match (&answer.block, answer.row.blocked) {
+        (Some(block), _) => {
+            let (since, expires) = (time(Some(&block.since)), expires(block.expires.as_deref()));
+            let reason = plain(&block.reason);
+            writeln!(out, "blocked     since {since} until {expires}: {reason}")
+        }
+        (None, Some(blocked)) => writeln!(out, "blocked     {}", yes_or_no(blocked)),
+        (None, None) => Ok(()),
+    }
+}
+
 /// The results of parsing the lines of an import or report.
 pub fn input(counts: &InputCounts, out: &mut dyn Write) -> io::Result<()> {
     let InputCounts { lines, events, malformed, duplicates, skipped, .. } = *counts;
@@ -205,8 +343,23 @@ pub(super) fn section(heading: &str, style: &Style, out: &mut dyn Write) -> io::
     writeln!(out, "\n{}", style.heading(heading))
 }
 
+/// A heading, and below it what `write` makes of the rows; nothing without rows.
+pub(super) fn section_of<R>(
+    heading: &str,
+    rows: &[R],
+    style: &Style,
+    out: &mut dyn Write,
+    write: impl FnOnce(&[R], &Style, &mut dyn Write) -> io::Result<()>,
+) -> io::Result<()> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    section(heading, style, out)?;
+    write(rows, style, out)
+}
+
 /// Log lines, escaped.
-pub(super) fn lines(lines: &[String], out: &mut dyn Write) -> io::Result<()> {
+pub(super) fn lines(lines: &[String], _: &Style, out: &mut dyn Write) -> io::Result<()> {
     lines.iter().try_for_each(|line| writeln!(out, "{}", plain(line)))
 }
 

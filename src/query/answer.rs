@@ -2,18 +2,14 @@
 //!
 //! A key that was not measured is absent (`None`), never 0. Dates are local, instants RFC 3339 text.
 
-mod blocks;
-mod rules;
 mod status;
 
 use crate::event::Class;
 use crate::event::calendar::{Date, Month};
 use crate::event::small_map::SmallMap;
-use crate::query::record::{Field, Presence, Record};
+use crate::query::record::{Field, Record};
 use crate::record;
 
-pub use blocks::*;
-pub use rules::*;
 pub use status::*;
 
 /// Text that is usually part of the program, and then not copied to each row.
@@ -21,11 +17,11 @@ pub type Known = std::borrow::Cow<'static, str>;
 
 /// Defines [`Topic`], [`Answer`] and the methods of all variants.
 macro_rules! topics {
-    ($($topic:ident($answer:ident) = $name:literal),+ $(,)?) => {
+    ($($(#[$attribute:meta])* $topic:ident($answer:ident) = $name:literal),+ $(,)?) => {
         /// The topic of a question: the table that answers it.
-        #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+        #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
         pub enum Topic {
-            $($topic),+
+            $($(#[$attribute])* $topic),+
         }
 
         impl Topic {
@@ -57,6 +53,7 @@ macro_rules! topics {
 }
 
 topics!(
+    #[default]
     Summary(SummaryAnswer) = "summary",
     Services(ServicesAnswer) = "services",
     Sources(SourcesAnswer) = "sources",
@@ -98,7 +95,7 @@ impl Answer {
 }
 
 impl Record for Answer {
-    fn each(&self, visit: &mut dyn FnMut(&str, Presence, &dyn Field)) {
+    fn each(&self, visit: &mut dyn FnMut(&str, &dyn Field)) {
         self.parts().1.each(visit);
     }
 }
@@ -111,12 +108,20 @@ record! {
     }
 }
 
+/// Events by class, in the order of [`Class::ALL`].
+#[derive(Clone, Debug, Default)]
+pub struct ClassCounts(pub [u64; Class::COUNT]);
+
 impl ClassCounts {
     /// The name and events of each class.
     pub fn by_name(&self) -> [(&'static str, u64); Class::COUNT] {
-        let ClassCounts { attempt, backscatter, noise, egress, login } = *self;
-        let counts = [attempt, backscatter, noise, egress, login];
-        Class::ALL.map(|class| (class.name(), counts[class as usize]))
+        Class::ALL.map(|class| (class.name(), self.0[class as usize]))
+    }
+}
+
+impl Record for ClassCounts {
+    fn each(&self, visit: &mut dyn FnMut(&str, &dyn Field)) {
+        self.by_name().iter().for_each(|(name, events)| visit(name, events));
     }
 }
 
@@ -138,15 +143,6 @@ impl Completeness {
 }
 
 record! {
-    /// Events by class.
-    pub struct ClassCounts {
-        pub attempt: u64,
-        pub backscatter: u64,
-        pub noise: u64,
-        pub egress: u64,
-        pub login: u64,
-    }
-
     /// The answer to `summary`.
     pub struct SummaryAnswer {
         /// The first day of the range; absent without any data.
@@ -441,6 +437,46 @@ record! {
         pub events: Vec<EventRow>,
         /// For the next call, which returns the events that followed.
         pub cursor: u64,
+        pub completeness: Completeness = Flatten,
+    }
+
+    /// A rule of the firewall, identified by log prefix, input interface and zone.
+    pub struct RuleRow {
+        /// The log prefix without the blanks at its end; for logins the daemon's name.
+        pub prefix: String,
+        /// The input interface; absent for packets that the router sent.
+        pub interface: Option<String>,
+        /// The firewall's zone: the one that the prefix names, else that of the interface. Absent if not known.
+        pub zone: Option<String>,
+        pub attempts: u64,
+    }
+
+    /// The attempts that a zone refused.
+    pub struct ZoneRow {
+        /// Absent: not known.
+        pub zone: Option<String>,
+        pub attempts: u64,
+    }
+
+    /// A service of an inside host to which refused attempts were addressed.
+    pub struct TargetRow {
+        pub address: String,
+        pub protocol: Known,
+        /// Absent for protocols without ports.
+        pub port: Option<u16>,
+        /// The service's name; absent if it has none.
+        pub name: Option<Known>,
+        pub attempts: u64,
+        /// The most that `attempts` can be too high.
+        pub error: u64,
+    }
+
+    /// The answer to `rules`.
+    pub struct RulesAnswer {
+        pub rules: Vec<RuleRow>,
+        pub zones: Vec<ZoneRow>,
+        /// Of attempts only; they are not stored for other classes.
+        pub targets: Vec<TargetRow>,
         pub completeness: Completeness = Flatten,
     }
 }

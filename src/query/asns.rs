@@ -13,7 +13,7 @@ use super::lists::SourceList;
 use super::periods::{attempts_of, section_of};
 use super::question::Question;
 use super::scan::{Collect, Context, Reasons, Span, rounded};
-use super::{Answer, AnswerError};
+use super::{Answer, AnswerError, Problem};
 use crate::event::Address;
 
 /// An autonomous system (RFC 1930).
@@ -66,7 +66,7 @@ impl Collect for AsnList {
     fn finish(self: Box<Self>, context: &mut Context<'_>) -> Result<Answer, AnswerError> {
         let Context { question, reasons, .. } = context;
         let Some(networks) = context.networks.as_deref_mut() else {
-            return Err(AnswerError::NotFound("no AS database".into()));
+            return Err((Problem::NotFound, "no AS database".into()));
         };
         let (floor, total) = (self.list.floor(), self.attempts);
         let mut sources: Vec<(Option<u32>, u64)> = Vec::new();

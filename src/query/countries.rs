@@ -3,13 +3,14 @@
 
 use super::answer::{CountriesAnswer, CountryRow};
 use super::history::{MonthData, Need, Section};
-use super::lists::{Listed, SourceList, cut, rows};
+use super::lists::{Listed, SourceList, cut};
 use super::question::Question;
 use super::scan::{Collect, Context, Reasons, Span, is_about_services, matches};
-use super::{Answer, AnswerError};
+use super::{Answer, AnswerError, Problem};
 use crate::event::Service;
 use crate::stats::countries::{Country, CountryLookup};
-use crate::stats::sample::{Distinct, Sample};
+use crate::stats::heavy::Key;
+use crate::stats::sample::Distinct;
 use crate::stats::sum::{Sources, Sum, Table};
 use crate::stats::summary::ClassSummary;
 
@@ -41,7 +42,7 @@ impl Measured {
 
     /// An error if nothing has countries, else the reasons for what is missing.
     pub(super) fn explain(&self, context: &mut Context<'_>) -> Result<(), AnswerError> {
-        let not_found = |why: &str| Err(AnswerError::NotFound(why.into()));
+        let not_found = |why: &str| Err((Problem::NotFound, why.into()));
         let (installed, reasons) = (context.lookup.is_some(), &mut context.reasons);
         match (self.days_with, self.days_without) {
             (0, _) if installed && !context.question.class.has_countries() => {
@@ -101,39 +102,29 @@ impl CountryList {
         need.add(sections, span);
         CountryList { of_prefix, ..CountryList::default() }
     }
+}
 
-    fn of_all(&self, sample: Option<&Sample<Country>>) -> Vec<Listed<CountryRow>> {
-        let floor = self.countries.floor();
-        let row = |(sum, attempts, low): (Sum<Country>, _, _)| {
-            let distinct = sum.distinct(sample.map(|sample| sample.of_country(sum.key)), floor);
-            country_row(sum.key, attempts, distinct, low)
+/// The rows of countries, from a table that is sorted by them or (`is_single`) has one row of each. The different sources of
+/// several services cannot be added up: some may have tried several.
+fn by_country<K: Key>(
+    table: &Table<K>,
+    country_of: fn(&K) -> Country,
+    is_single: bool,
+    estimate: impl Fn(Country) -> Option<Distinct>,
+) -> Vec<Listed<CountryRow>> {
+    let floor = table.floor();
+    let of_country = |rows: &[Sum<K>]| {
+        let country = country_of(&rows[0].key);
+        let estimate = estimate(country);
+        let attempts = rows.iter().fold(0u64, |sum, row| sum.saturating_add(row.attempts));
+        let distinct = match rows {
+            [only] if is_single || floor == 0 => only.distinct(estimate, floor),
+            _ => estimate.map(|estimate| estimate.within(0, attempts)).and_then(Distinct::meaningful),
         };
-        rows(&self.countries).map(row).collect()
-    }
-
-    /// The different sources of several services cannot be added up: some may have tried several.
-    fn of_services(
-        &mut self,
-        question: &Question,
-        sample: Option<&Sample<Country>>,
-    ) -> Vec<Listed<CountryRow>> {
-        let floor = self.services.floor();
-        self.services.sort_by_key(|sum| (sum.key.1, sum.key.0));
-        let of_country = |rows: &[Sum<(Service, Country)>]| {
-            let country = rows[0].key.1;
-            let estimate = sample.map(|sample| sample.of_both(country, |service| matches(question, service)));
-            let attempts = rows.iter().fold(0u64, |sum, row| sum.saturating_add(row.attempts));
-            let distinct = match rows {
-                [only] if question.port.is_some() && question.protocol.is_some() || floor == 0 => {
-                    only.distinct(estimate, floor)
-                }
-                _ => estimate.map(|estimate| estimate.within(0, attempts)).and_then(Distinct::meaningful),
-            };
-            let low = rows.iter().map(|row| self.services.missing(row)).fold(0, u64::saturating_add);
-            country_row(country, attempts, distinct, low)
-        };
-        self.services.rows().chunk_by(|a, b| a.key.1 == b.key.1).map(of_country).collect()
-    }
+        let low = rows.iter().map(|row| table.missing(row)).fold(0, u64::saturating_add);
+        country_row(country, attempts, distinct, low)
+    };
+    table.rows().chunk_by(|a, b| country_of(&a.key) == country_of(&b.key)).map(of_country).collect()
 }
 
 /// The countries of sources.
@@ -181,9 +172,16 @@ impl Collect for CountryList {
             }
             _ => {
                 self.measured.explain(context)?;
-                match is_about_services(question) {
-                    true => self.of_services(question, sample.as_ref()),
-                    false => self.of_all(sample.as_ref()),
+                let sample = sample.as_ref();
+                if is_about_services(question) {
+                    let is_single = question.port.is_some() && question.protocol.is_some();
+                    let fits = |service| matches(question, service);
+                    let estimate = |country| sample.map(|sample| sample.of_both(country, fits));
+                    self.services.sort_by_key(|sum| (sum.key.1, sum.key.0));
+                    by_country(&self.services, |key| key.1, is_single, estimate)
+                } else {
+                    let estimate = |country| sample.map(|sample| sample.of_country(country));
+                    by_country(&self.countries, |key| *key, true, estimate)
                 }
             }
         };

@@ -52,10 +52,7 @@ impl Filter {
             if terms.len() >= MAX_TERMS {
                 return Err(format!("must have at most {MAX_TERMS} terms"));
             }
-            let (is_negated, word) = match word.strip_prefix('!') {
-                Some(rest) => (true, rest),
-                None => (false, word),
-            };
+            let (is_negated, word) = word.strip_prefix('!').map_or((false, word), |rest| (true, rest));
             let test = test(word).map_err(|expected| format!("'{word}': {expected}"))?;
             terms.push(Term { is_negated, test });
         }

@@ -21,8 +21,6 @@ mod scan;
 mod summary;
 pub mod target;
 
-use std::fmt;
-
 use crate::event::Class;
 use crate::event::calendar::{Calendar, Month};
 use crate::stats::countries::CountryLookup;
@@ -33,26 +31,19 @@ use history::{History, Need};
 use question::{MAX_DAILY, Question, Topic};
 use scan::{Collect, Context, Reasons, Span, is_about_services};
 
-/// Why a question has no answer.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum AnswerError {
+/// What is wrong with a question.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Problem {
     /// The question is invalid.
-    Invalid(String),
+    Invalid,
     /// It is valid, but there is no data.
-    NotFound(String),
+    NotFound,
     /// Only the running daemon can answer.
-    NeedsDaemon(String),
+    NeedsDaemon,
 }
 
-impl fmt::Display for AnswerError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            AnswerError::Invalid(text) | AnswerError::NotFound(text) | AnswerError::NeedsDaemon(text) => {
-                f.write_str(text)
-            }
-        }
-    }
-}
+/// Why a question has no answer, and the sentence that says so.
+pub type AnswerError = (Problem, String);
 
 /// A question in progress.
 pub struct Job {
@@ -84,7 +75,7 @@ impl Job {
             Topic::Recent | Topic::Blocks | Topic::Status => {
                 let topic = question.topic.name();
                 let why = format!("{topic} is known to the running daemon only: ask without --db");
-                return Err(AnswerError::NeedsDaemon(why));
+                return Err((Problem::NeedsDaemon, why));
             }
         };
         let span = Span::of(question);
@@ -113,8 +104,8 @@ impl Job {
     ) -> Result<Answer, AnswerError> {
         let Job { question, collected, reasons, .. } = self;
         let mut networks = networks.map(|networks| networks.borrow_mut());
-        let networks = networks.as_deref_mut().map(|networks| networks as &mut dyn NetworkLookup);
-        let networks = networks.and_then(|networks| networks.is_ready().then_some(networks));
+        let networks = networks.as_deref_mut();
+        let networks = networks.and_then(|known| known.is_ready().then_some(known as &mut dyn NetworkLookup));
         let lookup = lookup.map(|lookup| lookup as &mut dyn CountryLookup);
         let mut context = Context { question: &question, calendar, lookup, networks, reasons };
         let mut answer = collected.finish(&mut context)?;
@@ -152,9 +143,9 @@ fn check(question: &Question, has_lookup: bool) -> Result<(), AnswerError> {
         Topic::Services | Topic::Days | Topic::Months if by_country && by_source => {
             "country and source: give one of them"
         }
-        Topic::Sources if by_country && !has_lookup => return Err(AnswerError::NotFound(NO_DATABASE.into())),
+        Topic::Sources if by_country && !has_lookup => return Err((Problem::NotFound, NO_DATABASE.into())),
         Topic::Countries if by_source && !has_lookup => {
-            return Err(AnswerError::NotFound(NO_DATABASE.into()));
+            return Err((Problem::NotFound, NO_DATABASE.into()));
         }
         Topic::Services if question.daily && by_source => "daily: not together with a source",
         Topic::Services if question.daily && span.to.0.saturating_sub(span.from.0) >= MAX_DAILY => {
@@ -172,5 +163,5 @@ fn check(question: &Question, has_lookup: bool) -> Result<(), AnswerError> {
         }
         _ => return Ok(()),
     };
-    Err(AnswerError::Invalid(why.to_string()))
+    Err((Problem::Invalid, why.to_string()))
 }

@@ -9,7 +9,7 @@ use super::{Answer, AnswerError};
 use crate::stats::countries::Country;
 use crate::stats::sample::Distinct;
 use crate::stats::sum::add_hours;
-use crate::stats::summary::{ClassSummary, Counted, Hours, Rows, ServiceCount, SourceCount};
+use crate::stats::summary::{ClassSummary, Counted, Hours, Rows};
 
 /// A row for each hour.
 pub(super) fn hour_rows(hours: &[u64; 24]) -> Vec<HourRow> {
@@ -61,19 +61,19 @@ pub(super) fn explain_floor(floor: u64, reasons: &mut Reasons) {
 
 /// Different sources of one day; `None` if they are not known with the question's filters.
 fn distinct_of(question: &Question, summary: &ClassSummary) -> Option<Distinct> {
-    if let Some(code) = question.country {
-        let row = summary.countries.rows.rows.iter().find(|row| row.country == Country(code))?;
-        return if is_about_services(question) { None } else { row.distinct };
-    }
-    match (question.source, question.protocol, question.port) {
-        (None, None, None) => summary.distinct,
-        (None, ..) => {
+    match (question.country.map(Country), question.source, is_about_services(question)) {
+        (Some(_), _, true) => None,
+        (Some(code), _, false) => {
+            summary.countries.rows.rows.iter().find(|row| row.country == code)?.distinct
+        }
+        (_, None, false) => summary.distinct,
+        (_, None, true) => {
             let mut rows = summary.services.rows.iter().filter(|row| matches(question, row.service));
             let first = rows.next()?;
             // Sources of several services cannot be added up: a source may have tried both.
             if rows.next().is_none() && question.port.is_some() { first.distinct } else { None }
         }
-        (Some(prefix), ..) => prefix.is_single().then_some(Distinct::exactly(1)),
+        (_, Some(prefix), _) => prefix.is_single().then_some(Distinct::exactly(1)),
     }
 }
 
@@ -155,18 +155,10 @@ impl HourList {
         HourList::default()
     }
 
-    fn add_rows<T: Counted>(
-        &mut self,
-        rows: &Rows<T>,
-        wanted: impl Fn(&&T) -> bool,
-        hours: impl Fn(&T) -> Option<&Hours>,
-    ) {
-        self.floor = self.floor.max(rows.floor);
-        for row in rows.rows.iter().filter(wanted) {
-            match hours(row) {
-                Some(hours) => add_hours(&mut self.hours, &hours.counts().map(u64::from)),
-                None => self.unknown = self.unknown.saturating_add(row.attempts()),
-            }
+    fn add_row(&mut self, attempts: u64, hours: Option<&Hours>) {
+        match hours {
+            Some(hours) => add_hours(&mut self.hours, &hours.counts().map(u64::from)),
+            None => self.unknown = self.unknown.saturating_add(attempts),
         }
     }
 
@@ -191,11 +183,13 @@ impl Collect for HourList {
         Span::of(question).pieces(data, reasons, |summary, _| {
             self.observed = true;
             if let Some(prefix) = question.source {
-                let wanted = |row: &&SourceCount| prefix.contains(row.address);
-                self.add_rows(&summary.sources, wanted, |row| row.hours.as_ref());
+                self.floor = self.floor.max(summary.sources.floor);
+                let rows = summary.sources.rows.iter().filter(|row| prefix.contains(row.address));
+                rows.for_each(|row| self.add_row(row.attempts, row.hours.as_ref()));
             } else if is_about_services(question) {
-                let wanted = |row: &&ServiceCount| matches(question, row.service);
-                self.add_rows(&summary.services, wanted, |row| row.hours.as_ref());
+                self.floor = self.floor.max(summary.services.floor);
+                let rows = summary.services.rows.iter().filter(|row| matches(question, row.service));
+                rows.for_each(|row| self.add_row(row.attempts, row.hours.as_ref()));
             } else {
                 let counted: u64 = summary.hours.iter().sum();
                 self.unknown = self.unknown.saturating_add(summary.attempts.saturating_sub(counted));

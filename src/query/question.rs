@@ -91,7 +91,7 @@ pub const MAX_LIMIT: u32 = 1000;
 pub const MAX_DAILY: i32 = 62;
 
 /// A question with all its arguments, validated.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Debug, Default)]
 pub struct Question {
     pub topic: Topic,
     /// Inclusive; `None`: the answer's default range.
@@ -123,23 +123,7 @@ pub struct Question {
 impl Question {
     /// Without filters; of the daemon's default range.
     pub fn new(topic: Topic) -> Question {
-        Question {
-            topic,
-            from: None,
-            to: None,
-            class: Class::Attempt,
-            every_class: false,
-            protocol: None,
-            port: None,
-            source: None,
-            country: None,
-            min: 0,
-            limit: 10,
-            cursor: 0,
-            daily: false,
-            running: None,
-            filter: Filter::default(),
-        }
+        Question { topic, limit: 10, ..Question::default() }
     }
 
     /// Sets the argument `name`; others than the question's are ignored. The error says what `text` should be.

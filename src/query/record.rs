@@ -1,5 +1,5 @@
 //! Serialization of answers: [`record!`](crate::record!) defines a struct and lists its fields for every writer (JSON,
-//! blobmsg), which iterates over them through trait objects: adding a format takes no code for each struct.
+//! blobmsg), which visits them as trait objects: adding a format takes no code for each struct.
 //!
 //! Takes structs, gives names with [`FieldValue`]s in order. Knows no format and parses nothing.
 
@@ -29,21 +29,10 @@ pub trait Field {
     fn value(&self) -> FieldValue<'_>;
 }
 
-/// When and where a field is written.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Presence {
-    /// Always, but for an `Option` that is `None`.
-    Required,
-    /// Left out when it is false or an empty list.
-    SkipEmpty,
-    /// The field is a record, and its fields are written in its place.
-    Flatten,
-}
-
 /// Named fields.
 pub trait Record {
-    /// Its fields in order.
-    fn each(&self, visit: &mut dyn FnMut(&str, Presence, &dyn Field));
+    /// Its fields in order, also those whose value is [`FieldValue::Absent`].
+    fn each(&self, visit: &mut dyn FnMut(&str, &dyn Field));
 }
 
 /// Items without names.
@@ -51,8 +40,9 @@ pub trait List {
     fn each(&self, visit: &mut dyn FnMut(&dyn Field));
 }
 
-/// Defines structs with [`Record`]: their fields are written in this order, with [`Presence`] where it is
-/// not `Required`: `record! { struct Row { name: String, dry: bool = SkipEmpty } }`. They are `Clone`, `Debug` and `Default`.
+/// Defines structs with [`Record`]: `record! { struct Row { name: String, dry: bool = SkipEmpty } }`. Their fields are
+/// written in this order; with `SkipEmpty` not if they are false or an empty list; with `Flatten` the fields of the record
+/// are written in its place. The structs are `Clone`, `Debug` and `Default`.
 #[macro_export]
 macro_rules! record {
     ($(
@@ -66,16 +56,20 @@ macro_rules! record {
         $visible struct $name { $($(#[$field_about])* $field_visible $field: $kind),+ }
 
         impl $crate::query::record::Record for $name {
-            fn each(
-                &self,
-                visit: &mut dyn FnMut(&str, $crate::query::record::Presence, &dyn $crate::query::record::Field),
-            ) {
-                $(visit(stringify!($field), $crate::record!(@presence $($presence)?), &self.$field);)+
+            fn each(&self, visit: &mut dyn FnMut(&str, &dyn $crate::query::record::Field)) {
+                $($crate::record!(@each $($presence)?, self.$field, stringify!($field), visit);)+
             }
         }
     )+};
-    (@presence) => { $crate::query::record::Presence::Required };
-    (@presence $presence:ident) => { $crate::query::record::Presence::$presence };
+    (@each, $field:expr, $name:expr, $visit:ident) => { $visit($name, &$field) };
+    (@each SkipEmpty, $field:expr, $name:expr, $visit:ident) => {
+        if !$crate::query::record::is_empty(&$field) {
+            $visit($name, &$field)
+        }
+    };
+    (@each Flatten, $field:expr, $name:expr, $visit:ident) => {
+        $crate::query::record::Record::each(&$field, $visit)
+    };
 }
 
 /// How values of these types are written.
@@ -111,7 +105,7 @@ impl<T: Record> Field for T {
 }
 
 impl<T: Record> Record for Box<T> {
-    fn each(&self, visit: &mut dyn FnMut(&str, Presence, &dyn Field)) {
+    fn each(&self, visit: &mut dyn FnMut(&str, &dyn Field)) {
         (**self).each(visit);
     }
 }
@@ -135,30 +129,24 @@ impl<T: Field> List for Vec<T> {
 }
 
 impl Record for SmallMap<String, u64> {
-    fn each(&self, visit: &mut dyn FnMut(&str, Presence, &dyn Field)) {
-        self.iter().for_each(|(name, count)| visit(name, Presence::Required, count));
+    fn each(&self, visit: &mut dyn FnMut(&str, &dyn Field)) {
+        self.iter().for_each(|(name, count)| visit(name, count));
     }
 }
 
 /// A record without a struct.
 impl<const N: usize> Record for [(&str, &dyn Field); N] {
-    fn each(&self, visit: &mut dyn FnMut(&str, Presence, &dyn Field)) {
-        self.iter().for_each(|(name, field)| visit(name, Presence::Required, *field));
+    fn each(&self, visit: &mut dyn FnMut(&str, &dyn Field)) {
+        self.iter().for_each(|(name, field)| visit(name, *field));
     }
 }
 
-/// The fields that are to be written, those of [`Presence::Flatten`] in their place.
-pub fn each_written(record: &dyn Record, visit: &mut dyn FnMut(&str, FieldValue<'_>)) {
-    record.each(&mut |name, presence, field| match (presence, field.value()) {
-        (Presence::Flatten, FieldValue::Record(inner)) => each_written(inner, visit),
-        (_, FieldValue::Absent) | (Presence::SkipEmpty, FieldValue::Bool(false)) => {}
-        (Presence::SkipEmpty, FieldValue::List(list)) if is_empty(list) => {}
-        (_, value) => visit(name, value),
-    });
-}
-
-fn is_empty(list: &dyn List) -> bool {
-    let mut empty = true;
-    list.each(&mut |_| empty = false);
-    empty
+/// Whether the field is false or an empty list.
+pub fn is_empty(field: &dyn Field) -> bool {
+    let mut is_empty = true;
+    match field.value() {
+        FieldValue::List(list) => list.each(&mut |_| is_empty = false),
+        value => is_empty = matches!(value, FieldValue::Bool(false)),
+    }
+    is_empty
 }

@@ -14,7 +14,7 @@ use crate::event::services;
 use crate::event::small_map::SmallMap;
 use crate::event::{Address, Class};
 use crate::stats::anomalies::median;
-use crate::stats::sum::{Sources, Table, add_hours};
+use crate::stats::sum::{Sources, Sum, Table, add_hours};
 use crate::stats::summary::ClassSummary;
 
 /// Days of `anomalies_lately`.
@@ -69,7 +69,7 @@ pub(super) struct Summary {
     before: Option<(Period, Sources, Reasons)>,
     /// The attempts of each day before.
     usual: Vec<f64>,
-    classes: [u64; Class::COUNT],
+    classes: ClassCounts,
     protocols: SmallMap<String, u64>,
     services: ServiceList,
     sources: SourceList,
@@ -99,7 +99,7 @@ impl Summary {
             now: Period::new(span, need),
             before,
             usual: Vec::new(),
-            classes: [0; Class::COUNT],
+            classes: ClassCounts::default(),
             protocols: SmallMap::new(),
             services: ServiceList::new(question, need),
             sources: SourceList::new(question, need),
@@ -130,7 +130,7 @@ impl Collect for Summary {
             let (first, _) = *self.observed.get_or_insert((day.date, day.date));
             self.observed = Some((first, day.date));
             for class in Class::ALL {
-                let sum = &mut self.classes[class as usize];
+                let sum = &mut self.classes.0[class as usize];
                 *sum = sum.saturating_add(day.class(class).attempts);
             }
         }
@@ -147,7 +147,6 @@ impl Collect for Summary {
     fn finish(self: Box<Self>, context: &mut Context<'_>) -> Result<Answer, AnswerError> {
         let question = context.question;
         let Summary { now, mut usual, observed, .. } = *self;
-        let [attempt, backscatter, noise, egress, login] = self.classes;
         let (listed, distinct) = self.services.answer(context)?;
         let mut answer = SummaryAnswer {
             from: question.from.or(observed.map(|(first, _)| first)),
@@ -158,7 +157,7 @@ impl Collect for Summary {
             attempts_per_day: now.per_day(None).map(rounded),
             unique_sources: distinct.map(|distinct| distinct.number),
             unique_sources_error: distinct.map(|distinct| distinct.error).filter(|error| *error > 0),
-            classes: ClassCounts { attempt, backscatter, noise, egress, login },
+            classes: self.classes,
             protocols: self.protocols,
             services: listed.services,
             sources: self.sources.rows(context),
@@ -224,29 +223,24 @@ impl Collect for OneSource {
     fn finish(mut self: Box<Self>, context: &mut Context<'_>) -> Result<Answer, AnswerError> {
         let question = context.question;
         self.sources.sort();
-        let (sum, floor) = (self.sources.rows().first(), self.sources.floor());
-        let address = sum.map(|sum| sum.key).or(question.source.map(|prefix| prefix.network));
-        let low = sum.map_or(0, |sum| self.sources.missing(sum));
+        let (found, floor) = (self.sources.rows().first(), self.sources.floor());
+        let low = found.map_or(0, |sum| self.sources.missing(sum));
         if low > 0 {
             context.reasons.add(format!("the attempts of some sources can be up to {low} too low"));
         }
-        if sum.is_none() && floor > 0 {
+        if found.is_none() && floor > 0 {
             context.reasons.add(format!("sources with up to {floor} attempts are not stored"));
         }
-        let row = match sum {
-            Some(sum) => source_row(sum, low, question, context.calendar),
-            None => SourceRow {
-                address: address.map_or(String::new(), |address| address.to_string()),
-                ..SourceRow::default()
-            },
-        };
-        let lookup = context.lookup.as_deref_mut().zip(address);
-        let country = lookup.and_then(|(lookup, address)| lookup.country_of(address));
-        let country = country.map(|country| country.to_string());
-        let network = address.and_then(|address| network_of(context, address));
-        let asn = network.as_ref().map(|network| network.number);
+        let asked = question.source.map_or(Address::default(), |prefix| prefix.network);
+        let sum = found.copied().unwrap_or(Sum::of(asked, 0, 0));
+        let country = context.lookup.as_deref_mut().and_then(|lookup| lookup.country_of(sum.key));
+        let network = network_of(context, sum.key);
         Ok(Answer::Source(SourceAnswer {
-            row: SourceRow { country, asn, ..row },
+            row: SourceRow {
+                country: country.map(|country| country.to_string()),
+                asn: network.as_ref().map(|network| network.number),
+                ..source_row(&sum, low, question, context.calendar)
+            },
             as_name: network.map(|network| network.name).filter(|name| !name.is_empty()),
             top_services: self.services.answer(context)?.0.services,
             hours: self.hours.rows(&mut context.reasons),

@@ -24,7 +24,7 @@ const READ_PER_TURN: usize = 1024 * 1024;
 const STALLED_MS: u64 = 30_000;
 
 /// A connection to ubusd that is made again with back-off.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Connection {
     /// ubusd's socket.
     pub path: PathBuf,
@@ -44,15 +44,8 @@ pub struct Connection {
 impl Connection {
     /// Connects at the first [`Connection::on_time`].
     pub fn new(path: &Path) -> Connection {
-        Connection {
-            path: path.to_owned(),
-            open: None,
-            failures_in_row: 0,
-            due: 0,
-            stalled_since: None,
-            failures: 0,
-            down_because: Some(String::from("not connected yet")),
-        }
+        let down_because = Some(String::from("not connected yet"));
+        Connection { path: path.to_owned(), down_because, ..Connection::default() }
     }
 
     /// For poll(2); `None` while there is no connection.

@@ -3,12 +3,11 @@
 
 use std::collections::VecDeque;
 
-use ubus::blobmsg::BlobMsgTable;
 use ubus::wire::MsgType;
 
 use super::inbox::{Frame, Inbox};
 use super::message::Attributes;
-use super::outgoing::{Outgoing, Request};
+use super::outgoing::{Caller, Outgoing, Request};
 use super::status::Status;
 
 /// Calls that are answered in one iteration of the loop: an answer can take milliseconds, while packets wait.
@@ -49,34 +48,6 @@ pub struct Call<'a> {
     pub data: &'a [u8],
 }
 
-/// The caller of a method, to be answered now or later on the same connection.
-#[derive(Clone, Copy, Debug)]
-pub struct Caller {
-    /// The id of our object that is called.
-    pub object: u32,
-    /// The caller's id; 0 for an event that the broker forwards.
-    pub peer: u32,
-    /// Set by the broker on notifications whose sender wants no reply; a caller of a method cannot set it.
-    pub no_reply: bool,
-    sequence: u16,
-}
-
-impl Caller {
-    /// Sends the answer; [`Caller::done`] must follow. The broker drops both if the caller has disconnected.
-    pub fn reply(&self, outgoing: &mut Outgoing, answer: &BlobMsgTable) {
-        if !self.no_reply {
-            outgoing.reply_data(self.sequence, self.peer, self.object, answer.contents());
-        }
-    }
-
-    /// Ends a call with a status.
-    pub fn done(&self, outgoing: &mut Outgoing, status: Status) {
-        if !self.no_reply {
-            outgoing.reply_status(self.sequence, self.peer, self.object, status);
-        }
-    }
-}
-
 /// The protocol on one connection, without a socket.
 #[derive(Debug, Default)]
 pub struct Link {
@@ -86,18 +57,10 @@ pub struct Link {
     pub(super) greeted: bool,
     /// Calls answered in this iteration.
     calls: u32,
-    /// Queued calls.
-    queue: VecDeque<QueuedCall>,
+    /// Queued calls with their attributes.
+    queue: VecDeque<(Caller, Vec<u8>)>,
     /// The peer that was answered last: another one is next.
     answered: u32,
-}
-
-/// A call that waits for its turn.
-#[derive(Debug)]
-struct QueuedCall {
-    peer: u32,
-    sequence: u16,
-    attributes: Vec<u8>,
 }
 
 impl Link {
@@ -124,30 +87,26 @@ impl Link {
             match &event {
                 // The broker itself is peer 0: it sends events.
                 BusEvent::Call(Call { caller, .. }) if !caller.no_reply && caller.peer != 0 => {
-                    let of_peer = self.queue.iter().filter(|queued| queued.peer == caller.peer).count();
+                    let of_peer = self.queue.iter().filter(|(queued, _)| queued.peer == caller.peer).count();
                     let full = self.queue.len() >= MAX_CALLS || of_peer >= MAX_CALLS_OF_PEER;
                     if frame.attributes.len() > LONGEST_CALL {
-                        caller.done(&mut self.outgoing, Status::INVALID_ARGUMENT);
+                        self.outgoing.done(caller, Status::INVALID_ARGUMENT);
                     } else if full || self.outgoing.is_full_for(caller.peer) {
-                        caller.done(&mut self.outgoing, Status::NO_MEMORY);
+                        self.outgoing.done(caller, Status::NO_MEMORY);
                     } else {
-                        let attributes = frame.attributes.to_vec();
-                        let (peer, sequence) = (caller.peer, frame.sequence);
-                        self.queue.push_back(QueuedCall { peer, sequence, attributes });
+                        self.queue.push_back((*caller, frame.attributes.to_vec()));
                     }
                 }
                 _ => on_event(&mut self.outgoing, event),
             }
         }
         while self.calls < CALLS_PER_TURN && !self.outgoing.is_full() {
-            let other = self.queue.iter().position(|queued| queued.peer != self.answered);
-            let Some(queued) = self.queue.remove(other.unwrap_or(0)) else { break };
-            (self.calls, self.answered) = (self.calls + 1, queued.peer);
-            let QueuedCall { peer, sequence, attributes } = &queued;
-            let frame = Frame { kind: MsgType::Invoke as u8, sequence: *sequence, peer: *peer, attributes };
-            if let Some(event) = event_of(&frame, &mut self.greeted) {
-                on_event(&mut self.outgoing, event);
-            }
+            let other = self.queue.iter().position(|(caller, _)| caller.peer != self.answered);
+            let Some((caller, attributes)) = self.queue.remove(other.unwrap_or(0)) else { break };
+            (self.calls, self.answered) = (self.calls + 1, caller.peer);
+            let Attributes { method, data, .. } = Attributes::read(&attributes);
+            let (method, data) = (method.unwrap_or_default(), data.unwrap_or_default());
+            on_event(&mut self.outgoing, BusEvent::Call(Call { caller, method, data }));
         }
         Ok(())
     }
@@ -195,7 +154,7 @@ mod tests {
             link.begin_turn();
             link.process(&mut |outgoing, event| {
                 if let BusEvent::Call(call) = event {
-                    call.caller.done(outgoing, Status::OK);
+                    outgoing.done(&call.caller, Status::OK);
                 }
                 events.push(format!("{event:?}"));
             })?;
@@ -251,13 +210,8 @@ mod tests {
         link.begin_turn();
         link.process(&mut |outgoing, event| {
             if let BusEvent::Call(call) = event {
-                outgoing.reply_data(
-                    call.caller.sequence,
-                    call.caller.peer,
-                    call.caller.object,
-                    &vec![0; length],
-                );
-                call.caller.done(outgoing, Status::OK);
+                outgoing.reply(&call.caller, &vec![0; length]);
+                outgoing.done(&call.caller, Status::OK);
                 answered += 1;
             }
         })
@@ -290,7 +244,7 @@ mod tests {
         link.process(&mut |outgoing, event| {
             if let BusEvent::Call(call) = event {
                 order.push(call.caller.peer);
-                call.caller.done(outgoing, Status::OK);
+                outgoing.done(&call.caller, Status::OK);
             }
         })
         .unwrap();
@@ -304,7 +258,7 @@ mod tests {
         long[8..12].copy_from_slice(&length.to_be_bytes());
         receive(&mut link, &long);
         answered(&mut link, 1);
-        assert!(link.queue.iter().all(|queued| queued.peer == 7));
+        assert!(link.queue.iter().all(|(caller, _)| caller.peer == 7));
     }
 
     #[test]

@@ -16,8 +16,8 @@ pub mod outgoing;
 pub mod status;
 
 pub use connection::Connection;
-pub use link::{BusEvent, Call, Caller, OnEvent};
-pub use outgoing::{Outgoing, Request};
+pub use link::{BusEvent, Call, OnEvent};
+pub use outgoing::{Caller, Outgoing, Request};
 pub use status::Status;
 
 /// Longest message (without its header of eight bytes) that the broker forwards (`UBUS_MAX_MSGLEN` of libubus).

@@ -34,6 +34,18 @@ pub struct Request {
     pub(super) peer: u32,
 }
 
+/// The caller of a method, to be answered now or later on the same connection.
+#[derive(Clone, Copy, Debug)]
+pub struct Caller {
+    /// The id of our object that is called.
+    pub object: u32,
+    /// The caller's id; 0 for an event that the broker forwards.
+    pub peer: u32,
+    /// Set by the broker on notifications whose sender wants no reply; a caller of a method cannot set it.
+    pub no_reply: bool,
+    pub(super) sequence: u16,
+}
+
 /// Most pending requests that are tracked; the refusal of a further one is not noticed.
 const MAX_WATCHED: usize = 64;
 /// More than the kinds of requests.
@@ -141,12 +153,15 @@ impl Outgoing {
         }
     }
 
-    /// `table`: an answer's keys. They are copied once, since an answer can be long.
-    pub(super) fn reply_data(&mut self, sequence: u16, peer: u32, object: u32, table: &[u8]) {
-        let mut attributes = EnvBuilder::with_capacity(REPLY_OVERHEAD + table.len());
-        attributes.push_u32(UbusAttr::ObjId, object);
-        attributes.push_data(table);
-        self.push(MsgType::Data, sequence, peer, attributes);
+    /// Sends the answer, a table's contents; [`Outgoing::done`] must follow. The broker drops both if the caller has
+    /// disconnected. The answer is copied once, since it can be long.
+    pub fn reply(&mut self, caller: &Caller, table: &[u8]) {
+        if !caller.no_reply {
+            let mut attributes = EnvBuilder::with_capacity(REPLY_OVERHEAD + table.len());
+            attributes.push_u32(UbusAttr::ObjId, caller.object);
+            attributes.push_data(table);
+            self.push(MsgType::Data, caller.sequence, caller.peer, attributes);
+        }
     }
 
     /// Whether this peer's unwritten bytes are at their limit, so that it gets no further answers.
@@ -160,12 +175,14 @@ impl Outgoing {
         self.unwritten >= MAX_UNWRITTEN
     }
 
-    /// Ends a call of `peer` with a status.
-    pub(super) fn reply_status(&mut self, sequence: u16, peer: u32, object: u32, status: Status) {
-        let mut attributes = EnvBuilder::new();
-        attributes.push_i32(UbusAttr::Status, status.0);
-        attributes.push_u32(UbusAttr::ObjId, object);
-        self.push(MsgType::Status, sequence, peer, attributes);
+    /// Ends a call with a status.
+    pub fn done(&mut self, caller: &Caller, status: Status) {
+        if !caller.no_reply {
+            let mut attributes = EnvBuilder::new();
+            attributes.push_i32(UbusAttr::Status, status.0);
+            attributes.push_u32(UbusAttr::ObjId, caller.object);
+            self.push(MsgType::Status, caller.sequence, caller.peer, attributes);
+        }
     }
 
     fn request(&mut self, kind: MsgType, peer: u32, attributes: EnvBuilder) -> Request {
@@ -243,12 +260,14 @@ mod tests {
         assert_eq!((outgoing.refusals.len(), outgoing.watched.len()), (MAX_REFUSALS, MAX_WATCHED));
     }
 
+    const CALLER: Caller = Caller { object: 5, peer: 9, no_reply: false, sequence: 3 };
+
     #[test]
     fn an_answer_of_any_length_is_one_whole_message() {
         for length in [0, 1, 3, 4, 5, 900_000] {
             let table = vec![7u8; length];
             let mut outgoing = Outgoing::default();
-            outgoing.reply_data(3, 9, 5, &table);
+            outgoing.reply(&CALLER, &table);
             let message = outgoing.waiting();
             let declared = u32::from_be_bytes([0, message[9], message[10], message[11]]) as usize;
             assert_eq!((declared + MESSAGE_HEADER, message.len() % 4), (message.len(), 0));
@@ -263,7 +282,7 @@ mod tests {
         let mut outgoing = Outgoing::default();
         let answer = vec![7u8; 28_000];
         for _ in 0..1000 {
-            outgoing.reply_data(1, 9, 5, &answer);
+            outgoing.reply(&CALLER, &answer);
             // As much as came, in pieces: a message is longer than its answer.
             let mut left = if outgoing.unwritten > 2 * answer.len() { answer.len() + 100 } else { 0 };
             while left > 0 {

@@ -15,7 +15,7 @@ use fwstat::cli::client;
 use fwstat::cli::shell::ShellError;
 use fwstat::input::Counters;
 use fwstat::input::logd::{LogFeed, Mark};
-use fwstat::output::blobmsg::{AnswerError, Answered, Answers, BusCommand, FwstatObject, Reply};
+use fwstat::output::blobmsg::{Answered, Answers, BusCommand, FwstatObject, Reply};
 use fwstat::output::rendering::Rendering;
 use fwstat::query::question::{Question, Topic};
 use fwstat::ubus::call::{CallError, call};
@@ -48,7 +48,7 @@ impl Answers for Seen {
         let question = rendering.question().unwrap();
         self.questions.push(question.clone());
         let answered = match question.topic {
-            Topic::Countries => Err(AnswerError::NoData("no country database".into())),
+            Topic::Countries => Err((Status::NO_DATA, "no country database".into())),
             Topic::Recent => Ok(blob::table(&json!({ "events": vec!["x".repeat(1000); 1000] }))),
             _ => Ok(blob::table(
                 &json!({"topic": question.topic.name(), "limit": question.limit, "complete": true}),

@@ -111,7 +111,7 @@ fn answers(store: &Path) -> Result<(Vec<String>, Vec<String>), String> {
     let mut told = Vec::new();
     for question in questions() {
         let answer = opened.answer(&question);
-        told.push(answer.map_or_else(|error| error.to_string(), |answer| json::text(&answer)));
+        told.push(answer.map_or_else(|(_, sentence)| sentence, |answer| json::text(&answer)));
     }
     Ok((told, opened.notes()))
 }

@@ -86,7 +86,7 @@ fn every_key_and_metric_is_described() {
     let words: Vec<&str> =
         text.split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_').collect();
     let mut keys = 0;
-    for path in ["answer.rs", "answer/blocks.rs", "answer/rules.rs", "answer/status.rs"] {
+    for path in ["answer.rs", "answer/status.rs"] {
         for line in source(&format!("query/{path}")).lines().filter(|line| line.contains(": ")) {
             let Some(key) = line.strip_prefix("        pub ").and_then(|rest| rest.split(':').next()) else {
                 continue;

@@ -10,7 +10,7 @@ const PLACES: &[(&str, &str)] = &[
     ("query", "reasons.add("),
     ("query", ".add(format!("),
     ("query", ".push(format!("),
-    ("query", "NotFound("),
+    ("query", "Problem::NotFound, "),
     ("query", "not_found("),
     ("query", "NO_DATABASE: &str = "),
     ("", "add_reason("),

@@ -9,18 +9,19 @@ use crate::config::exposure::{self, CachedExposure};
 use crate::guard::Source;
 use crate::live::Now;
 use crate::live::open_day::{mask, refused_by_mask};
-use crate::output::blobmsg::{AnswerError, Answered, Answers, BusCommand, Reply};
+use crate::output::blobmsg::{Answered, Answers, BusCommand, Refused, Reply};
 use crate::output::rendering::Rendering;
 use crate::query::answer::Exposure;
 use crate::query::question::{MAX_LIMIT, Question, Topic};
-use crate::query::{self, Answer, advice};
+use crate::query::{Answer, AnswerError, Problem, advice};
 use crate::sys::installed::{self, read_text};
+use crate::ubus::Status;
 
 /// A longer firewall configuration is not read.
 const MAX_FIREWALL: u64 = 512 * 1024;
 
 /// The answer to a question, or why there is none.
-type Found = Result<Answer, query::AnswerError>;
+type Found = Result<Answer, AnswerError>;
 
 impl Core {
     /// One step of the queued questions: reads one month of the store, or begins or ends a question.
@@ -119,13 +120,14 @@ impl Core {
     }
 }
 
-fn refusal(error: query::AnswerError, topic: Topic) -> AnswerError {
-    match (error, topic) {
-        (query::AnswerError::Invalid(text), _) => AnswerError::InvalidArgument(text),
-        (query::AnswerError::NotFound(text), Topic::Countries | Topic::Asns) => AnswerError::NoData(text),
-        (query::AnswerError::NotFound(text), _) => AnswerError::NotFound(text),
-        (query::AnswerError::NeedsDaemon(text), _) => AnswerError::NotSupported(text),
-    }
+fn refusal((problem, text): AnswerError, topic: Topic) -> Refused {
+    let status = match (problem, topic) {
+        (Problem::Invalid, _) => Status::INVALID_ARGUMENT,
+        (Problem::NotFound, Topic::Countries | Topic::Asns) => Status::NO_DATA,
+        (Problem::NotFound, _) => Status::NOT_FOUND,
+        (Problem::NeedsDaemon, _) => Status::NOT_SUPPORTED,
+    };
+    (status, text)
 }
 
 impl Answers for Core {
@@ -136,7 +138,7 @@ impl Answers for Core {
         if self.config.mask_sources
             && let Some(why) = refused_by_mask(&question, is_blocked)
         {
-            return Reply::Now(Err(AnswerError::PermissionDenied(why)));
+            return Reply::Now(Err((Status::PERMISSION_DENIED, why)));
         }
         let answer = self.answer_now(now, &question);
         if let Some(answered) = answer.and_then(|answer| self.rendered(now, &mut rendering, Ok(answer))) {
@@ -157,10 +159,10 @@ impl Answers for Core {
                 self.commits.push(number);
                 None
             }
-            BusCommand::Release { forget } => Some(self.release(now, forget)),
+            BusCommand::Release(forget) => Some(self.release(now, forget)),
             BusCommand::Block(arguments) => self.enforcer.block(now, &self.config, engine, number, arguments),
-            BusCommand::GuardTest { target } => self.enforcer.test(now, engine, number, target),
-            BusCommand::Unblock { target } => Some(self.enforcer.unblock(now, engine, target)),
+            BusCommand::GuardTest(target) => self.enforcer.test(now, engine, number, target),
+            BusCommand::Unblock(target) => Some(self.enforcer.unblock(now, engine, target)),
         };
         answered.map_or(Reply::Later(number), Reply::Now)
     }

@@ -85,14 +85,14 @@ pub(super) fn command(method: &str, declared: &[Arguments<'_>], data: &[u8]) -> 
     let is_list = method == "block-list";
     let needed = match method {
         "commit" => return Ok(BusCommand::Commit),
-        "release" => return Ok(BusCommand::Release { forget }),
+        "release" => return Ok(BusCommand::Release(forget)),
         "block-list" => "list: addresses and prefixes are needed, one a line",
         _ => "address: an IPv4 or IPv6 address or prefix, or a country's letters, are needed",
     };
     let targets = targets.ok_or(needed)?;
     Ok(match (method, &targets[..]) {
-        ("guard-test", [target]) => BusCommand::GuardTest { target: *target },
-        ("unblock", [target]) => BusCommand::Unblock { target: *target },
+        ("guard-test", [target]) => BusCommand::GuardTest(*target),
+        ("unblock", [target]) => BusCommand::Unblock(*target),
         _ => BusCommand::Block(BlockArguments { targets, is_list, length, reason, caller, through_web }),
     })
 }
@@ -397,7 +397,7 @@ mod tests {
         );
         assert_eq!(
             commanded("unblock", json!({"address": "192.0.2.1", "for": 7})),
-            BusCommand::Unblock { target }
+            BusCommand::Unblock(target)
         );
         assert_eq!(commanded("commit", json!({})), BusCommand::Commit);
         assert!(read_call("delete", b"").is_none());

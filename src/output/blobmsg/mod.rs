@@ -29,19 +29,13 @@ const REGISTER_AGAIN_MS: u64 = 1_000;
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum BusCommand {
     Block(BlockArguments),
-    Unblock {
-        target: Target,
-    },
+    Unblock(Target),
     /// Tests whether this could be blocked.
-    GuardTest {
-        target: Target,
-    },
+    GuardTest(Target),
     Commit,
-    /// Writes everything to the store and closes it until the next commit, for a command that uses it. `forget`:
-    /// sources to be removed from memory.
-    Release {
-        forget: Option<Prefix>,
-    },
+    /// Writes everything to the store and closes it until the next commit, for a command that uses it; and removes
+    /// these sources from memory.
+    Release(Option<Prefix>),
 }
 
 /// The arguments of the method `block`.
@@ -68,33 +62,11 @@ pub enum Length {
     Forever,
 }
 
-/// Why there is no answer; the text goes to the caller as `error`.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum AnswerError {
-    InvalidArgument(String),
-    NotFound(String),
-    /// Not measured here, for instance no country database.
-    NoData(String),
-    PermissionDenied(String),
-    NotSupported(String),
-    Failed(String),
-}
-
-impl AnswerError {
-    fn parts(&self) -> (Status, &str) {
-        match self {
-            AnswerError::InvalidArgument(text) => (Status::INVALID_ARGUMENT, text),
-            AnswerError::NotFound(text) => (Status::NOT_FOUND, text),
-            AnswerError::NoData(text) => (Status::NO_DATA, text),
-            AnswerError::PermissionDenied(text) => (Status::PERMISSION_DENIED, text),
-            AnswerError::NotSupported(text) => (Status::NOT_SUPPORTED, text),
-            AnswerError::Failed(text) => (Status::UNKNOWN_ERROR, text),
-        }
-    }
-}
+/// Why there is no answer: the status, and a sentence that goes to the caller as `error`.
+pub type Refused = (Status, String);
 
 /// A finished reply: the answer's table, or an error.
-pub type Answered = Result<BlobMsgTable, AnswerError>;
+pub type Answered = Result<BlobMsgTable, Refused>;
 
 /// The answer to a call, or the number under which it follows.
 pub enum Reply {
@@ -129,6 +101,10 @@ const DAILY: Arguments<'_> = &[("daily", Type::Integer)];
 /// out for a terminal of that width, with bars; `color` 1 adds colours.
 const STYLE: Arguments<'_> = &[("format", Type::Text), ("columns", Type::Integer), ("color", Type::Integer)];
 const COMMON: &[Arguments<'_>] = &[RANGE, CLASS, SERVICE, SOURCE, PLACE, LIMIT, STYLE];
+const FILTER: Arguments<'_> = &[("country", Type::Text), ("filter", Type::Text)];
+/// `addresses` 1: complete ones.
+const REPORT: Arguments<'_> =
+    &[("month", Type::Text), ("format", Type::Text), ("lang", Type::Text), ("addresses", Type::Integer)];
 const BLOCK: Arguments<'_> = &[("for", Type::Text), ("reason", Type::Text), ("caller", Type::Text)];
 
 /// Every method with its arguments, as `ubus -v list fwstat` shows them.
@@ -144,10 +120,7 @@ pub const METHODS: &[Method<'static>] = &[
     ("rules", &[RANGE, CLASS, &[("min", Type::Integer)], LIMIT, STYLE]),
     ("asns", COMMON),
     ("anomalies", COMMON),
-    (
-        "recent",
-        &[LIMIT, CURSOR, CLASS, SERVICE, SOURCE, &[("country", Type::Text), ("filter", Type::Text)], STYLE],
-    ),
+    ("recent", &[LIMIT, CURSOR, CLASS, SERVICE, SOURCE, FILTER, STYLE]),
     ("blocks", &[LIMIT, CURSOR, SOURCE, STYLE]),
     ("status", &[STYLE]),
     ("block", &[ADDRESS, BLOCK]),
@@ -157,16 +130,7 @@ pub const METHODS: &[Method<'static>] = &[
     ("release", &[&[("forget", Type::Text)]]),
     ("block-list", &[&[("list", Type::Text)], BLOCK]),
     // The text of a month's report.
-    (
-        "report",
-        &[&[
-            ("month", Type::Text),
-            ("format", Type::Text),
-            ("lang", Type::Text),
-            // 1: complete addresses.
-            ("addresses", Type::Integer),
-        ]],
-    ),
+    ("report", &[REPORT]),
     // The metrics in Prometheus' text format.
     ("metrics", &[]),
 ];
@@ -257,10 +221,10 @@ impl FwstatObject {
         let caller = call.caller;
         let of_peer = self.waiting.iter().filter(|(_, waiting)| waiting.peer == caller.peer).count();
         let reply = match read_call(call.method, call.data) {
-            None => return caller.done(outgoing, Status::METHOD_NOT_FOUND),
-            Some(Err(wrong)) => Reply::Now(Err(AnswerError::InvalidArgument(wrong))),
+            None => return outgoing.done(&caller, Status::METHOD_NOT_FOUND),
+            Some(Err(wrong)) => Reply::Now(Err((Status::INVALID_ARGUMENT, wrong))),
             Some(Ok(_)) if of_peer >= MAX_WAITING_OF_PEER || self.waiting.len() >= MAX_WAITING => {
-                Reply::Now(Err(AnswerError::Failed("too many questions at once: ask again later".into())))
+                Reply::Now(Err((Status::UNKNOWN_ERROR, "too many questions at once: ask again later".into())))
             }
             Some(Ok(CheckedCall::Rendering(rendering))) => answers.answer(rendering),
             Some(Ok(CheckedCall::Command(command))) => answers.command(command),
@@ -288,19 +252,20 @@ impl FwstatObject {
 }
 
 fn send(outgoing: &mut Outgoing, caller: &Caller, answered: Answered) {
+    let too_long = "the answer is too long for ubus: ask with a smaller limit";
     let answered = answered.and_then(|answer| match answer.contents().len() {
         0..=MAX_ANSWER => Ok(answer),
-        _ => Err(AnswerError::Failed("the answer is too long for ubus: ask with a smaller limit".into())),
+        _ => Err((Status::UNKNOWN_ERROR, too_long.to_string())),
     });
     match answered {
         Ok(answer) => {
-            caller.reply(outgoing, &answer);
-            caller.done(outgoing, Status::OK);
+            outgoing.reply(caller, answer.contents());
+            outgoing.done(caller, Status::OK);
         }
-        Err(error) => {
-            let (status, text) = error.parts();
-            caller.reply(outgoing, &blob::table(&[("error", &text as &dyn Field)]));
-            caller.done(outgoing, status);
+        Err((status, text)) => {
+            let table = blob::table(&[("error", &text as &dyn Field)]);
+            outgoing.reply(caller, table.contents());
+            outgoing.done(caller, status);
         }
     }
 }

@@ -87,7 +87,7 @@ impl Document {
 
     /// Adds the sections before the figures.
     fn add_words(&mut self, report: &MonthReport) {
-        let MonthReport { findings, summary, anomalies, .. } = report;
+        let MonthReport { findings, summary, .. } = report;
         let language = self.language;
         self.add(words::CHANGED, false, vec![Part::List(findings.changes(summary, language))]);
         let warnings = findings.warnings(report.wanted.month, summary, language);
@@ -95,7 +95,7 @@ impl Document {
         if let Some(blocked) = findings.blocked(language) {
             self.add(words::BLOCKED, false, vec![Part::List(blocked)]);
         }
-        let anomalies = match anomalies.anomalies.as_slice() {
+        let anomalies = match summary.anomalies.as_slice() {
             [] => Part::Paragraph(language.pick(words::NONE).to_string()),
             rows => Part::List(rows.iter().map(|row| language.anomaly(row)).collect()),
         };
@@ -105,10 +105,10 @@ impl Document {
     fn add_charts(&mut self, report: &MonthReport) {
         let days = report.days.iter().map(|row| {
             let name = row.date.to_string();
-            let is_anomalous = report.anomalies.anomalies.iter().any(|anomaly| anomaly.date == row.date);
+            let is_anomalous = report.summary.anomalies.iter().any(|anomaly| anomaly.date == row.date);
             Bar { short: name[8..].to_string(), name, attempts: row.attempts, is_anomalous }
         });
-        let hours = report.hours.iter().map(|row| Bar {
+        let hours = report.summary.hours.iter().flatten().map(|row| Bar {
             name: format!("{:02}:00", row.hour),
             short: row.hour.to_string(),
             attempts: row.attempts,

@@ -47,7 +47,7 @@ const RULES: [&str; 4] = ["flood", "scan", "login", "manual"];
 fn is_private(row: &SourceRow) -> bool {
     match row.address.parse() {
         Ok(IpAddr::V4(address)) => address.is_private(),
-        Ok(IpAddr::V6(address)) => address.octets()[0] & 0xfe == 0xfc,
+        Ok(IpAddr::V6(address)) => address.is_unique_local(),
         Err(_) => false,
     }
 }
@@ -86,18 +86,15 @@ impl Findings {
         let ended = history.iter().map(|row| (&row.address, &row.since, &row.rule, &row.kind, row.dry));
         let active =
             blocks.blocks.iter().map(|row| (&row.address, &row.since, &row.rule, &row.kind, row.dry));
-        for (address, since, rule, kind, _) in active.chain(ended).filter(|(.., dry)| !dry) {
-            if !since.starts_with(&month) {
+        for (address, since, rule, kind, dry) in active.chain(ended) {
+            if dry || !since.starts_with(&month) {
                 continue;
             }
             let known = if kind.is_empty() { &mut sources } else { &mut networks };
             if !known.contains(&address) {
                 known.push(address);
             }
-            if !kind.is_empty() {
-                continue;
-            }
-            if let Some(at) = RULES.iter().position(|name| name == rule) {
+            if let Some(at) = RULES.iter().position(|name| kind.is_empty() && name == rule) {
                 rules[at] += 1;
             }
         }
@@ -145,8 +142,9 @@ impl Findings {
         for row in &self.devices {
             warnings.push(language.say(words::DEVICE, &[&row.address, &count(row.attempts)]));
         }
-        if summary.classes.login > 0 {
-            warnings.push(language.say(words::LOGINS, &[&count(summary.classes.login)]));
+        let logins = summary.classes.0[Class::Login as usize];
+        if logins > 0 {
+            warnings.push(language.say(words::LOGINS, &[&count(logins)]));
         }
         if warnings.is_empty() {
             warnings.push(language.pick(words::NO_CARE).to_string());

@@ -13,9 +13,9 @@ use std::io::{self, Write};
 use crate::event::calendar::Month;
 use crate::live::open_day::mask;
 use crate::query::advice::{self, ReadAdvice};
-use crate::query::answer::{AnomaliesAnswer, CountriesAnswer, DayRow, HourRow, MonthRow, SummaryAnswer};
+use crate::query::answer::{CountriesAnswer, DayRow, MonthRow, SummaryAnswer};
 use crate::query::question::{MAX_LIMIT, Question, Topic};
-use crate::query::{Answer, AnswerError};
+use crate::query::{Answer, AnswerError, Problem};
 use document::Document;
 use findings::Findings;
 pub use words::Language;
@@ -70,10 +70,8 @@ pub struct MonthReport {
     before: Option<MonthRow>,
     findings: Findings,
     days: Vec<DayRow>,
-    hours: Vec<HourRow>,
     /// The answer, or why there is none.
     countries: Result<CountriesAnswer, String>,
-    anomalies: AnomaliesAnswer,
 }
 
 impl MonthReport {
@@ -83,8 +81,6 @@ impl MonthReport {
             wanted,
             topics: vec![
                 Topic::Countries,
-                Topic::Anomalies,
-                Topic::Hours,
                 Topic::Days,
                 Topic::Blocks,
                 Topic::Sources,
@@ -97,9 +93,7 @@ impl MonthReport {
             before: None,
             findings: Findings::default(),
             days: Vec::new(),
-            hours: Vec::new(),
             countries: Ok(CountriesAnswer::default()),
-            anomalies: AnomaliesAnswer::default(),
         }
     }
 
@@ -126,8 +120,8 @@ impl MonthReport {
     pub fn take(&mut self, answered: Result<Answer, AnswerError>) -> Result<(), AnswerError> {
         let month = self.wanted.month;
         let mut answer = match (self.topics.pop(), answered) {
-            (Some(Topic::Countries), Err(reason)) => {
-                self.countries = Err(reason.to_string());
+            (Some(Topic::Countries), Err((_, reason))) => {
+                self.countries = Err(reason);
                 return Ok(());
             }
             // A store has no blocks.
@@ -148,17 +142,15 @@ impl MonthReport {
                 }
             }
             Answer::Summary(summary) if summary.days == 0 => {
-                return Err(AnswerError::NotFound(format!("nothing is stored of {month}")));
+                return Err((Problem::NotFound, format!("nothing is stored of {month}")));
             }
             Answer::Summary(summary) => self.summary = summary,
             Answer::Services(before) => self.findings.take_services(before, &self.summary),
             Answer::Sources(devices) => self.findings.take_devices(devices, addresses),
             Answer::Blocks(blocks) => self.findings.take_blocks(&blocks, month),
             Answer::Days(days) => self.days = days.days,
-            Answer::Hours(hours) => self.hours = hours.hours,
-            Answer::Anomalies(anomalies) => self.anomalies = anomalies,
             Answer::Countries(countries) => self.countries = Ok(countries),
-            _ => return Err(AnswerError::Invalid("internal error: unexpected answer type".into())),
+            _ => return Err((Problem::Invalid, "internal error: unexpected answer type".into())),
         }
         Ok(())
     }

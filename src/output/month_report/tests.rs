@@ -39,7 +39,7 @@ fn summary() -> SummaryAnswer {
         attempts: 200_000,
         attempts_per_day: Some(6666.7),
         unique_sources: Some(6412),
-        classes: ClassCounts { attempt: 200_000, ..ClassCounts::default() },
+        classes: ClassCounts([200_000, 0, 0, 0, 0]),
         protocols: SmallMap::new(),
         services: vec![
             service_row("udp", 1900, "SSDP", 92_900),
@@ -49,6 +49,16 @@ fn summary() -> SummaryAnswer {
             source_row("180.188.7.9", 50_000, Some("JP")),
             source_row("2001:db8::7", 4, Some("ZZ")),
         ],
+        anomalies: vec![AnomalyRow {
+            date: date("2020-04-06"),
+            protocol: "udp".into(),
+            port: Some(1900),
+            name: Some("SSDP".into()),
+            attempts: 92_890,
+            expected: 13.0,
+            score: 9000.0,
+        }],
+        hours: Some(vec![HourRow { hour: 0, attempts: 9000 }]),
         exposure: Some(Exposure {
             since: date("2020-04-01"),
             ports: vec![open_port(22, "rule '<b>ssh</b>'", 720), open_port(443, "rule 'web'", 0)],
@@ -100,22 +110,6 @@ fn answer(question: &Question) -> Answer {
             let day = |text, attempts| DayRow { date: date(text), attempts, unique_sources: None };
             let days = vec![day("2020-04-05", 3500), day("2020-04-06", 96_500)];
             Answer::Days(DaysAnswer { days, completeness })
-        }
-        Topic::Hours => {
-            let hours = vec![HourRow { hour: 0, attempts: 9000 }];
-            Answer::Hours(HoursAnswer { hours, completeness })
-        }
-        Topic::Anomalies => {
-            let anomalies = vec![AnomalyRow {
-                date: date("2020-04-06"),
-                protocol: "udp".into(),
-                port: Some(1900),
-                name: Some("SSDP".into()),
-                attempts: 92_890,
-                expected: 13.0,
-                score: 9000.0,
-            }];
-            Answer::Anomalies(AnomaliesAnswer { anomalies, completeness })
         }
         Topic::Countries => {
             let row = |country: &str, attempts, sources, error| CountryRow {

@@ -168,7 +168,7 @@ fn summary_answer() -> SummaryAnswer {
         unique_sources: Some(210_987),
         change: Some(1.732),
         change_until_hour: None,
-        classes: ClassCounts { attempt: 1_712_345, backscatter: 40_123, noise: 5_021, egress: 77, login: 0 },
+        classes: ClassCounts([1_712_345, 40_123, 5_021, 77, 0]),
         protocols: SmallMap::from_iter([
             ("icmp".into(), 9_000),
             ("tcp".into(), 1_500_345),

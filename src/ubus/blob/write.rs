@@ -4,7 +4,7 @@
 use serde_json::{Map, Value};
 use ubus::blobmsg::{BlobBuilder, BlobMsgTable};
 
-use crate::query::record::{Field, FieldValue, Presence, Record, each_written};
+use crate::query::record::{Field, FieldValue, Record};
 
 /// The longest key that is written.
 const MAX_KEY: usize = 256;
@@ -20,8 +20,9 @@ pub fn table(field: &dyn Field) -> BlobMsgTable {
 }
 
 fn put_fields(out: &mut BlobBuilder, record: &dyn Record) {
-    each_written(record, &mut |name, value| {
-        if name.len() <= MAX_KEY && !matches!(value, FieldValue::Null) {
+    record.each(&mut |name, field| {
+        let value = field.value();
+        if name.len() <= MAX_KEY && !matches!(value, FieldValue::Absent | FieldValue::Null) {
             put(out, Some(name), value);
         }
     });
@@ -75,7 +76,7 @@ impl Field for Value {
 }
 
 impl Record for Map<String, Value> {
-    fn each(&self, visit: &mut dyn FnMut(&str, Presence, &dyn Field)) {
-        self.iter().for_each(|(name, value)| visit(name, Presence::Required, value));
+    fn each(&self, visit: &mut dyn FnMut(&str, &dyn Field)) {
+        self.iter().for_each(|(name, value)| visit(name, value));
     }
 }
