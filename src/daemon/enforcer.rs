@@ -13,12 +13,9 @@ use super::nft_sync::NftSync;
 use super::notices::{Incomplete, Waiting};
 use super::protected::{self, ProtectedAddresses};
 use super::store::Storage;
-use crate::config::{Config, Scope};
+use crate::config::Config;
 use crate::daemon::nft::script::{GuardSpec, LogSpec, Spec, is_plain_interface};
-use crate::guard::detector::Limits;
-use crate::guard::{
-    BlockRequest, Change, Detail, End, Guard, Lengths, Mode, Refusal, Settings, Source, Suspect, When,
-};
+use crate::guard::{BlockRequest, Change, Detail, End, Guard, Mode, Refusal, Scope, Source, Suspect, When};
 use crate::live::{Engine, Now};
 use crate::output::blobmsg::{AnswerError, Answered, BlockArguments, Length};
 use crate::query::Answer;
@@ -71,19 +68,6 @@ pub(super) struct Enforcer {
     pub shared: Vec<Source>,
 }
 
-/// The guard's options as it takes them.
-fn settings(config: &Config) -> Settings {
-    let guard = &config.guard;
-    let [first_ms, cap_ms] = [guard.block_for, guard.block_cap].map(|length| length.as_millis() as u64);
-    Settings {
-        mode: guard.enabled,
-        limits: Limits { flood: guard.flood, scan: guard.scan, login: guard.login },
-        lengths: Lengths { first_ms, cap_ms, max_blocks: guard.max_blocks },
-        budget: guard.budget,
-        allow: guard.allow.clone(),
-    }
-}
-
 /// Unix seconds, if the clock is set.
 fn instant(now: Now, engine: &Engine) -> Option<i64> {
     engine.clock_is_set().then_some(now.wall)
@@ -126,7 +110,7 @@ impl Enforcer {
 
     /// Applies the options.
     pub(super) fn set(&mut self, now: Now, config: &Config, engine: &mut Engine) {
-        engine.guard.set(now.boot_ms, settings(config), random::number());
+        engine.guard.set(now.boot_ms, config.guard.clone(), random::number());
         self.refresh_protected(now, engine, 0);
         self.networks.set_database(&config.country_database);
         self.update_spec(now, config, engine);
@@ -322,7 +306,7 @@ impl Enforcer {
             let request = BlockRequest { source, length_ms: given_ms, reason, callers };
             return Some(self.block_source(now, engine, request));
         }
-        let default = (length == Length::Default).then_some(config.guard.block_for.as_millis() as u64);
+        let default = (length == Length::Default).then_some(config.guard.lengths.first_ms);
         let length_ms = given_ms.or(default);
         let what = What::Block { length_ms, reason, is_list };
         self.networks.ask(NetworkRequest { number, targets, what, callers });

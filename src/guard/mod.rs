@@ -53,12 +53,23 @@ pub enum Mode {
     Dry,
 }
 
+/// Which packets of a blocked source are stopped.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Scope {
+    /// Only new inbound connections.
+    #[default]
+    New,
+    /// Every packet.
+    All,
+}
+
 /// The options of the section `guard`.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct Settings {
     pub mode: Mode,
     pub limits: Limits,
     pub lengths: Lengths,
+    pub scope: Scope,
     pub budget: Limit,
     pub allow: Vec<Prefix>,
 }

@@ -14,14 +14,14 @@ impl Enforcer {
         let reached = guard.reached(now.boot_ms);
         let failing = self.nft_sync.why(now.boot_ms);
         let (state, why) = match guard.mode() {
-            Mode::Off => ("off", config.guard.refused.clone()),
+            Mode::Off => ("off", config.guard_refused.clone()),
             _ if failing.is_some() => ("degraded", failing),
-            _ if !self.nft_sync.is_up() => ("starting", config.guard.refused.clone()),
+            _ if !self.nft_sync.is_up() => ("starting", config.guard_refused.clone()),
             _ if self.networks.problem().is_some() => ("degraded", self.networks.problem().cloned()),
             _ if !reached.is_empty() => ("degraded", Some(reached.join("; "))),
             // The reload failed and the previous options stay in force: `status` says so.
-            Mode::Dry => ("dry", config.guard.refused.clone()),
-            Mode::On => ("on", config.guard.refused.clone()),
+            Mode::Dry => ("dry", config.guard_refused.clone()),
+            Mode::On => ("on", config.guard_refused.clone()),
         };
         let on = guard.mode() != Mode::Off;
         let budget = |pool| on.then(|| guard.budget(now.boot_ms, pool));
