@@ -118,7 +118,7 @@ impl Enforcer {
 
     /// When the protected addresses are to be read again, if anything depends on them and the default routes.
     fn refresh_at(&self, config: &Config, engine: &Engine) -> Option<u64> {
-        let uses_them = engine.guard.mode() != Mode::Off || config.watch_egress;
+        let uses_them = engine.guard.settings.mode != Mode::Off || config.watch_egress;
         uses_them.then_some(self.refreshed_ms + REFRESH_MS)
     }
 
@@ -147,7 +147,7 @@ impl Enforcer {
         let log = self.can_log.then_some(LogSpec { group: config.nflog_group, zone });
         let names = self.protected.outside.iter().filter(|name| is_plain_interface(name)).cloned();
         let outside: Vec<String> = names.collect();
-        let guard = (engine.guard.mode() != Mode::Off).then(|| GuardSpec {
+        let guard = (engine.guard.settings.mode != Mode::Off).then(|| GuardSpec {
             enforce: engine.guard.is_on(),
             all: config.guard.scope == Scope::All,
             size: engine.guard.ledger.lengths.limit_of_all(),
@@ -196,10 +196,10 @@ impl Enforcer {
             self.nft_sync.renew();
         }
         self.nft_sync.turn(when(now, engine), &mut engine.guard);
-        let mut sentences = engine.guard.sentences();
+        let mut sentences = std::mem::take(&mut engine.guard.sentences);
         for target in engine.guard.expire_networks(now.boot_ms) {
             sentences.push(format!("guard: the block of {target} is over"));
-            let dry = engine.guard.mode() == Mode::Dry;
+            let dry = engine.guard.settings.mode == Mode::Dry;
             self.push_released(target.to_string(), End::Expired.to_string(), dry);
         }
         let moment = self.ledger.moment(now, wall);
@@ -233,7 +233,7 @@ impl Enforcer {
 
     /// Passes changes to the kernel and to ubus.
     fn forward_changes(&mut self, now: Now, engine: &mut Engine) {
-        for change in engine.guard.changes() {
+        for change in std::mem::take(&mut engine.guard.changes) {
             self.nft_sync.note(&change);
             match &change {
                 Change::Blocked(block) => {
@@ -291,7 +291,7 @@ impl Enforcer {
         if request.through_web {
             callers.extend(callers::of_the_web(&self.directory));
         }
-        if engine.guard.mode() == Mode::Off {
+        if engine.guard.settings.mode == Mode::Off {
             return Some(Err(off()));
         }
         let BlockArguments { targets, is_list, length, reason, .. } = request;
@@ -326,7 +326,7 @@ impl Enforcer {
         {
             return Err(AnswerError::Failed(format!("noted, but not in force yet: {why}")));
         }
-        let row = engine.guard.ledger.get(source).map(|block| BlockRow {
+        let row = engine.guard.ledger.blocks.get(&source).map(|block| BlockRow {
             pending: !block.dry && self.nft_sync.is_pending(source),
             ..engine.block_row(now, block)
         });
@@ -342,7 +342,7 @@ impl Enforcer {
         number: u64,
         target: Target,
     ) -> Option<Answered> {
-        if engine.guard.mode() == Mode::Off {
+        if engine.guard.settings.mode == Mode::Off {
             return Some(Err(off()));
         }
         self.refresh_protected(now, engine, FRESH_MS);
@@ -370,7 +370,7 @@ impl Enforcer {
         }
         let shown = target.source().map_or_else(|| target.to_string(), |source| source.to_string());
         if from_list {
-            let dry = engine.guard.mode() == Mode::Dry;
+            let dry = engine.guard.settings.mode == Mode::Dry;
             self.push_released(shown.clone(), End::Hand.to_string(), dry);
         }
         self.forward_changes(now, engine);

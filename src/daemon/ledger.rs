@@ -80,13 +80,13 @@ impl LedgerFile {
 
     /// Writes the copy and, less often, the file on flash, if they are due.
     pub(super) fn on_time(&mut self, now: Now, wall: Option<i64>, guard: &mut Guard, storage: &mut Storage) {
-        if guard.take_dirty() {
+        if std::mem::take(&mut guard.dirty) {
             self.copy_at.get_or_insert(now.boot_ms.saturating_add(COPY_MS));
             let first = *self.first_change.get_or_insert(now.boot_ms);
             let latest = first.saturating_add(FLASH_AT_LEAST_MS);
             self.flash_at = Some(now.boot_ms.saturating_add(FLASH_MS).min(latest));
         }
-        if guard.take_by_hand() {
+        if std::mem::take(&mut guard.by_hand) {
             let latest = now.boot_ms.cast_signed().saturating_add(BY_HAND_MS);
             self.flash_allowed_at = self.flash_allowed_at.min(latest);
         }
@@ -101,8 +101,9 @@ impl LedgerFile {
     /// The daemon stops.
     pub(super) fn stop(&mut self, now: Now, wall: Option<i64>, guard: &mut Guard, storage: &mut Storage) {
         // The remaining time of blocks changes continuously.
-        let has_blocks = !guard.ledger.is_empty();
-        if guard.take_dirty() || has_blocks || self.copy_at.is_some() || self.flash_at.is_some() {
+        let has_blocks = !guard.ledger.blocks.is_empty();
+        if std::mem::take(&mut guard.dirty) || has_blocks || self.copy_at.is_some() || self.flash_at.is_some()
+        {
             self.write(now, wall, guard, Some(storage));
         }
     }

@@ -107,7 +107,7 @@ pub(super) struct NetworkBlocks {
 
 /// Increases with every change of the list and of the table.
 fn version(guard: &Guard, nft: &NftSync) -> u64 {
-    guard.networks.version().wrapping_add(nft.builds)
+    guard.networks.version.wrapping_add(nft.builds)
 }
 
 /// The warning about a block of this many IPv4 addresses and IPv6 /64 networks.
@@ -131,7 +131,7 @@ impl NetworkBlocks {
     ) -> Vec<NetworkBlock> {
         let over = self.take_stored(now, storage, guard);
         // No list has this version: one that is empty now is written, too.
-        let version = if over.is_empty() { guard.networks.version() } else { u64::MAX };
+        let version = if over.is_empty() { guard.networks.version } else { u64::MAX };
         self.stored = (version, storage.openings);
         over
     }
@@ -176,13 +176,13 @@ impl NetworkBlocks {
 
     /// Whether the kernel's sets differ from the wanted ones.
     fn wants_load(&self, guard: &Guard, nft: &NftSync) -> bool {
-        let has_any = !guard.networks.blocks().is_empty() || self.ranges > 0 || self.load_problem.is_some();
+        let has_any = !guard.networks.blocks.is_empty() || self.ranges > 0 || self.load_problem.is_some();
         has_any && nft.enforces() && self.loaded != Some(version(guard, nft))
     }
 
     /// Blocks, and ranges of addresses in the kernel, each with its limit.
     pub(super) fn usage(&self, guard: &Guard) -> (UsageStatus, UsageStatus) {
-        let used = guard.networks.blocks().len() as u64;
+        let used = guard.networks.blocks.len() as u64;
         let networks = UsageStatus { used, limit: MAX_NETWORKS as u64 };
         (networks, UsageStatus { used: self.ranges, limit: MAX_RANGES as u64 })
     }
@@ -259,18 +259,18 @@ impl NetworkBlocks {
 
     /// Writes the file if it has changed.
     fn store_file(&mut self, moment: &Moment, guard: &Guard, storage: &mut Storage) {
-        let version = (guard.networks.version(), storage.openings);
+        let version = (guard.networks.version, storage.openings);
         // What a command wrote meanwhile must be read first.
         if self.stored == version || storage.released {
             return;
         }
-        let is_new = self.stored.0 != version.0 || !guard.networks.blocks().is_empty();
+        let is_new = self.stored.0 != version.0 || !guard.networks.blocks.is_empty();
         self.stored = version;
         self.removed.clear();
         if !is_new {
             return;
         }
-        let stored = storage.put(NETWORKS, networks::encode(moment, guard.networks.blocks()));
+        let stored = storage.put(NETWORKS, networks::encode(moment, &guard.networks.blocks));
         self.not_stored = stored.err().map(|error| format!("blocked networks are not on flash: {error}"));
     }
 
@@ -296,8 +296,7 @@ impl NetworkBlocks {
         let request = self.waiting.pop_front();
         let is_test = request.as_ref().is_some_and(|request| matches!(request.what, What::Test));
         let left = |until: Option<u64>| until.map(|until| until.saturating_sub(now.boot_ms).max(1));
-        let blocks =
-            guard.networks.blocks().iter().map(|block| (block.target, left(block.until_ms))).collect();
+        let blocks = guard.networks.blocks.iter().map(|block| (block.target, left(block.until_ms))).collect();
         let job = Job {
             blocks,
             request: request.clone(),

@@ -326,7 +326,7 @@ impl NftSync {
             left_ms: block.until_ms.saturating_sub(now.now_ms),
             dropped: dropped.get(&block.suspect.source).copied().unwrap_or(0),
         };
-        let blocks = guard.ledger.blocks().filter(|block| !block.dry);
+        let blocks = guard.ledger.blocks.values().filter(|block| !block.dry);
         let blocks: Vec<Blocked> = blocks.map(blocked).filter(|block| block.left_ms > 0).collect();
         let script = script::build(&self.want, &blocks);
         // Read before nft can replace the table.
@@ -365,7 +365,7 @@ impl NftSync {
             return;
         }
         let left = |source: &Source| {
-            let block = guard.ledger.get(*source).filter(|block| !block.dry)?;
+            let block = guard.ledger.blocks.get(source).filter(|block| !block.dry)?;
             Some((*source, block.until_ms.saturating_sub(now.now_ms)))
         };
         let add: Vec<(Source, u64)> = pending.iter().filter_map(left).collect();

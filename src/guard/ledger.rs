@@ -126,56 +126,23 @@ impl Lengths {
 pub struct Ledger {
     /// The options, for blocks that begin from now on.
     pub lengths: Lengths,
-    /// Up to 16,384, too many for a `SmallMap`.
-    blocks: BTreeMap<Source, Block>,
+    /// The blocks in force, of all pools: up to 17,664, too many for a `SmallMap`.
+    pub(crate) blocks: BTreeMap<Source, Block>,
     /// Blocks of each pool.
     counts: [u32; Pool::COUNT],
-    details: SmallMap<Source, Detail>,
-    records: SmallMap<Source, Record>,
-    /// The oldest first.
-    ended: VecDeque<Ended>,
+    /// The evidence of the newest blocks.
+    pub(crate) details: SmallMap<Source, Detail>,
+    /// Sources that were blocked before, at most [`RECORDS`].
+    pub(crate) records: SmallMap<Source, Record>,
+    /// Blocks that have ended, the oldest first.
+    pub(crate) ended: VecDeque<Ended>,
     /// No block ends before this time.
-    next_end: Option<u64>,
+    pub(super) next_end: Option<u64>,
     /// A block ends earlier than the kernel has it.
     pub shortened: bool,
 }
 
 impl Ledger {
-    /// The blocks in force, in the order of their sources.
-    pub fn blocks(&self) -> impl Iterator<Item = &Block> {
-        self.blocks.values()
-    }
-
-    /// The block of a source.
-    pub fn get(&self, source: Source) -> Option<&Block> {
-        self.blocks.get(&source)
-    }
-
-    /// The evidence; `None`: it is not stored any more.
-    pub fn detail(&self, source: Source) -> Option<&Detail> {
-        self.details.get(&source)
-    }
-
-    /// Sources that were blocked before, at most [`RECORDS`].
-    pub fn records(&self) -> impl Iterator<Item = (&Source, &Record)> {
-        self.records.iter()
-    }
-
-    /// Blocks that have ended, the oldest first.
-    pub fn ended(&self) -> impl DoubleEndedIterator<Item = &Ended> + ExactSizeIterator {
-        self.ended.iter()
-    }
-
-    /// Number of blocks in force, of all pools.
-    pub fn len(&self) -> usize {
-        self.blocks.len()
-    }
-
-    /// Whether no block is in force.
-    pub fn is_empty(&self) -> bool {
-        self.blocks.is_empty()
-    }
-
     /// Blocks of this pool, and the most of them.
     pub fn room(&self, pool: Pool) -> UsageStatus {
         UsageStatus { used: self.counts[pool as usize].into(), limit: self.lengths.limit(pool).into() }
@@ -306,18 +273,14 @@ impl Ledger {
         self.records.insert(source, record);
     }
 
-    /// When the next block ends.
-    pub fn deadline(&self) -> Option<u64> {
-        self.next_end
-    }
-
     /// The sources whose blocks have expired and are to be removed.
     pub fn expired(&mut self, now_ms: u64) -> Vec<Source> {
         if self.next_end.is_none_or(|next| now_ms < next) {
             return Vec::new();
         }
-        self.next_end = self.blocks().map(|block| block.until_ms).filter(|until| *until > now_ms).min();
-        let over = self.blocks().filter(|block| block.until_ms <= now_ms);
+        self.next_end =
+            self.blocks.values().map(|block| block.until_ms).filter(|until| *until > now_ms).min();
+        let over = self.blocks.values().filter(|block| block.until_ms <= now_ms);
         over.map(|block| block.suspect.source).collect()
     }
 

@@ -128,7 +128,7 @@ pub enum Refusal {
 /// The guard's state: options, detector, blocks, and what is to be reported.
 #[derive(Default)]
 pub struct Guard {
-    settings: Settings,
+    pub settings: Settings,
     detector: Option<Detector>,
     /// The prefixes that are never blocked.
     pub policy: Policy,
@@ -140,11 +140,15 @@ pub struct Guard {
     pub today: (Option<Date>, u64),
     /// Blocks since the start, by rule.
     pub begun: [u64; Rule::ALL.len()],
-    changes: Vec<Change>,
-    sentences: Vec<String>,
+    /// Changes of blocks that were not executed yet.
+    pub changes: Vec<Change>,
+    /// Sentences that were not logged yet.
+    pub sentences: Vec<String>,
     reached: [BoundHits; Pool::COUNT],
-    dirty: bool,
-    by_hand: bool,
+    /// The ledger changed since it was stored.
+    pub dirty: bool,
+    /// It was changed by hand.
+    pub by_hand: bool,
 }
 
 impl Guard {
@@ -169,14 +173,9 @@ impl Guard {
         let cap = now_ms.saturating_add(self.settings.lengths.cap_ms);
         let ruled = |block: &&Block| block.suspect.rule != Rule::Hand && block.until_ms > cap;
         let long: Vec<Source> =
-            self.ledger.blocks().filter(ruled).map(|block| block.suspect.source).collect();
+            self.ledger.blocks.values().filter(ruled).map(|block| block.suspect.source).collect();
         long.into_iter().for_each(|source| self.ledger.shorten(source, cap));
         self.release_protected(now_ms);
-    }
-
-    /// The option `enabled`.
-    pub fn mode(&self) -> Mode {
-        self.settings.mode
     }
 
     /// Whether it blocks; false in a dry run.
@@ -186,7 +185,7 @@ impl Guard {
 
     /// Number of blocks in force.
     pub fn active(&self) -> u64 {
-        if self.is_on() { self.ledger.len() as u64 } else { 0 }
+        if self.is_on() { self.ledger.blocks.len() as u64 } else { 0 }
     }
 
     /// Blocks begun on this day.
@@ -201,26 +200,6 @@ impl Guard {
         UsageStatus { used: used.into(), limit: count.into() }
     }
 
-    /// Whether the ledger changed since it was stored; true once.
-    pub fn take_dirty(&mut self) -> bool {
-        std::mem::take(&mut self.dirty)
-    }
-
-    /// Whether the ledger was changed by hand since it was asked last.
-    pub fn take_by_hand(&mut self) -> bool {
-        std::mem::take(&mut self.by_hand)
-    }
-
-    /// Takes the queued changes of blocks.
-    pub fn changes(&mut self) -> Vec<Change> {
-        std::mem::take(&mut self.changes)
-    }
-
-    /// Takes the queued sentences for the log.
-    pub fn sentences(&mut self) -> Vec<String> {
-        std::mem::take(&mut self.sentences)
-    }
-
     /// Counts an event, see [`Detector::see`]. `None` while the guard is off.
     #[inline]
     pub fn see(&mut self, now_ms: u64, moment_ms: u64, event: &Event) -> Option<Suspect> {
@@ -230,7 +209,7 @@ impl Guard {
     /// The next time that [`Guard::on_time`] has something to do.
     pub fn deadline(&self) -> Option<u64> {
         let tally = self.tally.since_ms.map(|since| since.saturating_add(MINUTE_MS));
-        [self.ledger.deadline(), tally].into_iter().flatten().min()
+        [self.ledger.next_end, tally].into_iter().flatten().min()
     }
 
     /// Ends expired blocks, and logs the number of decisions without a log line.
@@ -246,7 +225,7 @@ impl Guard {
 
     /// Whether a suspect's connections must be looked up: false if it is decided already.
     pub fn is_open(&self, suspect: &Suspect) -> bool {
-        self.settings.mode != Mode::Off && self.ledger.get(suspect.source).is_none()
+        self.settings.mode != Mode::Off && self.ledger.blocks.get(&suspect.source).is_none()
     }
 
     /// Decides about suspects with their evidence, in order. `peers`: looks up what protects each one because the inside
@@ -343,7 +322,8 @@ impl Guard {
         if let Some(protection) = protection {
             return Err(Refusal::Protected(protection));
         }
-        let manual = self.ledger.get(source).is_some_and(|block| block.suspect.rule.pool() == Pool::Manual);
+        let manual =
+            self.ledger.blocks.get(&source).is_some_and(|block| block.suspect.rule.pool() == Pool::Manual);
         if !manual && self.ledger.is_full(Pool::Manual) {
             self.reached[Pool::Manual as usize].room = Some(now_ms);
             return Err(Refusal::Full(ledger::MANUAL_BLOCKS));
@@ -378,7 +358,7 @@ impl Guard {
     /// Ends the blocks for which `why` gives a reason.
     fn release_where(&mut self, now_ms: u64, why: impl Fn(&Policy, &Block) -> Option<End>) {
         let reason = |block: &Block| Some((block.suspect.source, why(&self.policy, block)?));
-        let over: Vec<(Source, End)> = self.ledger.blocks().filter_map(reason).collect();
+        let over: Vec<(Source, End)> = self.ledger.blocks.values().filter_map(reason).collect();
         for (source, end) in over {
             if let End::Protected(protection) = end {
                 self.sentences.push(format!("guard: {source} is no longer blocked: {protection}"));
@@ -446,7 +426,7 @@ impl Guard {
     /// until its end.
     pub fn found(&mut self, when: When, source: Source, left_ms: u64) {
         let now_ms = when.now_ms;
-        if self.ledger.get(source).is_some() {
+        if self.ledger.blocks.get(&source).is_some() {
             return self.ledger.shorten(source, now_ms.saturating_add(left_ms));
         }
         let unwanted = self.protection_from_rules(now_ms, source).is_some();

@@ -46,25 +46,16 @@ impl NetworkBlock {
 /// The list of [`NetworkBlock`]s.
 #[derive(Default)]
 pub struct Networks {
-    blocks: Vec<NetworkBlock>,
-    /// Incremented with each change.
-    version: u64,
+    /// The oldest first.
+    pub(crate) blocks: Vec<NetworkBlock>,
+    /// Incremented with each change; identifies what was stored and what the kernel has.
+    pub(crate) version: u64,
 }
 
 impl Networks {
-    /// The oldest first.
-    pub fn blocks(&self) -> &[NetworkBlock] {
-        &self.blocks
-    }
-
     /// The block of a target.
     pub fn get(&self, target: Target) -> Option<&NetworkBlock> {
         self.blocks.iter().find(|block| block.target == target)
-    }
-
-    /// Increases with each change; identifies what was stored and what the kernel has.
-    pub fn version(&self) -> u64 {
-        self.version
     }
 
     /// How many more blocks are possible.
@@ -162,7 +153,7 @@ impl Guard {
                 Over::Network(known, _) => known.target == block.target && known.since() == block.since(),
                 Over::Source(_) => false,
             };
-            if !self.ledger.ended().any(is_known) {
+            if !self.ledger.ended.iter().any(is_known) {
                 let ended = end_of(now_ms, block.until_ms.unwrap_or(now_ms), block.until_wall);
                 self.note_network_ended(ended, block, End::Expired);
             }
@@ -172,7 +163,7 @@ impl Guard {
     /// `at`: since when, see [`Ended`].
     fn note_network_ended(&mut self, at: (u64, Option<i64>), block: NetworkBlock, end: End) {
         let (ended_ms, ended_wall) = at;
-        let over = Over::Network(block, self.mode() == Mode::Dry);
+        let over = Over::Network(block, self.settings.mode == Mode::Dry);
         self.ledger.note_ended(Ended { over, words: None, end, ended_ms, ended_wall });
         self.dirty = true;
     }
@@ -365,18 +356,18 @@ mod tests {
         }
         assert!(networks.add(block("9.0.0.0/24", Some(5000))), "anew");
         assert_eq!((networks.room(), networks.deadline()), (0, Some(5000)));
-        let version = networks.version();
-        assert!(guard.expire_networks(4999).is_empty() && guard.networks.version() == version);
+        let version = networks.version;
+        assert!(guard.expire_networks(4999).is_empty() && guard.networks.version == version);
         assert_eq!(guard.expire_networks(5000), [target("9.0.0.0/24")]);
         let networks = &mut guard.networks;
-        assert!(networks.version() > version && networks.remove(target("9.0.0.0/24")).is_none());
+        assert!(networks.version > version && networks.remove(target("9.0.0.0/24")).is_none());
         assert!(networks.remove(target("9.0.1.7/24")).is_some());
         let mut reasons = Networks::default();
         for number in 0..MAX_REASONS + 1 {
             let text = format!("9.{}.{}.0/24", number / 256, number % 256);
             assert!(reasons.add(NetworkBlock { reason: Some("x".into()), ..block(&text, None) }));
         }
-        assert_eq!(reasons.blocks().iter().filter(|block| block.reason.is_some()).count(), MAX_REASONS);
+        assert_eq!(reasons.blocks.iter().filter(|block| block.reason.is_some()).count(), MAX_REASONS);
     }
 
     #[test]
@@ -385,14 +376,14 @@ mod tests {
         assert!(guard.block_network(100, block("9.0.0.0/24", None)));
         assert!(guard.block_network(200, block("9.0.0.0/24", Some(5000))), "anew");
         assert!(guard.block_network(300, block("9.0.1.0/24", None)));
-        assert!(!guard.take_dirty() || guard.networks.blocks().len() == 2);
-        assert!(!guard.unblock_network(400, target("9.0.2.0/24")) && !guard.take_dirty());
-        assert!(guard.unblock_network(400, target("9.0.1.0/24")) && guard.take_dirty());
-        assert!(guard.expire_networks(4999).is_empty() && !guard.take_dirty());
+        assert!(!std::mem::take(&mut guard.dirty) || guard.networks.blocks.len() == 2);
+        assert!(!guard.unblock_network(400, target("9.0.2.0/24")) && !std::mem::take(&mut guard.dirty));
+        assert!(guard.unblock_network(400, target("9.0.1.0/24")) && std::mem::take(&mut guard.dirty));
+        assert!(guard.expire_networks(4999).is_empty() && !std::mem::take(&mut guard.dirty));
         assert_eq!(guard.expire_networks(5001), [target("9.0.0.0/24")]);
-        assert!(guard.take_dirty());
+        assert!(std::mem::take(&mut guard.dirty));
         let ended = |guard: &Guard| -> Vec<(Over, End, u64)> {
-            guard.ledger.ended().map(|ended| (ended.over.clone(), ended.end, ended.ended_ms)).collect()
+            guard.ledger.ended.iter().map(|ended| (ended.over.clone(), ended.end, ended.ended_ms)).collect()
         };
         let over = |text, until_ms| Over::Network(block(text, until_ms), false);
         let expected = [
@@ -404,7 +395,7 @@ mod tests {
         for number in 0..2 * ENDED {
             guard.block_network(6000, block(&format!("9.1.{number}.0/24"), Some(7000)));
         }
-        assert_eq!((guard.expire_networks(7000).len(), guard.ledger.ended().len()), (2 * ENDED, ENDED));
+        assert_eq!((guard.expire_networks(7000).len(), guard.ledger.ended.len()), (2 * ENDED, ENDED));
     }
 
     #[test]
@@ -417,7 +408,7 @@ mod tests {
         assert!(networks.add_longer(block("9.0.0.0/24", None)));
         assert!(!networks.add_longer(block("9.0.0.0/24", Some(7000))));
         assert!(networks.add_longer(block("9.0.1.0/24", Some(1))));
-        assert_eq!(networks.blocks(), [block("9.0.0.0/24", None), block("9.0.1.0/24", Some(1))]);
+        assert_eq!(networks.blocks, [block("9.0.0.0/24", None), block("9.0.1.0/24", Some(1))]);
         while networks.room() > 0 {
             let number = networks.room();
             networks.add(block(&format!("8.{}.{}.0/24", number / 256, number % 256), None));
@@ -433,9 +424,9 @@ mod tests {
         networks.add(block("9.0.1.0/24", Some(60_000)));
         networks.add(block("9.0.2.0/24", None));
         networks.clock_set(1000, 1_790_000_000);
-        let until: Vec<_> = networks.blocks().iter().map(|block| block.until_ms).collect();
+        let until: Vec<_> = networks.blocks.iter().map(|block| block.until_ms).collect();
         assert_eq!(until, [Some(11_000), Some(60_000), None]);
-        assert_eq!(networks.blocks()[1].until_wall, Some(1_790_000_059));
+        assert_eq!(networks.blocks[1].until_wall, Some(1_790_000_059));
     }
 
     #[test]
@@ -455,7 +446,7 @@ mod tests {
         let over = || vec![block("9.0.0.0/24", Some(60_000)), block("8.0.0.0/24", Some(50_000))];
         guard.note_networks_over(70_000, over());
         guard.note_networks_over(70_000, over());
-        let ended: Vec<_> = guard.ledger.ended().map(|ended| (ended.ended_ms, ended.end)).collect();
+        let ended: Vec<_> = guard.ledger.ended.iter().map(|ended| (ended.ended_ms, ended.end)).collect();
         assert_eq!(ended, [(50_000, End::Expired), (60_000, End::Expired)]);
     }
 }

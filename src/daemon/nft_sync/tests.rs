@@ -64,7 +64,7 @@ fn a_table_that_a_killed_daemon_left_is_taken_away_where_nothing_is_guarded() {
 fn without_a_table_no_changes_are_queued() {
     let (mut sync, mut guard) = (NftSync::new(), on());
     guard.block(When::default(), request()).unwrap();
-    guard.changes().iter().for_each(|change| sync.note(change));
+    std::mem::take(&mut guard.changes).iter().for_each(|change| sync.note(change));
     assert!(sync.pending.is_empty() && sync.is_pending(request().source));
 }
 
@@ -82,7 +82,7 @@ fn the_table_that_is_there_takes_blocks_while_nft_cannot_make_another() {
     until(began, &mut sync, &mut guard, &|sync| sync.why.is_some());
     let source = request().source;
     guard.block(When::default(), request()).unwrap();
-    guard.changes().iter().for_each(|change| sync.note(change));
+    std::mem::take(&mut guard.changes).iter().for_each(|change| sync.note(change));
     turn(&mut sync, &mut guard, 0);
     let mut blocked = Vec::new();
     Elements::open().unwrap().blocked(&mut |source, _| blocked.push(source));

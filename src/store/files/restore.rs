@@ -127,7 +127,7 @@ impl Store {
         }
         if restored.networks > 0 {
             restored.changes.extend(self.keep_damaged(NETWORKS)?);
-            restored.changes.push((NETWORKS.into(), Some(networks::encode(now, joined.blocks()))));
+            restored.changes.push((NETWORKS.into(), Some(networks::encode(now, &joined.blocks))));
         }
         Ok(())
     }
