@@ -300,7 +300,6 @@ impl NetworkBlocks {
         let job = Job {
             blocks,
             request: request.clone(),
-            room: guard.networks.room(),
             policy: guard.policy.clone(),
             database: self.database.clone(),
             can_ask: nft.is_up(),

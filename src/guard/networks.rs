@@ -8,7 +8,7 @@ use super::policy::{Policy, Protection};
 use super::ranges::{Range, Ranges};
 use super::{End, Guard, Mode};
 use crate::query::question::Prefix;
-use crate::query::target::{MAX_NETWORKS, Target};
+use crate::query::target::{MAX_NETWORKS, SHORTEST_V4, SHORTEST_V6, Target};
 
 /// Most ranges of addresses in the kernel's sets, each with some 250 bytes of kernel memory. The largest countries have
 /// some 15,000.
@@ -169,27 +169,29 @@ impl Guard {
     }
 }
 
-/// Why a network or country is not blocked.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Conflict {
-    TooShort,
-    /// It has addresses in common with this protected prefix.
-    Protected(Prefix, Protection),
-    /// It is within this allowed prefix.
-    Allowed(Prefix),
+/// Why a target cannot be blocked that has addresses in common with this protected prefix.
+pub fn overlap(target: Target, prefix: Prefix, protection: Protection) -> String {
+    match target {
+        Target::Network(network) if network == prefix => protection.to_string(),
+        Target::Network(network) if prefix.contains(network.network) && prefix.length < network.length => {
+            format!("it is within {prefix}: {protection}")
+        }
+        Target::Network(_) | Target::Country(_) => format!("it holds {prefix}: {protection}"),
+    }
 }
 
 impl Policy {
-    /// Why a target, whose addresses are `ranges`, cannot be blocked. Allowed addresses within it are no reason: they
-    /// are left out. `others`: also protected, such as the requesting client.
+    /// Why a target, whose addresses are `ranges`, cannot be blocked; `None`: it can be. Allowed addresses within it are no
+    /// reason: they are left out. `others`: also protected, such as the requesting client.
     pub fn conflict(
         &self,
         target: Target,
         ranges: &Ranges,
         others: impl Iterator<Item = (Prefix, Protection)>,
-    ) -> Option<Conflict> {
+    ) -> Option<String> {
         if target.is_too_short() {
-            return Some(Conflict::TooShort);
+            let least = format!("at least /{SHORTEST_V4} of IPv4, /{SHORTEST_V6} of IPv6");
+            return Some(format!("the prefix is too short: {least}"));
         }
         let mut allowed = Ranges::of_prefixes(self.allow.iter().copied());
         let mut reserved = None;
@@ -198,17 +200,17 @@ impl Policy {
                 let around =
                     |allowed: &&Prefix| allowed.length <= prefix.length && allowed.contains(prefix.network);
                 if let Some(allowed) = self.allow.iter().find(around) {
-                    return Some(Conflict::Allowed(*allowed));
+                    return Some(format!("it is within {allowed}, which is on the allow list"));
                 }
-                reserved = Policy::reserved().find(|prefix| ranges.touches_prefix(*prefix));
+                reserved = Policy::reserved().find(|prefix| ranges.touches(*prefix));
             }
             // A country database may hold reserved addresses by mistake: there they are left out.
             Target::Country(_) => allowed = allowed.with(&Ranges::of_prefixes(Policy::reserved())),
         }
-        let is_touched = |prefix| ranges.touches_prefix(prefix) && !allowed.covers_prefix(prefix);
+        let is_touched = |prefix| ranges.touches(prefix) && !allowed.covers(prefix);
         let found = self.protected.iter().copied().chain(others).find(|(prefix, _)| is_touched(*prefix));
         let found = found.or(reserved.map(|prefix| (prefix, Protection::Private)));
-        found.map(|(prefix, protection)| Conflict::Protected(prefix, protection))
+        found.map(|(prefix, protection)| overlap(target, prefix, protection))
     }
 
     /// Addresses that are left out of every block.
@@ -278,25 +280,19 @@ mod tests {
             (prefix("2001:db8:5::1"), Protection::Gateway),
         ]);
         let check = |text: &str| {
-            let Target::Network(own) = target(text) else { panic!() };
-            policy
-                .conflict(
-                    target(text),
-                    &ranges(&[text]),
-                    std::iter::once((prefix("192.0.9.9"), Protection::Peer)),
-                )
-                .map(|conflict| (own, conflict).1)
+            let others = std::iter::once((prefix("192.0.9.9"), Protection::Peer));
+            policy.conflict(target(text), &ranges(&[text]), others)
         };
-        assert_eq!(check("192.0.2.0/24"), Some(Conflict::Protected(prefix("192.0.2.1"), Protection::Own)));
-        assert_eq!(check("192.0.8.0/23"), Some(Conflict::Protected(prefix("192.0.9.9"), Protection::Peer)));
-        assert_eq!(
-            check("2001:db8::/32"),
-            Some(Conflict::Protected(prefix("2001:db8:5::1"), Protection::Gateway))
-        );
-        assert_eq!(check("198.51.100.128/25"), Some(Conflict::Allowed(prefix("198.51.100.0/24"))));
+        let holds = |held: &str, protection| Some(format!("it holds {held}: {protection}"));
+        assert_eq!(check("192.0.2.0/24"), holds("192.0.2.1", Protection::Own));
+        assert_eq!(check("192.0.8.0/23"), holds("192.0.9.9", Protection::Peer));
+        assert_eq!(check("2001:db8::/32"), holds("2001:db8:5::1", Protection::Gateway));
+        let allowed = "it is within 198.51.100.0/24, which is on the allow list";
+        assert_eq!(check("198.51.100.128/25").as_deref(), Some(allowed));
         // What is allowed stays reachable whatever is around it; a name server that is allowed is no reason.
         assert_eq!((check("198.51.0.0/16"), check("203.0.113.0/24")), (None, None));
-        assert_eq!(check("128.0.0.0/7"), Some(Conflict::TooShort));
+        let too_short = "the prefix is too short: at least /8 of IPv4, /19 of IPv6";
+        assert_eq!(check("128.0.0.0/7").as_deref(), Some(too_short));
         for text in [
             "10.0.0.0/8",
             "172.0.0.0/8",
@@ -306,12 +302,13 @@ mod tests {
             "fd00::/19",
             "100.100.0.0/16",
         ] {
-            assert!(matches!(check(text), Some(Conflict::Protected(_, Protection::Private))), "{text}");
+            let found = check(text).unwrap();
+            assert!(found.ends_with(&Protection::Private.to_string()), "{text}: {found}");
         }
         let country = Target::Country(*b"XX");
         let here = ranges(&["192.0.2.0/24", "10.0.0.0/8"]);
         let found = policy.conflict(country, &here, std::iter::empty());
-        assert_eq!(found, Some(Conflict::Protected(prefix("192.0.2.1"), Protection::Own)));
+        assert_eq!(found, holds("192.0.2.1", Protection::Own));
         let elsewhere = ranges(&["9.0.0.0/8", "10.0.0.0/8", "198.51.0.0/16"]);
         assert_eq!(policy.conflict(country, &elsewhere, std::iter::empty()), None);
         // What the kernel gets of it has neither reserved nor allowed addresses.
@@ -322,6 +319,19 @@ mod tests {
             shown,
             [(0x0900_0000, 0x09ff_ffff), (0xc633_0000, 0xc633_63ff), (0xc633_6500, 0xc633_ffff)]
         );
+    }
+
+    #[test]
+    fn a_refusal_tells_which_of_the_two_prefixes_holds_the_other() {
+        let refusal =
+            |blocked: &str, protected: &str| overlap(target(blocked), prefix(protected), Protection::Private);
+        let reserved = Protection::Private.to_string();
+        assert_eq!(refusal("10.1.2.3", "10.0.0.0/8"), format!("it is within 10.0.0.0/8: {reserved}"));
+        assert_eq!(refusal("172.0.0.0/8", "172.16.0.0/12"), format!("it holds 172.16.0.0/12: {reserved}"));
+        assert_eq!(refusal("10.0.0.0/8", "10.0.0.0/8"), reserved);
+        assert_eq!(refusal("fe80:1::/32", "fe80::/10"), format!("it is within fe80::/10: {reserved}"));
+        let own = overlap(Target::Country(*b"JP"), prefix("198.51.100.1"), Protection::Own);
+        assert_eq!(own, "it holds 198.51.100.1: it is the router's own address");
     }
 
     #[test]

@@ -167,7 +167,7 @@ enum Listed<'a> {
 /// Whether some address belongs to both; of a country this is not known.
 fn is_within(prefix: Prefix, target: Target) -> bool {
     match target {
-        Target::Network(network) => Ranges::of_prefixes(std::iter::once(network)).touches_prefix(prefix),
+        Target::Network(network) => Ranges::of_prefixes(std::iter::once(network)).touches(prefix),
         Target::Country(_) => false,
     }
 }
