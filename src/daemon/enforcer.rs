@@ -24,7 +24,7 @@ use crate::query::question::Prefix;
 use crate::query::record::Field;
 use crate::query::target::Target;
 use crate::record;
-use crate::store::ledger::SavedLedger;
+use crate::store::ledger::{Moment, SavedLedger};
 use crate::sys::random;
 use crate::ubus::blob;
 
@@ -68,14 +68,16 @@ pub(super) struct Enforcer {
     pub shared: Vec<Source>,
 }
 
-/// Unix seconds, if the clock is set.
-fn instant(now: Now, engine: &Engine) -> Option<i64> {
-    engine.clock_is_set().then_some(now.wall)
+/// Now on both clocks.
+fn moment(now: Now, engine: &Engine, storage: &Storage) -> Moment {
+    let wall = engine.clock_is_set().then_some(now.wall);
+    Moment { boot: storage.boot.clone(), boot_ms: now.boot_ms, wall }
 }
 
 /// The time of a decision that is made now.
 fn when(now: Now, engine: &Engine) -> When {
-    When { now_ms: now.boot_ms, wall: instant(now, engine), today: engine.date() }
+    let wall = engine.clock_is_set().then_some(now.wall);
+    When { now_ms: now.boot_ms, wall, today: engine.date() }
 }
 
 impl Enforcer {
@@ -90,14 +92,13 @@ impl Enforcer {
     ) -> Enforcer {
         let mut enforcer = Enforcer {
             nft_sync: NftSync::new(),
-            ledger: LedgerFile::new(run, &storage.boot),
+            ledger: LedgerFile::new(run),
             directory: directory.to_owned(),
             clock_was_set: engine.clock_is_set(),
             ..Enforcer::default()
         };
-        let wall = instant(now, engine);
-        let stored = enforcer.ledger.read(now, wall, storage);
-        let moment = enforcer.ledger.moment(now, wall);
+        let moment = moment(now, engine, storage);
+        let stored = enforcer.ledger.read(&moment, storage);
         let over = enforcer.networks.restore(&moment, storage, &mut engine.guard);
         enforcer.set(now, config, engine);
         if let Some(stored) = stored {
@@ -176,12 +177,12 @@ impl Enforcer {
         engine: &mut Engine,
         storage: &mut Storage,
     ) -> Vec<String> {
-        let wall = instant(now, engine);
-        if let Some(wall) = wall.filter(|_| !self.clock_was_set) {
+        let moment = moment(now, engine, storage);
+        if let Some(wall) = moment.wall.filter(|_| !self.clock_was_set) {
             engine.guard.ledger.clock_set(now.boot_ms, wall);
             engine.guard.networks.clock_set(now.boot_ms, wall);
         }
-        self.clock_was_set = wall.is_some();
+        self.clock_was_set = moment.wall.is_some();
         if self.refresh_at(config, engine).is_some_and(|at| now.boot_ms >= at) {
             self.refresh_protected(now, engine, 0);
             self.update_spec(now, config, engine);
@@ -202,9 +203,8 @@ impl Enforcer {
             let dry = engine.guard.settings.mode == Mode::Dry;
             self.push_released(target.to_string(), End::Expired.to_string(), dry);
         }
-        let moment = self.ledger.moment(now, wall);
         self.networks.turn(now, &moment, engine, &self.nft_sync, storage, &mut sentences);
-        self.ledger.on_time(now, wall, &mut engine.guard, storage);
+        self.ledger.on_time(&moment, &mut engine.guard, storage);
         self.nft_sync.other_port = self.networks.port;
         let why = self.nft_sync.why(now.boot_ms);
         if why.is_some() != self.failing {
