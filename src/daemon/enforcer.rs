@@ -14,7 +14,7 @@ use super::notices::{Incomplete, Waiting};
 use super::protected::{self, ProtectedAddresses};
 use super::store::Storage;
 use crate::config::Config;
-use crate::daemon::nft::script::{GuardSpec, LogSpec, Spec, is_plain_interface};
+use crate::daemon::nft::script::{BLOCKED, GuardSpec, LogSpec, NETWORKS, Spec, is_plain_interface};
 use crate::guard::{BlockRequest, Change, Detail, End, Guard, Mode, Refusal, Scope, Source, Suspect, When};
 use crate::live::{Engine, Now};
 use crate::output::blobmsg::{AnswerError, Answered, BlockArguments, Length};
@@ -264,17 +264,12 @@ impl Enforcer {
     }
 
     /// Decides about suspects, each with its evidence.
-    pub(super) fn judge(&mut self, now: Now, engine: &mut Engine, mut suspects: Vec<(Suspect, Detail)>) {
-        suspects.retain(|(suspect, _)| engine.guard.is_open(suspect));
-        if suspects.is_empty() {
-            return;
+    pub(super) fn judge(&mut self, now: Now, engine: &mut Engine, suspects: Vec<(Suspect, Detail)>) {
+        if suspects.iter().any(|(suspect, _)| engine.guard.is_open(suspect)) {
+            self.refresh_protected(now, engine, FRESH_MS);
+            let when = when(now, engine);
+            engine.guard.judge(when, suspects, |suspects| self.nft_sync.peers(now.boot_ms, suspects));
         }
-        self.refresh_protected(now, engine, FRESH_MS);
-        let asked = |suspect: &Suspect| (suspect.source, suspect.rule.is_forgeable());
-        let when = when(now, engine);
-        engine.guard.judge(when, suspects, |suspects| {
-            self.nft_sync.peers(now.boot_ms, &suspects.iter().map(asked).collect::<Vec<_>>())
-        });
     }
 
     /// `None`: the answer with this number follows.
@@ -351,7 +346,8 @@ impl Enforcer {
             self.networks.ask(NetworkRequest { number, targets, what: What::Test, callers });
             return None;
         };
-        let peer = || self.nft_sync.peers(now.boot_ms, &[(source, true)]).into_iter().flatten().next();
+        let suspect = Suspect { source, ..Suspect::default() };
+        let peer = || self.nft_sync.peers(now.boot_ms, &[suspect]).into_iter().flatten().next();
         let protection = engine.guard.protection_from_rules(now.boot_ms, source).or_else(peer);
         Some(Ok(blob::table(&GuardTest {
             address: source.to_string(),
@@ -385,23 +381,25 @@ impl Enforcer {
             _ => return,
         };
         for (number, row) in rows.into_iter().filter(|row| !row.dry).enumerate() {
-            if !row.kind.is_empty() {
-                self.networks.add_kernel_state(row, guard, &mut self.nft_sync);
-                continue;
-            }
-            let source = Prefix::parse(&row.address).ok().and_then(Source::from_prefix);
-            row.pending = source.is_some_and(|source| self.nft_sync.is_pending(source));
-            if number < MAX_COUNTED && !row.pending {
-                row.dropped = source.and_then(|source| self.nft_sync.dropped(source));
+            // That of a country is none.
+            let prefix = Prefix::parse(&row.address).ok();
+            let sets = if row.kind.is_empty() { BLOCKED } else { NETWORKS };
+            row.pending = if sets == NETWORKS {
+                self.networks.is_pending(guard, &self.nft_sync)
+            } else {
+                prefix.and_then(Source::from_prefix).is_some_and(|source| self.nft_sync.is_pending(source))
+            };
+            if !row.pending && (sets == NETWORKS || number < MAX_COUNTED) {
+                row.dropped = prefix.and_then(|prefix| self.nft_sync.dropped(sets, prefix));
             }
         }
     }
 
     /// Writes the ledger and removes the table. The sentence says what went wrong.
     pub(super) fn stop(&mut self, now: Now, engine: &mut Engine, storage: &mut Storage) -> Option<String> {
-        let wall = instant(now, engine);
-        self.ledger.stop(now, wall, &mut engine.guard, storage);
-        self.networks.stop(&self.ledger.moment(now, wall), &engine.guard, storage);
+        let moment = moment(now, engine, storage);
+        self.ledger.stop(&moment, &mut engine.guard, storage);
+        self.networks.stop(&moment, &engine.guard, storage);
         self.nft_sync.stop().err().map(|why| format!("guard: the table is not deleted: {why}"))
     }
 }

@@ -16,7 +16,6 @@ use super::store::Storage;
 use crate::daemon::nft::kernel::Elements;
 use crate::event::calendar::duration_text;
 use crate::guard::networks::{MAX_RANGES, NetworkBlock};
-use crate::guard::ranges::range_of;
 use crate::guard::{Guard, HAND};
 use crate::live::{Engine, Now};
 use crate::output::blobmsg::{AnswerError, Answered};
@@ -195,16 +194,6 @@ impl NetworkBlocks {
     /// Whether the kernel's sets lack the present list.
     pub(super) fn is_pending(&self, guard: &Guard, nft: &NftSync) -> bool {
         !nft.enforces() || self.loaded != Some(version(guard, nft))
-    }
-
-    /// Adds the kernel's state to a row.
-    pub(super) fn add_kernel_state(&self, row: &mut BlockRow, guard: &Guard, nft: &mut NftSync) {
-        row.pending = self.is_pending(guard, nft);
-        if let Ok(Target::Network(prefix)) = Target::parse(&row.address)
-            && !row.pending
-        {
-            row.dropped = nft.dropped_by_network(range_of(prefix));
-        }
     }
 
     /// Queues a request, whose answer follows; refuses it if too many are queued.

@@ -7,6 +7,7 @@ use std::time::Instant;
 use super::{NetworkRequest, What};
 use crate::daemon::nft::conntrack::all_connections;
 use crate::daemon::nft::kernel::Elements;
+use crate::daemon::nft::script::PEERS;
 use crate::geoip::{Database, NoRanges};
 use crate::guard::networks::{MAX_RANGES, elements, overlap};
 use crate::guard::policy::Policy;
@@ -176,7 +177,7 @@ fn peers(kernel: &mut Elements, job: &Job, checked: &Checked) -> Option<Vec<Sour
             found.push(source);
         }
     };
-    kernel.peers(&mut note);
+    kernel.sources(PEERS, &mut |source, _| note(source));
     // Without connection tracking over netlink the table's sets still have the last hour's peers.
     let _ = kernel.connected(&all_connections(), &is_wanted, &mut note);
     Some(found)

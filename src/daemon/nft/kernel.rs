@@ -7,12 +7,13 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 
 use super::conntrack::{self, Opener};
-use super::script::{self, BLOCKED, NETWORKS, PEERS, SERVED, TABLE};
+use super::script::{self, BLOCKED, LAST, NETWORKS, PEERS, SERVED, TABLE};
 use super::{DATAGRAM, range_changes, receive_answer, result_of};
 use crate::guard::Source;
 use crate::guard::networks::Element;
-use crate::guard::ranges::Range;
+use crate::guard::ranges::range_of;
 use crate::parse::nftables::{self, Change, Message, NFNLGRP_NFTABLES, Transaction};
+use crate::query::question::Prefix;
 use crate::sys::netlink::Netlink;
 
 /// The whole ruleset of a router is some hundred notifications when it is reloaded.
@@ -201,8 +202,8 @@ impl Elements {
     /// One try of [`Elements::set_networks`].
     fn change_networks(&mut self, wanted: &[Element]) -> io::Result<()> {
         let mut present = Vec::new();
-        for set in NETWORKS {
-            self.list_ranges(set, &mut present)?;
+        for (set, last) in NETWORKS.into_iter().zip(LAST) {
+            self.list_ranges(set, last, &mut present)?;
         }
         present.sort_unstable();
         let groups = range_changes::changes(&present, wanted);
@@ -233,9 +234,9 @@ impl Elements {
         Ok(())
     }
 
-    /// Adds the ranges of a set, each with the milliseconds that are left of it.
-    fn list_ranges(&mut self, set: &str, ranges: &mut Vec<Element>) -> io::Result<()> {
-        let (before, last) = (ranges.len(), script::last_address(set));
+    /// Adds the ranges of a set, each with the milliseconds that are left of it. `last`: the last address of its family.
+    fn list_ranges(&mut self, set: &str, last: u128, ranges: &mut Vec<Element>) -> io::Result<()> {
+        let before = ranges.len();
         let mut ends: Vec<u128> = Vec::new();
         let errno = self.ask(&|request| nftables::list_elements(TABLE, set, request), &mut |message| {
             let Message::Elements(elements) = message else { return };
@@ -267,22 +268,21 @@ impl Elements {
         if fit { Ok(()) } else { Err(io::Error::from_raw_os_error(libc::ENOENT)) }
     }
 
-    /// Removes sources from the sets of blocked sources, whether they are in them or not, and adds sources with their
-    /// remaining milliseconds. Atomic: after an error nothing has changed.
-    pub fn change(&mut self, remove: &[Source], add: &[(Source, u64)]) -> io::Result<()> {
+    /// Makes the sets of blocked sources have each of these sources with its remaining milliseconds, or not at all, whatever
+    /// they had. Atomic: after an error nothing has changed.
+    pub fn change(&mut self, sources: &[(Source, Option<u64>)]) -> io::Result<()> {
         self.transact(&mut |transaction| {
             for set in BLOCKED {
-                let of_set = |source: Source| script::set_of(BLOCKED, source) == set;
+                let of_set = sources.iter().filter(|(source, _)| script::set_of(BLOCKED, *source) == set);
+                let element = |source: Source, left: u64| (script::key(source), None, Some(left));
                 // Deleting an element that does not exist is an error, so each is added first.
-                let gone = remove.iter().filter(|source| of_set(**source));
-                let gone: Vec<Change> = gone.map(|gone| (script::key(*gone), None, Some(1000))).collect();
+                let gone: Vec<Change> = of_set.clone().map(|(source, _)| element(*source, 1000)).collect();
                 for gone in gone.chunks(ELEMENTS_PER_MESSAGE) {
                     transaction.add(set, gone);
                     transaction.delete(set, gone);
                 }
-                let new = add.iter().filter(|(source, _)| of_set(*source));
                 let new =
-                    new.map(|(source, left)| (script::key(*source), None, Some(script::timeout_ms(*left))));
+                    of_set.filter_map(|(source, left)| Some(element(*source, script::timeout_ms((*left)?))));
                 let new: Vec<Change> = new.collect();
                 new.chunks(ELEMENTS_PER_MESSAGE).for_each(|new| transaction.add(set, new));
             }
@@ -357,16 +357,10 @@ impl Elements {
         self.packets(&|request| nftables::get_counter(TABLE, name, request))
     }
 
-    /// Packets of a blocked source that were dropped.
-    pub fn dropped(&mut self, source: Source) -> Option<u64> {
-        let (set, key) = (script::set_of(BLOCKED, source), script::key(source));
-        self.packets(&|request| nftables::get_element(TABLE, set, &key, request))
-    }
-
-    /// Packets dropped by the blocked range that contains this one's first address.
-    pub fn dropped_by_network(&mut self, range: Range) -> Option<u64> {
-        let (family, key, _) = script::range_keys(range);
-        self.packets(&|request| nftables::get_element(TABLE, NETWORKS[family], &key, request))
+    /// Packets that were dropped by the element of these sets that has the first address of the prefix.
+    pub fn dropped(&mut self, sets: [&str; 2], prefix: Prefix) -> Option<u64> {
+        let (family, key, _) = script::range_keys(range_of(prefix));
+        self.packets(&|request| nftables::get_element(TABLE, sets[family], &key, request))
     }
 
     /// The packets of the counter in the answer to a request.
@@ -382,32 +376,8 @@ impl Elements {
         asked.ok().filter(|errno| *errno == 0).and(packets)
     }
 
-    /// Visits every blocked source, with its remaining milliseconds.
-    pub fn blocked(&mut self, each: &mut dyn FnMut(Source, u64)) {
-        self.list_sources(BLOCKED, &mut |source, element| {
-            element.expires_ms.iter().for_each(|left| each(source, *left));
-        });
-    }
-
-    /// Visits every peer.
-    pub fn peers(&mut self, each: &mut dyn FnMut(Source)) {
-        self.list_sources(PEERS, &mut |source, _| each(source));
-    }
-
-    /// Blocked sources of which packets were dropped, in order, with their number.
-    pub fn dropped_by_source(&mut self) -> Vec<(Source, u64)> {
-        let mut dropped = Vec::new();
-        self.list_sources(BLOCKED, &mut |source, element| {
-            if let Some(packets @ 1..) = element.packets {
-                dropped.push((source, packets));
-            }
-        });
-        dropped.sort_unstable();
-        dropped
-    }
-
-    /// Visits every source in a pair of sets.
-    fn list_sources(&mut self, sets: [&str; 2], each: &mut dyn FnMut(Source, nftables::Element<'_>)) {
+    /// Visits every source in a pair of sets, in the order of the kernel's hashes.
+    pub fn sources(&mut self, sets: [&str; 2], each: &mut dyn FnMut(Source, nftables::Element<'_>)) {
         for set in sets {
             self.list(set, &mut |element| {
                 if let Some(source) = script::source_of(element.key) {
