@@ -1,14 +1,9 @@
 //! Queries the kernel's connection tracking for addresses to which the inside has a connection (ctnetlink,
 //! linux/netfilter/nfnetlink_conntrack.h).
 
-use std::io;
-
-use super::{DATAGRAM, receive_answer, result_of, script};
+use super::script;
 use crate::guard::Source;
-use crate::parse::netlink::{
-    self, NFGENMSG, NLM_F_DUMP, NLMSG_DONE, NLMSG_ERROR, attribute, be16, put, put_nested,
-};
-use crate::sys::netlink::Netlink;
+use crate::parse::netlink::{self, NLM_F_DUMP, attribute, be16, put, put_nested};
 
 const SUBSYSTEM: u16 = 1 << 8;
 const GET: u16 = SUBSYSTEM | 1;
@@ -58,24 +53,6 @@ pub fn connections_of(sources: &[Source]) -> Vec<Vec<u8>> {
     let family = |source: &Source| if matches!(source, Source::V4(_)) { AF_INET } else { AF_INET6 };
     let is_asked = |asked: &u8| sources.iter().any(|source| family(source) == *asked);
     [AF_INET, AF_INET6].into_iter().filter(is_asked).map(|family| request(family, None)).collect()
-}
-
-/// Gives the entries that the kernel lists.
-pub(super) fn list(request: &[u8], each: &mut dyn FnMut(&[u8])) -> io::Result<()> {
-    // A new socket each time: closing it ends a dump that was not read completely.
-    let socket = Netlink::netfilter(0)?;
-    socket.send(request)?;
-    let errno = receive_answer(&socket, &mut vec![0; DATAGRAM], &mut |datagram| {
-        for frame in netlink::frames(datagram).map_while(Result::ok) {
-            match frame.kind {
-                NLMSG_DONE => return Some(0),
-                NLMSG_ERROR => return Some(frame.answer().map_or(0, |(_, errno)| errno)),
-                _ => each(frame.body.get(NFGENMSG..).unwrap_or_default()),
-            }
-        }
-        None
-    })?;
-    result_of(errno)
 }
 
 /// The source of a tuple.

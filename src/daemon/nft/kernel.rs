@@ -8,10 +8,11 @@ use std::os::fd::{AsFd, BorrowedFd};
 
 use super::conntrack::{self, Opener};
 use super::script::{self, BLOCKED, LAST, NETWORKS, PEERS, SERVED, TABLE};
-use super::{DATAGRAM, range_changes, receive_answer, result_of};
+use super::{DATAGRAM, list, range_changes, receive_answer, result_of};
 use crate::guard::Source;
 use crate::guard::networks::Element;
 use crate::guard::ranges::range_of;
+use crate::parse::netlink::NFGENMSG;
 use crate::parse::nftables::{self, Change, Message, NFNLGRP_NFTABLES, Transaction};
 use crate::query::question::Prefix;
 use crate::sys::netlink::Netlink;
@@ -32,8 +33,8 @@ const RANGES_AT_ONCE: usize = 256;
 /// How often the sets of networks are listed again, should ranges end while they are changed.
 const TRIES: usize = 3;
 
-/// Datagrams of a map's list that are read.
-const MAP_DATAGRAMS: usize = 64;
+/// Messages of a map's list that are read; each fills a datagram.
+const MAP_MESSAGES: usize = 64;
 
 /// Shorter datagrams fit into every socket's send buffer.
 const USUAL_DATAGRAM: usize = 64 << 10;
@@ -86,6 +87,9 @@ impl Notifications {
 /// A set that the kernel fills, and the keys of its elements with their remaining milliseconds.
 pub type Remembered = (&'static str, Vec<Change>);
 
+/// Takes the messages of an answer.
+type Each<'a> = &'a mut dyn FnMut(Message<'_>);
+
 /// A socket for reading and changing elements; the kernel answers each request at once.
 pub struct Elements {
     socket: Netlink,
@@ -105,7 +109,7 @@ impl Elements {
 
     /// Sends a request and passes every message of the answer to `each`. Returns the errno of the answer, 0 for
     /// success.
-    fn ask(&mut self, make: &dyn Fn(u32) -> Vec<u8>, each: &mut dyn FnMut(Message<'_>)) -> io::Result<i32> {
+    fn ask(&mut self, make: &dyn Fn(u32) -> Vec<u8>, each: Each<'_>) -> io::Result<i32> {
         self.request = self.request.wrapping_add(1);
         let wanted = self.request;
         self.socket.send(&make(wanted))?;
@@ -113,11 +117,7 @@ impl Elements {
     }
 
     /// Reads answers up to the one that `is_last`; late answers to earlier requests are skipped.
-    fn receive(
-        &mut self,
-        is_last: &mut dyn FnMut(u32) -> bool,
-        each: &mut dyn FnMut(Message<'_>),
-    ) -> io::Result<i32> {
+    fn receive(&mut self, is_last: &mut dyn FnMut(u32) -> bool, each: Each<'_>) -> io::Result<i32> {
         receive_answer(&self.socket, &mut self.buffer, &mut |datagram| {
             for message in nftables::messages(datagram) {
                 match message {
@@ -166,12 +166,14 @@ impl Elements {
         each: &mut dyn FnMut(Source),
     ) -> io::Result<()> {
         for request in requests {
-            conntrack::list(request, &mut |entry| {
+            list(request, &mut |frame| {
+                let entry = frame.body.get(NFGENMSG..).unwrap_or_default();
                 if let Some(source) = conntrack::answering(entry).filter(|source| is_wanted(*source))
                     && conntrack::opener(entry).is_some_and(|opener| !self.is_served(opener))
                 {
                     each(source);
                 }
+                None
             })?;
         }
         Ok(())
@@ -407,23 +409,15 @@ pub fn map_drops(family: &str, table: &str, map: &str) -> Option<bool> {
         "ip6" => 10,
         _ => return None,
     };
-    // A separate socket: closing it ends a dump that was not read to its end.
-    let socket = Netlink::netfilter(0).ok()?;
-    socket.send(&nftables::list_elements_of(family, table, map, 1)).ok()?;
-    let (mut drops, mut datagrams) = (false, 0);
-    let errno = receive_answer(&socket, &mut vec![0; DATAGRAM], &mut |datagram| {
-        for message in nftables::messages(datagram) {
-            match message {
-                Message::Elements(elements) => drops |= elements.any_drops(),
-                Message::Answer { errno, .. } => return Some(errno),
-                Message::Done => return Some(0),
-                _ => {}
-            }
+    let (mut drops, mut messages) = (false, 0);
+    let listed = list(&nftables::list_elements_of(family, table, map, 1), &mut |frame| {
+        if let Message::Elements(elements) = nftables::read(frame) {
+            drops |= elements.any_drops();
         }
-        datagrams += 1;
-        (datagrams == MAP_DATAGRAMS).then_some(libc::EMSGSIZE)
+        messages += 1;
+        (messages == MAP_MESSAGES).then_some(libc::EMSGSIZE)
     });
-    (drops || errno.ok()? == 0).then_some(drops)
+    (drops || listed.is_ok()).then_some(drops)
 }
 
 /// Whether what was to be changed was not as it had been listed.

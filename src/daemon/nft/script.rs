@@ -101,7 +101,7 @@ impl Spec {
 }
 
 /// Deletes the table, whether it exists or not.
-pub const REMOVE: &str = "table inet fwstat {\n}\ndelete table inet fwstat\n";
+const REMOVE: &str = "table inet fwstat {\n}\ndelete table inet fwstat\n";
 
 /// A blocked source.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
