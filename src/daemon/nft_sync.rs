@@ -10,7 +10,8 @@ use crate::daemon::nft::conntrack::connections_of;
 use crate::daemon::nft::kernel::{Elements, Notifications, Remembered};
 use crate::daemon::nft::run::{Nft, failure};
 use crate::daemon::nft::script::{self, BLOCKED, Blocked, MAX_PEERS, PEERS, PEERS_FULL, PEERS_LIMITED, Spec};
-use crate::guard::{Block, Change, End, Guard, Protection, Source, Suspect, When};
+use crate::guard::window::Window;
+use crate::guard::{Block, Change, End, Guard, Limit, Protection, Source, Suspect, When};
 use crate::query::answer::PeersStatus;
 use crate::query::question::Prefix;
 
@@ -26,7 +27,7 @@ const SLOW_MS: u64 = 5_000;
 const PEERS_AGE_MS: u64 = 5_000;
 /// Sources per second that connection tracking may find to be peers, since each query dumps all connections. Queries
 /// about other sources are bounded by the budget.
-const MAX_FOUND: u32 = 10;
+const MAX_FOUND: Limit = Limit { count: 10, window_ms: 1_000 };
 
 /// Keeps the table `inet fwstat` in the kernel in the wanted state.
 #[derive(Default)]
@@ -49,8 +50,8 @@ pub(super) struct NftSync {
     /// Peers and served ports of the previous table, to be copied to the next one.
     remembered: Vec<Remembered>,
     peer_use: Option<(u64, PeersStatus)>,
-    /// Peers that connection tracking found in this second of the boot clock.
-    found: (u64, u32),
+    /// Peers that connection tracking found, see [`MAX_FOUND`].
+    found: Window,
     rebuild: bool,
     /// Failed runs of nft in a row.
     failures: usize,
@@ -153,11 +154,8 @@ impl NftSync {
     /// forgeable counts as a peer if the kernel cannot answer. Connection tracking is queried once for all.
     pub(super) fn peers(&mut self, now_ms: u64, suspects: &[Suspect]) -> Vec<Option<Protection>> {
         let up = self.is_up();
-        let second = now_ms / 1000;
-        if self.found.0 != second {
-            self.found = (second, 0);
-        }
-        let can_ask = self.found.1 < MAX_FOUND;
+        let part = MAX_FOUND.part(now_ms);
+        let can_ask = self.found.sum(part) < MAX_FOUND.count;
         let Some(elements) = self.elements() else { return vec![Some(Protection::Unknown); suspects.len()] };
         // Those that connection tracking is asked about have the answer that they get if that fails.
         let (mut answers, mut asked) = (Vec::new(), Vec::new());
@@ -189,7 +187,7 @@ impl NftSync {
             }
         });
         self.no_conntrack = listed.err().map(|error| error.to_string());
-        self.found.1 = self.found.1.saturating_add(connected.len() as u32);
+        self.found.add(part, connected.len() as u32);
         for (source, number) in asked {
             if connected.contains(&source) {
                 answers[number] = Some(Protection::Peer);
