@@ -57,7 +57,7 @@ pub(super) struct Enforcer {
     refreshed_ms: u64,
     clock_was_set: bool,
     /// Queued ubus events.
-    events: Vec<Waiting>,
+    pub events: Vec<Waiting>,
     /// The reached bounds that were reported by an event.
     reached: Vec<String>,
     /// NFLOG works, so rules may log to the group.
@@ -113,7 +113,8 @@ impl Enforcer {
     pub(super) fn set(&mut self, now: Now, config: &Config, engine: &mut Engine) {
         engine.guard.set(now.boot_ms, config.guard.clone(), random::number());
         self.refresh_protected(now, engine, 0);
-        self.networks.set_database(&config.country_database);
+        self.networks.database = PathBuf::from(&config.country_database);
+        self.networks.change_policy();
         self.update_spec(now, config, engine);
     }
 
@@ -150,7 +151,7 @@ impl Enforcer {
         let outside: Vec<String> = names.collect();
         let guard = (engine.guard.settings.mode != Mode::Off).then(|| GuardSpec {
             enforce: engine.guard.is_on(),
-            all: config.guard.scope == Scope::All,
+            all: engine.guard.settings.scope == Scope::All,
             size: engine.guard.ledger.lengths.limit_of_all(),
             outside: outside.clone(),
             shared: self.shared_in_force(now, engine),
@@ -183,12 +184,11 @@ impl Enforcer {
             engine.guard.networks.clock_set(now.boot_ms, wall);
         }
         self.clock_was_set = moment.wall.is_some();
-        if self.refresh_at(config, engine).is_some_and(|at| now.boot_ms >= at) {
+        let is_due = self.refresh_at(config, engine).is_some_and(|at| now.boot_ms >= at);
+        if is_due {
             self.refresh_protected(now, engine, 0);
-            self.update_spec(now, config, engine);
         }
-        if self.can_log != can_log {
-            self.can_log = can_log;
+        if std::mem::replace(&mut self.can_log, can_log) != can_log || is_due {
             self.update_spec(now, config, engine);
         }
         engine.guard.on_time(now.boot_ms);
@@ -197,26 +197,25 @@ impl Enforcer {
             self.nft_sync.renew();
         }
         self.nft_sync.turn(when(now, engine), &mut engine.guard);
-        let mut sentences = std::mem::take(&mut engine.guard.sentences);
         for target in engine.guard.expire_networks(now.boot_ms) {
-            sentences.push(format!("guard: the block of {target} is over"));
+            engine.guard.sentences.push(format!("guard: the block of {target} is over"));
             let dry = engine.guard.settings.mode == Mode::Dry;
             self.push_released(target.to_string(), End::Expired.to_string(), dry);
         }
-        self.networks.turn(now, &moment, engine, &self.nft_sync, storage, &mut sentences);
+        self.networks.turn(&moment, engine, &self.nft_sync, storage);
         self.ledger.on_time(&moment, &mut engine.guard, storage);
         self.nft_sync.other_port = self.networks.port;
         let why = self.nft_sync.why(now.boot_ms);
         if why.is_some() != self.failing {
             self.failing = why.is_some();
-            sentences.push(match why {
+            engine.guard.sentences.push(match why {
                 Some(why) if self.nft_sync.is_up() => format!("guard: its table stays as it was: {why}"),
                 Some(why) => format!("guard: nothing can be blocked: {why}"),
                 None => "guard: blocks are in force again".to_string(),
             });
         }
         self.report_reached(now, engine);
-        sentences
+        std::mem::take(&mut engine.guard.sentences)
     }
 
     /// Makes one event for each bound that keeps suspects from being blocked.
@@ -258,11 +257,6 @@ impl Enforcer {
         }
     }
 
-    /// The events to send now.
-    pub(super) fn take_events(&mut self) -> Vec<Waiting> {
-        std::mem::take(&mut self.events)
-    }
-
     /// Decides about suspects, each with its evidence.
     pub(super) fn judge(&mut self, now: Now, engine: &mut Engine, suspects: Vec<(Suspect, Detail)>) {
         if suspects.iter().any(|(suspect, _)| engine.guard.is_open(suspect)) {
@@ -276,7 +270,6 @@ impl Enforcer {
     pub(super) fn block(
         &mut self,
         now: Now,
-        config: &Config,
         engine: &mut Engine,
         number: u64,
         request: BlockArguments,
@@ -301,7 +294,7 @@ impl Enforcer {
             let request = BlockRequest { source, length_ms: given_ms, reason, callers };
             return Some(self.block_source(now, engine, request));
         }
-        let default = (length == Length::Default).then_some(config.guard.lengths.first_ms);
+        let default = (length == Length::Default).then_some(engine.guard.settings.lengths.first_ms);
         let length_ms = given_ms.or(default);
         let what = What::Block { length_ms, reason, is_list };
         self.networks.ask(NetworkRequest { number, targets, what, callers });
@@ -346,6 +339,7 @@ impl Enforcer {
             self.networks.ask(NetworkRequest { number, targets, what: What::Test, callers });
             return None;
         };
+        // Of a flood, whose packets can be forged.
         let suspect = Suspect { source, ..Suspect::default() };
         let peer = || self.nft_sync.peers(now.boot_ms, &[suspect]).into_iter().flatten().next();
         let protection = engine.guard.protection_from_rules(now.boot_ms, source).or_else(peer);

@@ -101,7 +101,8 @@ pub(super) struct NetworkBlocks {
     not_stored: Option<String>,
     /// Answers that are ready, with their numbers.
     pub answers: Vec<(u64, Answered)>,
-    database: PathBuf,
+    /// The country database.
+    pub database: PathBuf,
 }
 
 /// Increases with every change of the list and of the table.
@@ -150,12 +151,6 @@ impl NetworkBlocks {
     /// To be called when the options or the protected addresses have changed.
     pub(super) fn change_policy(&mut self) {
         (self.loaded, self.loading) = (None, None);
-    }
-
-    /// Sets the country database.
-    pub(super) fn set_database(&mut self, path: &str) {
-        self.database = PathBuf::from(path);
-        self.change_policy();
     }
 
     /// Readable when the worker has done a job.
@@ -213,25 +208,17 @@ impl NetworkBlocks {
         guard.unblock_network(now.boot_ms, target)
     }
 
-    /// Does everything that is due. Adds lines for the log to `sentences`.
-    pub(super) fn turn(
-        &mut self,
-        now: Now,
-        moment: &Moment,
-        engine: &mut Engine,
-        nft: &NftSync,
-        storage: &mut Storage,
-        sentences: &mut Vec<String>,
-    ) {
+    /// Does everything that is due.
+    pub(super) fn turn(&mut self, now: &Moment, engine: &mut Engine, nft: &NftSync, storage: &mut Storage) {
         if storage.take_back() {
-            self.take_stored(moment, storage, &mut engine.guard);
+            self.take_stored(now, storage, &mut engine.guard);
         }
         if let Some(outcome) = self.worker.as_mut().and_then(Worker::take) {
-            self.finish(now, moment, engine, nft, outcome, sentences);
+            self.finish(now, engine, nft, outcome);
         } else if self.worker.as_ref().is_some_and(Worker::is_dead) {
             self.lose_worker(now, "its thread ended");
         }
-        self.store_file(moment, &engine.guard, storage);
+        self.store_file(now, &engine.guard, storage);
         if !self.is_busy() {
             self.submit(now, engine, nft);
         }
@@ -263,7 +250,7 @@ impl NetworkBlocks {
         self.not_stored = stored.err().map(|error| format!("blocked networks are not on flash: {error}"));
     }
 
-    fn submit(&mut self, now: Now, engine: &Engine, nft: &NftSync) {
+    fn submit(&mut self, now: &Moment, engine: &Engine, nft: &NftSync) {
         let guard = &engine.guard;
         let version = version(guard, nft);
         let wants_load = self.wants_load(guard, nft) && now.boot_ms >= self.retry_at;
@@ -302,7 +289,7 @@ impl NetworkBlocks {
         }
     }
 
-    fn lose_worker(&mut self, now: Now, why: &str) {
+    fn lose_worker(&mut self, now: &Moment, why: &str) {
         (self.worker, self.port, self.loading) = (None, None, None);
         let why = format!("networks cannot be blocked: {why}");
         let waiting = std::mem::take(&mut self.waiting);
@@ -313,15 +300,7 @@ impl NetworkBlocks {
         self.retry_at = now.boot_ms.saturating_add(RETRY_MS);
     }
 
-    fn finish(
-        &mut self,
-        now: Now,
-        moment: &Moment,
-        engine: &mut Engine,
-        nft: &NftSync,
-        outcome: Outcome,
-        sentences: &mut Vec<String>,
-    ) {
+    fn finish(&mut self, now: &Moment, engine: &mut Engine, nft: &NftSync, outcome: Outcome) {
         let request = self.running.take();
         let is_current = self.loading.take() == Some(version(&engine.guard, nft));
         if let Some(NetworkRequest { what: What::Block { length_ms, reason, .. }, .. }) = &request {
@@ -330,8 +309,8 @@ impl NetworkBlocks {
                     target: *target,
                     since_ms: now.boot_ms,
                     until_ms: length_ms.map(|length| now.boot_ms.saturating_add(length)),
-                    since_wall: moment.wall,
-                    until_wall: (length_ms.zip(moment.wall))
+                    since_wall: now.wall,
+                    until_wall: (length_ms.zip(now.wall))
                         .map(|(length, wall)| wall.saturating_add_unsigned(length / 1000)),
                     reason: reason.clone(),
                 };
@@ -345,7 +324,7 @@ impl NetworkBlocks {
                 many => Some(format!("{} addresses and networks are", many.len())),
             };
             let sentence = |blocked: String| format!("guard: {blocked} blocked {length}: {HAND}");
-            sentences.extend(blocked.map(sentence));
+            engine.guard.sentences.extend(blocked.map(sentence));
         }
         match &outcome.loaded {
             // The list, the protected addresses or the table have changed meanwhile: the next job loads them.
@@ -355,7 +334,7 @@ impl NetworkBlocks {
             }
             Some(Ok(())) => {
                 (self.loaded, self.ranges) = (Some(version(&engine.guard, nft)), outcome.ranges as u64);
-                self.load_problem = outcome.failed.first().cloned();
+                self.load_problem = outcome.failed.clone();
             }
             Some(Err(why)) => {
                 self.load_problem = Some(format!("blocked networks are not in the kernel: {why}"));
@@ -372,7 +351,7 @@ impl NetworkBlocks {
 
     fn answer(
         &self,
-        now: Now,
+        now: &Moment,
         engine: &Engine,
         nft: &NftSync,
         request: &NetworkRequest,
@@ -383,14 +362,14 @@ impl NetworkBlocks {
             address: target.to_string(),
             because: because.clone(),
         };
-        match (&request.what, &accepted[..], refused) {
-            (What::Test, _, _) => Ok(blob::table(&GuardTest {
+        match (&request.what, accepted.first()) {
+            (What::Test, _) => Ok(blob::table(&GuardTest {
                 address: request.targets.first().map(Target::to_string).unwrap_or_default(),
                 would_block: refused.is_empty(),
                 protected_by: refused.first().map(|(_, because)| because.clone()),
                 warning: refused.is_empty().then(|| warning(*size)),
             })),
-            (What::Block { is_list: true, .. }, _, _) => {
+            (What::Block { is_list: true, .. }, _) => {
                 let refusals: Vec<RefusedRow> = refused.iter().take(MAX_LISTED).map(row).collect();
                 Ok(blob::table(&[
                     ("blocked", &(accepted.len() as u64) as &dyn Field),
@@ -398,8 +377,9 @@ impl NetworkBlocks {
                     ("refusals", &refusals),
                 ]))
             }
-            (What::Block { .. }, [target, ..], _) => {
+            (What::Block { .. }, Some(target)) => {
                 let block = engine.guard.networks.get(*target);
+                let now = Now { boot_ms: now.boot_ms, wall: now.wall.unwrap_or_default() };
                 let row = block.map(|block| BlockRow {
                     pending: self.is_pending(&engine.guard, nft),
                     warning: Some(warning(*size)),
@@ -407,7 +387,7 @@ impl NetworkBlocks {
                 });
                 Ok(row.map_or_else(BlobMsgTable::empty, |row| blob::table(&row)))
             }
-            (What::Block { .. }, [], refused) => {
+            (What::Block { .. }, None) => {
                 let why =
                     refused.first().map(|(target, because)| format!("{target} is not blocked: {because}"));
                 Err(AnswerError::PermissionDenied(why.unwrap_or_default()))

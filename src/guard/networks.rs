@@ -58,15 +58,10 @@ impl Networks {
         self.blocks.iter().find(|block| block.target == target)
     }
 
-    /// How many more blocks are possible.
-    pub fn room(&self) -> usize {
-        MAX_NETWORKS.saturating_sub(self.blocks.len())
-    }
-
     /// Adds a block, which replaces one of the same target. False if the list is full.
     pub fn add(&mut self, mut block: NetworkBlock) -> bool {
         self.remove(block.target);
-        if self.room() == 0 {
+        if self.blocks.len() >= MAX_NETWORKS {
             return false;
         }
         let reasons = self.blocks.iter().filter(|block| block.reason.is_some()).count();
@@ -182,13 +177,8 @@ pub fn overlap(target: Target, prefix: Prefix, protection: Protection) -> String
 
 impl Policy {
     /// Why a target, whose addresses are `ranges`, cannot be blocked; `None`: it can be. Allowed addresses within it are no
-    /// reason: they are left out. `others`: also protected, such as the requesting client.
-    pub fn conflict(
-        &self,
-        target: Target,
-        ranges: &Ranges,
-        others: impl Iterator<Item = (Prefix, Protection)>,
-    ) -> Option<String> {
+    /// reason: they are left out. `callers`: the addresses of the requesting client, also protected.
+    pub fn conflict(&self, target: Target, ranges: &Ranges, callers: &[Prefix]) -> Option<String> {
         if target.is_too_short() {
             let least = format!("at least /{SHORTEST_V4} of IPv4, /{SHORTEST_V6} of IPv6");
             return Some(format!("the prefix is too short: {least}"));
@@ -208,7 +198,8 @@ impl Policy {
             Target::Country(_) => allowed = allowed.with(&Ranges::of_prefixes(Policy::reserved())),
         }
         let is_touched = |prefix| ranges.touches(prefix) && !allowed.covers(prefix);
-        let found = self.protected.iter().copied().chain(others).find(|(prefix, _)| is_touched(*prefix));
+        let callers = callers.iter().map(|caller| (*caller, Protection::Caller));
+        let found = self.protected.iter().copied().chain(callers).find(|(prefix, _)| is_touched(*prefix));
         let found = found.or(reserved.map(|prefix| (prefix, Protection::Private)));
         found.map(|(prefix, protection)| overlap(target, prefix, protection))
     }
@@ -235,11 +226,11 @@ pub fn elements(
     let mut done = exempt.clone();
     let mut elements: Vec<Element> = Vec::new();
     for alike in blocks.chunk_by(|one, next| one.1 == next.1) {
-        let all = Ranges::new(alike.iter().flat_map(|(ranges, _)| ranges.iter()).collect());
+        let all = Ranges::new(alike.iter().flat_map(|(ranges, _)| ranges.0.iter().copied()).collect());
         let new = all.without(&done);
         let room = most - elements.len();
-        elements.extend(new.iter().take(room).map(|range| (range, alike[0].1)));
-        if new.len() > room {
+        elements.extend(new.0.iter().take(room).map(|range| (*range, alike[0].1)));
+        if new.0.len() > room {
             return (elements, false);
         }
         done = done.with(&new);
@@ -279,13 +270,10 @@ mod tests {
             (prefix("203.0.113.9"), Protection::NameServer),
             (prefix("2001:db8:5::1"), Protection::Gateway),
         ]);
-        let check = |text: &str| {
-            let others = std::iter::once((prefix("192.0.9.9"), Protection::Peer));
-            policy.conflict(target(text), &ranges(&[text]), others)
-        };
+        let check = |text: &str| policy.conflict(target(text), &ranges(&[text]), &[prefix("192.0.9.9")]);
         let holds = |held: &str, protection| Some(format!("it holds {held}: {protection}"));
         assert_eq!(check("192.0.2.0/24"), holds("192.0.2.1", Protection::Own));
-        assert_eq!(check("192.0.8.0/23"), holds("192.0.9.9", Protection::Peer));
+        assert_eq!(check("192.0.8.0/23"), holds("192.0.9.9", Protection::Caller));
         assert_eq!(check("2001:db8::/32"), holds("2001:db8:5::1", Protection::Gateway));
         let allowed = "it is within 198.51.100.0/24, which is on the allow list";
         assert_eq!(check("198.51.100.128/25").as_deref(), Some(allowed));
@@ -307,10 +295,10 @@ mod tests {
         }
         let country = Target::Country(*b"XX");
         let here = ranges(&["192.0.2.0/24", "10.0.0.0/8"]);
-        let found = policy.conflict(country, &here, std::iter::empty());
+        let found = policy.conflict(country, &here, &[]);
         assert_eq!(found, holds("192.0.2.1", Protection::Own));
         let elsewhere = ranges(&["9.0.0.0/8", "10.0.0.0/8", "198.51.0.0/16"]);
-        assert_eq!(policy.conflict(country, &elsewhere, std::iter::empty()), None);
+        assert_eq!(policy.conflict(country, &elsewhere, &[]), None);
         // What the kernel gets of it has neither reserved nor allowed addresses.
         let (given, whole) = elements(vec![(elsewhere, None)], &policy.exempt(), 100);
         let shown: Vec<_> = given.iter().map(|(range, _)| as_v4(*range).unwrap()).collect();
@@ -365,7 +353,7 @@ mod tests {
             assert_eq!(networks.add(block(&text, None)), number < MAX_NETWORKS);
         }
         assert!(networks.add(block("9.0.0.0/24", Some(5000))), "anew");
-        assert_eq!((networks.room(), networks.deadline()), (0, Some(5000)));
+        assert_eq!((networks.blocks.len(), networks.deadline()), (MAX_NETWORKS, Some(5000)));
         let version = networks.version;
         assert!(guard.expire_networks(4999).is_empty() && guard.networks.version == version);
         assert_eq!(guard.expire_networks(5000), [target("9.0.0.0/24")]);
@@ -419,8 +407,8 @@ mod tests {
         assert!(!networks.add_longer(block("9.0.0.0/24", Some(7000))));
         assert!(networks.add_longer(block("9.0.1.0/24", Some(1))));
         assert_eq!(networks.blocks, [block("9.0.0.0/24", None), block("9.0.1.0/24", Some(1))]);
-        while networks.room() > 0 {
-            let number = networks.room();
+        while networks.blocks.len() < MAX_NETWORKS {
+            let number = networks.blocks.len();
             networks.add(block(&format!("8.{}.{}.0/24", number / 256, number % 256), None));
         }
         assert!(!networks.add_longer(block("9.0.2.0/24", None)), "no room");

@@ -13,7 +13,7 @@ const V4_LAST: u128 = 0xffff_ffff_ffff;
 
 /// Ranges of addresses: sorted, disjoint, merged where they touch.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct Ranges(Vec<Range>);
+pub struct Ranges(pub(crate) Vec<Range>);
 
 /// An address as a number, in which IPv4 is `::ffff:a.b.c.d`.
 fn number(address: Address) -> u128 {
@@ -67,16 +67,6 @@ impl Ranges {
         Ranges::new(prefixes.flat_map(parts_of).collect())
     }
 
-    /// In ascending order.
-    pub fn iter(&self) -> impl Iterator<Item = Range> + '_ {
-        self.0.iter().copied()
-    }
-
-    /// Number of ranges.
-    pub(super) fn len(&self) -> usize {
-        self.0.len()
-    }
-
     /// The first range that does not end before this address.
     fn ending_from(&self, first: u128) -> Option<&Range> {
         self.0.get(self.0.partition_point(|(_, last)| *last < first))
@@ -99,7 +89,7 @@ impl Ranges {
     pub fn without(&self, other: &Ranges) -> Ranges {
         let mut left = Vec::new();
         let mut at = 0;
-        for (mut first, last) in self.iter() {
+        for &(mut first, last) in &self.0 {
             while other.0.get(at).is_some_and(|gone| gone.1 < first) {
                 at += 1;
             }
@@ -129,7 +119,7 @@ impl Ranges {
 
     /// How many IPv4 addresses and how many IPv6 /64s it holds.
     pub fn size(&self) -> (u64, u64) {
-        self.iter().fold((0, 0), |(v4, v6), range| match as_v4(range) {
+        self.0.iter().fold((0, 0), |(v4, v6), range| match as_v4(*range) {
             Some((first, last)) => (v4 + u64::from(last - first) + 1, v6),
             None => {
                 let networks = u64::try_from((range.1 >> 64) - (range.0 >> 64)).unwrap_or(u64::MAX);
@@ -161,7 +151,7 @@ mod tests {
     #[test]
     fn neighbours_are_joined_and_families_are_not() {
         let joined = ranges(&["198.51.101.0/24", "198.51.100.0/24", "198.51.100.128/25", "2001:db8::/32"]);
-        assert_eq!((joined.len(), joined.size()), (2, (512, 1 << 32)));
+        assert_eq!((joined.0.len(), joined.size()), (2, (512, 1 << 32)));
         assert!(joined.touches(Prefix::parse("198.51.0.0/16").unwrap()));
         assert!(!joined.touches(Prefix::parse("198.51.102.0/24").unwrap()));
         assert!(joined.covers(Prefix::parse("198.51.100.0/23").unwrap()));

@@ -158,7 +158,7 @@ impl Answers for Core {
                 None
             }
             BusCommand::Release { forget } => Some(self.release(now, forget)),
-            BusCommand::Block(arguments) => self.enforcer.block(now, &self.config, engine, number, arguments),
+            BusCommand::Block(arguments) => self.enforcer.block(now, engine, number, arguments),
             BusCommand::GuardTest { target } => self.enforcer.test(now, engine, number, target),
             BusCommand::Unblock { target } => Some(self.enforcer.unblock(now, engine, target)),
         };

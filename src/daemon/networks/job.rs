@@ -39,7 +39,7 @@ pub(super) struct Outcome {
     /// Candidates that must not be blocked, and why.
     pub refused: Vec<(Target, String)>,
     /// Why some blocks are not in the kernel.
-    pub failed: Vec<String>,
+    pub failed: Option<String>,
     pub ranges: usize,
     /// IPv4 addresses and IPv6 /64s of the accepted ones.
     pub size: (u64, u64),
@@ -67,12 +67,12 @@ fn ranges_of(target: Target, database: &mut Database) -> Result<Ranges, String> 
 pub(super) fn run(kernel: &mut Elements, job: Job) -> Outcome {
     let begun = Instant::now();
     let mut database = Database::new(&job.database);
-    let mut failed = Vec::new();
+    let mut failed = None;
     let mut blocks: Vec<(Target, Ranges, Option<u64>)> = Vec::new();
     for (target, left) in &job.blocks {
         match ranges_of(*target, &mut database) {
             Ok(ranges) => blocks.push((*target, ranges, *left)),
-            Err(why) => failed.push(format!("{target} is not blocked: {why}")),
+            Err(why) => failed = failed.or_else(|| Some(format!("{target} is not blocked: {why}"))),
         }
     }
     let (mut checked, mut refused) = check(kernel, &job, &mut database);
@@ -94,8 +94,8 @@ pub(super) fn run(kernel: &mut Elements, job: Job) -> Outcome {
         (wanted, is_whole) = with(&checked);
     }
     if !is_whole {
-        failed
-            .push(format!("of the blocked networks only {MAX_RANGES} ranges of addresses are in the kernel"));
+        let most = format!("of the blocked networks only {MAX_RANGES} ranges of addresses are in the kernel");
+        failed = failed.or(Some(most));
     }
     let all = checked.iter().fold(Ranges::default(), |all, (_, ranges)| all.with(ranges));
     let loaded = job.load.then(|| {
@@ -131,8 +131,7 @@ fn check(kernel: &mut Elements, job: &Job, database: &mut Database) -> (Checked,
             }
             target => ranges_of(target, database),
         };
-        let callers = request.callers.iter().map(|caller| (*caller, Protection::Caller));
-        let free = found.and_then(|ranges| match job.policy.conflict(*target, &ranges, callers) {
+        let free = found.and_then(|ranges| match job.policy.conflict(*target, &ranges, &request.callers) {
             None => Ok(ranges),
             Some(why) => Err(why),
         });
@@ -167,7 +166,7 @@ fn peers(kernel: &mut Elements, job: &Job, checked: &Checked) -> Option<Vec<Sour
     if !job.can_ask || !matches!(kernel.has_table(), Ok(true)) {
         return None;
     }
-    let all = Ranges::new(checked.iter().flat_map(|(_, ranges)| ranges.iter()).collect());
+    let all = Ranges::new(checked.iter().flat_map(|(_, ranges)| ranges.0.iter().copied()).collect());
     // Allowed addresses are not part of the block.
     let all = all.without(&job.policy.exempt());
     let mut found = Vec::new();
