@@ -246,16 +246,9 @@ impl Ledger {
         self.ended.push_back(ended);
     }
 
-    /// The rules may block this source again.
-    pub fn forget_pardon(&mut self, source: Source) {
-        if let Some(record) = self.records.get_mut(&source) {
-            record.pardoned_until = 0;
-        }
-    }
-
     /// Adds a record. The oldest of those that are worth least makes room: forged packets must not push out what cannot
     /// be forged.
-    fn remember(&mut self, source: Source, record: Record) {
+    pub(crate) fn remember(&mut self, source: Source, record: Record) {
         let now_ms = record.ended_ms;
         let worth = |record: &Record| match record {
             _ if now_ms < record.pardoned_until => 2,
@@ -299,13 +292,6 @@ impl Ledger {
         let words = detail.and_then(|detail| detail.words);
         let end = if block.until_ms > now_ms { End::Off } else { End::Expired };
         self.over(block, words, end, end_of(now_ms, block.until_ms, block.until_wall));
-    }
-
-    /// Restores a stored record, unless its source is blocked.
-    pub fn restore_record(&mut self, source: Source, record: Record) {
-        if !self.blocks.contains_key(&source) {
-            self.remember(source, record);
-        }
     }
 
     /// Ends a block at this time at the latest, as in the kernel's set or by a shorter option.

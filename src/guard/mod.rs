@@ -26,7 +26,7 @@ use crate::event::calendar::{Date, duration_text as duration};
 use crate::query::answer::UsageStatus;
 use crate::query::question::Prefix;
 
-use bounds::{BoundHits, Tally};
+use bounds::Tally;
 use detector::Detector;
 pub use detector::{Limits, Pool, Rule, Suspect};
 use ledger::Ledger;
@@ -144,7 +144,9 @@ pub struct Guard {
     pub changes: Vec<Change>,
     /// Sentences that were not logged yet.
     pub sentences: Vec<String>,
-    reached: [BoundHits; Pool::COUNT],
+    /// When the budget or the size of the set last kept a suspect from being blocked (milliseconds since boot).
+    budget_reached: [Option<u64>; Pool::COUNT],
+    room_reached: [Option<u64>; Pool::COUNT],
     /// The ledger changed since it was stored.
     pub dirty: bool,
     /// It was changed by hand.
@@ -266,13 +268,13 @@ impl Guard {
             return false;
         }
         if self.ledger.is_full(pool) {
-            self.reached[pool as usize].room = Some(now_ms);
+            self.room_reached[pool as usize] = Some(now_ms);
             self.tally.full[pool as usize] += 1;
             return false;
         }
         let UsageStatus { used, limit } = self.budget(now_ms, pool);
         if used >= limit {
-            self.reached[pool as usize].budget = Some(now_ms);
+            self.budget_reached[pool as usize] = Some(now_ms);
             self.tally.over_budget[pool as usize] += 1;
             return false;
         }
@@ -325,11 +327,10 @@ impl Guard {
         let manual =
             self.ledger.blocks.get(&source).is_some_and(|block| block.suspect.rule.pool() == Pool::Manual);
         if !manual && self.ledger.is_full(Pool::Manual) {
-            self.reached[Pool::Manual as usize].room = Some(now_ms);
+            self.room_reached[Pool::Manual as usize] = Some(now_ms);
             return Err(Refusal::Full(ledger::MANUAL_BLOCKS));
         }
         self.end(now_ms, source, End::Anew);
-        self.ledger.forget_pardon(source);
         self.by_hand = true;
         let suspect = Suspect::without_events(now_ms, source, Rule::Hand);
         let detail = Detail { words: request.reason, ..Detail::default() };
@@ -407,7 +408,7 @@ impl Guard {
         today: (Option<Date>, u64),
     ) {
         let dry = self.settings.mode == Mode::Dry;
-        records.into_iter().for_each(|(source, record)| self.ledger.restore_record(source, record));
+        records.into_iter().for_each(|(source, record)| self.ledger.remember(source, record));
         ended.into_iter().for_each(|ended| self.ledger.note_ended(ended));
         blocks.sort_unstable_by_key(|(block, _)| (block.until_ms, block.until_wall));
         for (block, detail) in blocks {

@@ -41,6 +41,7 @@ fn settings() -> Settings {
         mode: Mode::On,
         limits: limits(),
         lengths: lengths(4096),
+        scope: Scope::New,
         budget: limit(30, 60),
         allow: Vec::new(),
     }
@@ -476,7 +477,7 @@ fn forged_packets_push_out_no_record_of_failed_logins() {
     // What nobody can forge pushes out what anybody can, and never the other way round.
     let (login, flood) = (Source::V4(1 << 30), Source::V4(1 << 29));
     for number in 0..RECORDS as u32 {
-        guard.ledger.restore_record(
+        guard.ledger.remember(
             Source::V4(1 << 31 | number),
             Record { times: 1, proven: true, ended_ms: START + 10 * HOUR, pardoned_until: 0 },
         );

@@ -167,7 +167,7 @@ fn the_longest_ledger_that_can_be_comes_back() {
     for number in 0..RECORDS as u64 {
         let (times, proven, ended_ms, pardoned_until) = (u32::MAX, true, u64::MAX, u64::MAX);
         let record = Record { times, proven, ended_ms, pardoned_until };
-        ledger.restore_record(Source::V6(u64::MAX / 2 - number), record);
+        ledger.remember(Source::V6(u64::MAX / 2 - number), record);
     }
     for _ in 0..ENDED {
         let (over, words) = (Over::Source(ended.unwrap()), Some(text()));
