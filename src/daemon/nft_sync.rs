@@ -411,7 +411,8 @@ impl NftSync {
 
     /// Kills a running nft and deletes the table, at the end of the daemon.
     pub(super) fn stop(&mut self) -> Result<(), String> {
-        self.nft.kill();
+        // Kills a running process.
+        self.nft = Nft::default();
         self.built = None;
         // Also a table that could not be replaced by the last wanted one. Before the first turn nothing was created.
         let removed = if self.reconciled { self.remove_table() } else { Ok(()) };

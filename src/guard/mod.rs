@@ -227,7 +227,7 @@ impl Guard {
 
     /// Whether a suspect's connections must be looked up: false if it is decided already.
     pub fn is_open(&self, suspect: &Suspect) -> bool {
-        self.settings.mode != Mode::Off && self.ledger.blocks.get(&suspect.source).is_none()
+        self.settings.mode != Mode::Off && !self.ledger.blocks.contains_key(&suspect.source)
     }
 
     /// Decides about suspects with their evidence, in order. `peers`: looks up what protects each one because the inside
@@ -427,7 +427,7 @@ impl Guard {
     /// until its end.
     pub fn found(&mut self, when: When, source: Source, left_ms: u64) {
         let now_ms = when.now_ms;
-        if self.ledger.blocks.get(&source).is_some() {
+        if self.ledger.blocks.contains_key(&source) {
             return self.ledger.shorten(source, now_ms.saturating_add(left_ms));
         }
         let unwanted = self.protection_from_rules(now_ms, source).is_some();

@@ -132,7 +132,7 @@ impl Answers for Core {
     fn answer(&mut self, mut rendering: Rendering) -> Reply {
         let now = self.now();
         let Some(question) = rendering.question() else { return Reply::Now(Ok(BlobMsgTable::empty())) };
-        let is_blocked = |address| self.engine.guard.ledger.blocks.get(&Source::of(address)).is_some();
+        let is_blocked = |address| self.engine.guard.ledger.blocks.contains_key(&Source::of(address));
         if self.config.mask_sources
             && let Some(why) = refused_by_mask(&question, is_blocked)
         {

@@ -149,11 +149,6 @@ impl Nft {
         self.running = None;
         Some(outcome)
     }
-
-    /// Kills the running process, if there is one.
-    pub fn kill(&mut self) {
-        self.running = None;
-    }
 }
 
 /// The error of an `nft -f -` that failed, in its own words.
