@@ -30,15 +30,6 @@ const TCP: u8 = 6;
 const AF_INET: u8 = 2;
 const AF_INET6: u8 = 10;
 
-/// Where a tracked connection comes from: address (in network byte order), protocol, port.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Opener<'a> {
-    pub address: &'a [u8],
-    /// IANA's protocol number.
-    pub protocol: u8,
-    pub port: u16,
-}
-
 /// Requests for lists of all connections, both families.
 pub fn all_connections() -> Vec<Vec<u8>> {
     [AF_INET, AF_INET6].map(|family| request(family, None)).to_vec()
@@ -79,8 +70,9 @@ fn request(family: u8, from: Option<u32>) -> Vec<u8> {
     })
 }
 
-/// Who opened this connection, if its handshake was seen.
-pub fn opener(entry: &[u8]) -> Option<Opener<'_>> {
+/// Who opened this connection, if its handshake was seen: address, protocol and port as the key of an element of
+/// [`script::SERVED`], after the set's place.
+pub fn opener(entry: &[u8]) -> Option<(usize, Vec<u8>)> {
     let original = attribute(entry, TUPLE_ORIGINAL)?;
     let protocol = attribute(original, TUPLE_PROTOCOL)?;
     let number = *attribute(protocol, PROTOCOL_NUMBER)?.first()?;
@@ -91,11 +83,9 @@ pub fn opener(entry: &[u8]) -> Option<Opener<'_>> {
     if number == TCP && flags.is_some_and(|flags| flags & BE_LIBERAL != 0) {
         return None;
     }
-    Some(Opener {
-        address: source_address(original)?,
-        protocol: number,
-        port: attribute(protocol, PROTOCOL_SOURCE_PORT).and_then(|port| be16(port, 0)).unwrap_or(0),
-    })
+    let address = source_address(original)?;
+    let port = attribute(protocol, PROTOCOL_SOURCE_PORT).and_then(|port| be16(port, 0)).unwrap_or(0);
+    Some((usize::from(address.len() != 4), script::served_key(address, number, port)))
 }
 
 #[cfg(test)]
@@ -127,7 +117,7 @@ mod tests {
     fn whoever_is_answered_by_the_source_opened_the_connection() {
         let source = Source::V4(u32::from_be_bytes(SOURCE));
         let opened = entry(TCP, INSIDE, SOURCE, 3);
-        let expected = Opener { address: &INSIDE, protocol: TCP, port: 4000 };
+        let expected = (0, script::served_key(&INSIDE, TCP, 4000));
         assert_eq!((answering(&opened), opener(&opened)), (Some(source), Some(expected)));
         // The source opened it.
         assert_ne!(answering(&entry(TCP, SOURCE, INSIDE, 3)), Some(source));

@@ -6,7 +6,7 @@
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 
-use super::conntrack::{self, Opener};
+use super::conntrack;
 use super::script::{self, BLOCKED, LAST, NETWORKS, PEERS, SERVED, TABLE};
 use super::{DATAGRAM, list, range_changes, receive_answer, result_of};
 use crate::guard::Source;
@@ -152,7 +152,7 @@ impl Elements {
     /// Whether a connection to this source was opened from inside within the time that peers are remembered for. The
     /// error: the kernel cannot answer, for instance without the table.
     pub fn is_remembered(&mut self, source: Source) -> io::Result<bool> {
-        self.has_element(script::set_of(PEERS, source), &script::key(source))
+        self.has_element(PEERS[script::place_of(source)], &script::key(source))
     }
 
     /// Gives every wanted source to which something else opened a connection that is still tracked, once for each
@@ -169,7 +169,10 @@ impl Elements {
             list(request, &mut |frame| {
                 let entry = frame.body.get(NFGENMSG..).unwrap_or_default();
                 if let Some(source) = conntrack::answering(entry).filter(|source| is_wanted(*source))
-                    && conntrack::opener(entry).is_some_and(|opener| !self.is_served(opener))
+                    && let Some((place, key)) = conntrack::opener(entry)
+                    // From a port that accepts connections from outside, a packet is a reply, even if the kernel no longer
+                    // knew the connection.
+                    && !self.has_element(SERVED[place], &key).unwrap_or(false)
                 {
                     each(source);
                 }
@@ -179,23 +182,16 @@ impl Elements {
         Ok(())
     }
 
-    /// Whether this port accepts connections from outside: a packet from it is a reply, even if the kernel no longer knew
-    /// the connection.
-    fn is_served(&mut self, Opener { address, protocol, port }: Opener<'_>) -> bool {
-        let key = script::served_key(address, protocol, port);
-        let set = SERVED[usize::from(address.len() != 4)];
-        self.has_element(set, &key).unwrap_or(false)
-    }
-
     /// Makes the sets of blocked networks hold these ranges, sorted and disjoint, and nothing else. What is blocked before
     /// and after is never let through: only the difference is changed, and ranges that overlap others give way to them in one
     /// transaction. After an error some of it may be changed.
     pub fn set_networks(&mut self, wanted: &[Element]) -> io::Result<()> {
         for _ in 0..TRIES {
-            match self.change_networks(wanted) {
-                // A range ended between the list and the change.
-                Err(error) if is_race(&error) => {}
-                done => return done,
+            let done = self.change_networks(wanted);
+            let errno = done.as_ref().err().and_then(io::Error::raw_os_error);
+            // Else a range ended between the list and the change.
+            if !matches!(errno, Some(libc::ENOENT | libc::EEXIST | libc::ENOTEMPTY)) {
+                return done;
             }
         }
         self.change_networks(wanted)
@@ -274,8 +270,8 @@ impl Elements {
     /// they had. Atomic: after an error nothing has changed.
     pub fn change(&mut self, sources: &[(Source, Option<u64>)]) -> io::Result<()> {
         self.transact(&mut |transaction| {
-            for set in BLOCKED {
-                let of_set = sources.iter().filter(|(source, _)| script::set_of(BLOCKED, *source) == set);
+            for (place, set) in BLOCKED.into_iter().enumerate() {
+                let of_set = sources.iter().filter(|(source, _)| script::place_of(*source) == place);
                 let element = |source: Source, left: u64| (script::key(source), None, Some(left));
                 // Deleting an element that does not exist is an error, so each is added first.
                 let gone: Vec<Change> = of_set.clone().map(|(source, _)| element(*source, 1000)).collect();
@@ -418,9 +414,4 @@ pub fn map_drops(family: &str, table: &str, map: &str) -> Option<bool> {
         (messages == MAP_MESSAGES).then_some(libc::EMSGSIZE)
     });
     (drops || listed.is_ok()).then_some(drops)
-}
-
-/// Whether what was to be changed was not as it had been listed.
-fn is_race(error: &io::Error) -> bool {
-    matches!(error.raw_os_error(), Some(libc::ENOENT | libc::EEXIST | libc::ENOTEMPTY))
 }

@@ -306,8 +306,8 @@ fn add(sets: [&str; 2], blocks: &[Blocked], text: &mut String) {
     }
 }
 
-/// 0 for IPv4, 1 for IPv6.
-fn place_of(source: Source) -> usize {
+/// The place of a source's set in a pair of sets: 0 for IPv4, 1 for IPv6.
+pub fn place_of(source: Source) -> usize {
     usize::from(matches!(source, Source::V6(_)))
 }
 
@@ -361,11 +361,6 @@ pub fn address_of(key: &[u8]) -> Option<u128> {
         return Some(of_v4(u32::from_be_bytes(bits)));
     }
     <[u8; 16]>::try_from(key).ok().map(u128::from_be_bytes)
-}
-
-/// The set that a source belongs to, of a pair of them.
-pub fn set_of(sets: [&'static str; 2], source: Source) -> &'static str {
-    sets[place_of(source)]
 }
 
 /// Whether an interface may be named in a rule: the kernel allows more characters than nft's syntax.
