@@ -131,11 +131,8 @@ fn check(kernel: &mut Elements, job: &Job, database: &mut Database) -> (Checked,
             }
             target => ranges_of(target, database),
         };
-        let free = found.and_then(|ranges| match job.policy.conflict(*target, &ranges, &request.callers) {
-            None => Ok(ranges),
-            Some(why) => Err(why),
-        });
-        match free {
+        let conflict = |ranges: &Ranges| job.policy.conflict(*target, ranges, &request.callers);
+        match found.and_then(|ranges| conflict(&ranges).map_or(Ok(ranges), Err)) {
             Ok(ranges) => {
                 room -= usize::from(is_new);
                 checked.push((*target, ranges));
