@@ -19,6 +19,7 @@ use std::sync::RwLock;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use fwstat::daemon::nft::script::BLOCKED;
 use fwstat::guard::Source;
 use guarded::{Guarded, ON, RULES, WITHIN, address, blocked, eventually, inside, names, run, start_prepared};
 use nix::sys::signal::Signal;
@@ -52,7 +53,7 @@ fn a_flood_is_in_the_kernels_set_within_milliseconds_and_nobody_else_is() {
         // Everything before the threshold is counted.
         thread::sleep(Duration::from_millis(40));
         let wanted = Source::of(std::net::IpAddr::V4(attacker).into());
-        assert_eq!(guarded.elements.dropped(wanted), None, "blocked below the threshold");
+        assert_eq!(guarded.elements.dropped(BLOCKED, wanted.prefix()), None, "blocked below the threshold");
         times.push(latency::cross_threshold(&mut guarded, &[attacker], 1));
     }
     // Most of it is the question to connection tracking, which goes through the kernel's whole hash table: 262,144 buckets

@@ -7,8 +7,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::event::calendar::duration_text;
-pub use crate::guard::{Limit as Rate, Mode as GuardMode};
-use crate::query::question::Prefix;
+use crate::guard::{Lengths, Settings};
+pub use crate::guard::{Limit as Rate, Mode as GuardMode, Scope};
 
 pub mod exposure;
 pub mod options;
@@ -32,16 +32,6 @@ pub fn shown(path: &Path) -> String {
         Ok(name) => Path::new(UCI).join(name).display().to_string(),
         Err(_) => path.display().to_string(),
     }
-}
-
-/// Which packets of a blocked source are stopped.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub enum Scope {
-    /// Only new inbound connections.
-    #[default]
-    New,
-    /// Every packet.
-    All,
 }
 
 /// What of the sources a batch for the fleet's server contains.
@@ -81,7 +71,10 @@ pub struct Config {
     pub as_database: String,
     pub mask_sources: bool,
     pub watch_egress: bool,
-    pub guard: Guard,
+    /// Section `config guard 'guard'`. The mode is `Off` if anything in the section is wrong at the start.
+    pub guard: Settings,
+    /// Why the guard is off although it was enabled, or why previous options are used instead of the file's.
+    pub guard_refused: Option<String>,
     pub fleet: Fleet,
 }
 
@@ -108,24 +101,6 @@ impl Config {
             sources => sources,
         }
     }
-}
-
-/// Section `config guard 'guard'`.
-#[derive(Clone, PartialEq, Debug, Default)]
-pub struct Guard {
-    /// The effective mode: `Off` if anything in the section is wrong at the start.
-    pub enabled: GuardMode,
-    pub flood: Rate,
-    pub scan: Rate,
-    pub login: Rate,
-    pub block_for: Duration,
-    pub block_cap: Duration,
-    pub scope: Scope,
-    pub budget: Rate,
-    pub max_blocks: u32,
-    pub allow: Vec<Prefix>,
-    /// Why it is off although it was enabled, or why previous options are used instead of the file's.
-    pub refused: Option<String>,
 }
 
 /// An error of the configuration.
@@ -156,7 +131,8 @@ impl Default for Config {
             as_database: String::new(),
             mask_sources: false,
             watch_egress: false,
-            guard: Guard::default(),
+            guard: Settings::default(),
+            guard_refused: None,
             fleet: Fleet::default(),
         };
         OPTIONS.iter().for_each(|option| option.set(&mut config, option.default));
@@ -317,26 +293,25 @@ impl Reading<'_> {
 
     /// Checks options against each other.
     fn guard_last(&mut self) {
-        let guard = &self.config.guard;
-        if guard.block_cap < guard.block_for {
-            let cap = duration_text(guard.block_cap.as_secs());
-            let least = duration_text(guard.block_for.as_secs());
+        let Lengths { first_ms, cap_ms, .. } = self.config.guard.lengths;
+        if cap_ms < first_ms {
+            let [least, cap] = [first_ms, cap_ms].map(|length| duration_text(length / 1000));
             let what = format!("expected at least block_for, which is {least}");
             let given = |name| self.lines.iter().find(|line| line.0 == name);
             let line = given("block_cap").or_else(|| given("block_for")).map_or(0, |line| line.1);
             self.problem(line, Some(("block_cap", &cap)), &what, self.guard_stays(), false);
         }
-        let wanted = self.config.guard.enabled != GuardMode::Off;
+        let wanted = self.config.guard.mode != GuardMode::Off;
         let Some((problem, is_enabled)) = self.guard_problem.take() else {
-            self.config.guard.refused = None;
+            self.config.guard_refused = None;
             return;
         };
         if let Some(before) = self.before {
             self.config.guard = before.guard.clone();
         } else {
-            self.config.guard.enabled = GuardMode::Off;
+            self.config.guard.mode = GuardMode::Off;
         }
-        let on_before = self.before.is_some_and(|before| before.guard.enabled != GuardMode::Off);
-        self.config.guard.refused = (wanted || is_enabled || on_before).then_some(problem);
+        let on_before = self.before.is_some_and(|before| before.guard.mode != GuardMode::Off);
+        self.config.guard_refused = (wanted || is_enabled || on_before).then_some(problem);
     }
 }

@@ -88,8 +88,14 @@ static OPTIONAL_PATH: Syntax = Syntax {
 /// The windows of rates.
 pub const RATE_WINDOW: RangeInclusive<Duration> = Duration::from_secs(1)..=days(1);
 
+const SHORTEST_BLOCK: Duration = Duration::from_secs(10);
+
 const fn days(number: u64) -> Duration {
     Duration::from_secs(86_400 * number)
+}
+
+fn ms(duration: Duration) -> u64 {
+    duration.as_millis() as u64
 }
 
 const MAX_ZONES: usize = 16;
@@ -211,40 +217,44 @@ pub static OPTIONS: &[Row] = &[
         &["0"],
         Kind::Choice {
             words: &["0", "1", "dry"],
-            set: |c, word| c.guard.enabled = [GuardMode::Off, GuardMode::On, GuardMode::Dry][word],
+            set: |c, word| c.guard.mode = [GuardMode::Off, GuardMode::On, GuardMode::Dry][word],
         },
         "block sources that flood, scan or guess passwords; dry decides and reports but blocks nothing",
     ),
     guard(
         "flood",
         &["200/1m"],
-        rate(|c, r| c.guard.flood = r),
+        rate(|c, r| c.guard.limits.flood = r),
         "attempts from one source (IPv6: one /64) that are a flood; UDP and ICMP, whose sources are easily \
          forged, count half",
     ),
     guard(
         "scan",
         &["30/1m"],
-        Kind::Rate { most: 1000, set: |c, r| c.guard.scan = r },
+        Kind::Rate { most: 1000, set: |c, r| c.guard.limits.scan = r },
         "different services or destinations tried from one source that are a scan; UDP and ICMP count half",
     ),
     guard(
         "login",
         &["5/10m"],
-        rate(|c, r| c.guard.login = r),
+        rate(|c, r| c.guard.limits.login = r),
         "failed logins from one source that are password guessing; if too low, mistyped passwords lock you \
          out",
     ),
     guard(
         "block_for",
         &["1h"],
-        Kind::Duration { least: Duration::from_secs(10), most: days(30), set: |c, d| c.guard.block_for = d },
+        Kind::Duration {
+            least: SHORTEST_BLOCK,
+            most: days(30),
+            set: |c, d| c.guard.lengths.first_ms = ms(d),
+        },
         "duration of the first block; it doubles for each further one of the same source",
     ),
     guard(
         "block_cap",
         &["7d"],
-        Kind::Duration { least: Duration::from_secs(10), most: days(90), set: |c, d| c.guard.block_cap = d },
+        Kind::Duration { least: SHORTEST_BLOCK, most: days(90), set: |c, d| c.guard.lengths.cap_ms = ms(d) },
         "the longest duration of a block by a rule; for floods and scans it is at most 1d, or block_for if \
          that is longer",
     ),
@@ -267,7 +277,7 @@ pub static OPTIONS: &[Row] = &[
     guard(
         "max_blocks",
         &["4096"],
-        Kind::Number { least: 1, most: 16_384, set: |c, n| c.guard.max_blocks = n },
+        Kind::Number { least: 1, most: 16_384, set: |c, n| c.guard.lengths.max_blocks = n },
         "the most blocks for floods and scans at a time (failed logins have 1024, blocks by hand 256 of \
          their own), each with some 150 bytes of kernel memory and as much in the daemon; sources beyond it \
          are reported and not blocked",

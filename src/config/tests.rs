@@ -33,10 +33,10 @@ fn no_file_means_the_defaults_of_the_table() {
     assert_eq!(config.commit_interval, Duration::from_secs(3600));
     assert_eq!((config.keep_hours, config.keep_days), (2, 14));
     let guard = config.guard;
-    assert_eq!(guard.enabled, GuardMode::Off);
-    assert_eq!(guard.flood, Rate { count: 200, window_ms: 60_000 });
-    assert_eq!(guard.login, Rate { count: 5, window_ms: 600_000 });
-    assert_eq!((guard.scope, guard.max_blocks, guard.allow.len()), (Scope::New, 4096, 0));
+    assert_eq!(guard.mode, GuardMode::Off);
+    assert_eq!(guard.limits.flood, Rate { count: 200, window_ms: 60_000 });
+    assert_eq!(guard.limits.login, Rate { count: 5, window_ms: 600_000 });
+    assert_eq!((guard.scope, guard.lengths.max_blocks, guard.allow.len()), (Scope::New, 4096, 0));
 }
 
 #[test]
@@ -91,12 +91,12 @@ fn every_option_can_be_set() {
     let expected = "Config { enabled: false, input: Inputs { nflog: false, logd: true }, nflog_group: 65535, \
          zone: [\"wan\", \"wan6\"], database: \"/mnt/sda1/fwstat\", commit_interval: 90s, \
          keep_hours: 3, keep_days: 20, keep_months: 12, evidence: 0, \
-         country_database: \"/tmp/c.mmdb\", as_database: \"/mnt/asn.mmdb\", mask_sources: true, watch_egress: false, guard: Guard { enabled: Dry, \
-         flood: Limit { count: 7, window_ms: 10000 }, scan: Limit { count: 8, window_ms: 7200000 }, \
-         login: Limit { count: 3, window_ms: 86400000 }, block_for: 600s, block_cap: 86400s, scope: All, \
-         budget: Limit { count: 1, window_ms: 1000 }, max_blocks: 10, \
+         country_database: \"/tmp/c.mmdb\", as_database: \"/mnt/asn.mmdb\", mask_sources: true, watch_egress: false, guard: Settings { mode: Dry, \
+         limits: Limits { flood: Limit { count: 7, window_ms: 10000 }, scan: Limit { count: 8, window_ms: 7200000 }, \
+         login: Limit { count: 3, window_ms: 86400000 } }, lengths: Lengths { first_ms: 600000, cap_ms: 86400000, \
+         max_blocks: 10 }, scope: All, budget: Limit { count: 1, window_ms: 1000 }, \
          allow: [Prefix { network: 198.51.100.0, length: 24 }, Prefix { network: 2001:db8::, length: 32 }, \
-         Prefix { network: 192.0.2.1, length: 32 }], refused: None }, \
+         Prefix { network: 192.0.2.1, length: 32 }] }, guard_refused: None, \
          fleet: Fleet { enabled: true, url: \"https://fleet.example.net/fwstat/v1/batch\", \
          token_file: \"/etc/token\", sources: Hash, hash_key: \"a b\", spread: 0ns, keep: 172800s, shared: true } }";
     assert_eq!(format!("{config:?}"), expected);
@@ -208,17 +208,17 @@ fn anything_wrong_in_its_section_keeps_the_guard_off_and_says_why() {
     {
         let (config, problems) =
             Config::parse("fwstat", &format!("config guard\n option enabled 1\n {bad}\n"));
-        assert_eq!(config.guard.enabled, GuardMode::Off, "{bad}");
+        assert_eq!(config.guard.mode, GuardMode::Off, "{bad}");
         assert_eq!(problems.len(), 1);
-        assert_eq!(config.guard.refused, Some(problems[0].sentence.clone()));
+        assert_eq!(config.guard_refused, Some(problems[0].sentence.clone()));
     }
     // An unknown option is a warning: it takes nothing away.
     let (config, problems) = Config::parse("fwstat", "config guard\n option enabled 1\n option colour red\n");
-    assert_eq!((config.guard.enabled, config.guard.refused), (GuardMode::On, None));
+    assert_eq!((config.guard.mode, config.guard_refused), (GuardMode::On, None));
     assert!(problems[0].warning);
     // Nobody asked for the guard: nothing is refused.
     let (config, _) = Config::parse("fwstat", "config guard\n option flood x\n");
-    assert_eq!((config.guard.enabled, config.guard.refused), (GuardMode::Off, None));
+    assert_eq!((config.guard.mode, config.guard_refused), (GuardMode::Off, None));
 }
 
 #[test]
@@ -268,7 +268,7 @@ proptest! {
         prop_assert!(config.commit_interval >= Duration::from_secs(60));
         prop_assert!(!config.zone.is_empty());
         prop_assert!(config.database.starts_with('/'));
-        prop_assert!(config.guard.block_cap >= Duration::from_secs(10));
+        prop_assert!(config.guard.lengths.cap_ms >= 10_000);
     }
 }
 
@@ -301,8 +301,8 @@ fn at_a_reload_bad_options_leave_what_is_in_use() {
     );
     // The guard's own options are new; of `main` what is good is new, and what is bad as it was.
     assert_eq!((config.database.as_str(), config.evidence), ("/mnt/x", 8));
-    assert_eq!((config.guard.enabled, config.guard.flood.count), (GuardMode::On, 20));
-    assert_eq!(config.guard.refused, None);
+    assert_eq!((config.guard.mode, config.guard.limits.flood.count), (GuardMode::On, 20));
+    assert_eq!(config.guard_refused, None);
     assert_eq!(problems.len(), 2, "{problems:?}");
     assert!(problems[0].ends_with("; the value in use stays"), "{problems:?}");
     assert!(problems[1].ends_with("is opened and never closed; the line is ignored"), "{problems:?}");
@@ -312,14 +312,14 @@ fn at_a_reload_bad_options_leave_what_is_in_use() {
     let (config, problems) = again(
         "config fwstat 'main'\n option evidence '9'\nconfig guard 'guard'\n option enabled '0'\n option scan 'x'\n",
     );
-    assert_eq!((config.guard.enabled, config.guard.flood.count, config.evidence), (GuardMode::On, 10, 9));
-    assert!(config.guard.refused.as_ref().unwrap().ends_with("the guard stays as it was"), "{problems:?}");
+    assert_eq!((config.guard.mode, config.guard.limits.flood.count, config.evidence), (GuardMode::On, 10, 9));
+    assert!(config.guard_refused.as_ref().unwrap().ends_with("the guard stays as it was"), "{problems:?}");
     // So does a line that cannot be told to belong elsewhere.
     let (config, _) = again("config fwstat 'main'\nconifg guard 'guard'\n option enabled '0'\n");
-    assert_eq!(config.guard.enabled, GuardMode::On);
+    assert_eq!(config.guard.mode, GuardMode::On);
     // Everything good: nothing is left of the complaint.
     let (config, problems) = again("config guard 'guard'\n option enabled '1'\n");
-    assert_eq!((config.guard.flood.count, config.guard.refused, problems.len()), (200, None, 0));
+    assert_eq!((config.guard.limits.flood.count, config.guard_refused, problems.len()), (200, None, 0));
 }
 
 #[test]
@@ -327,7 +327,7 @@ fn a_bad_option_of_main_does_not_switch_the_guard_off_at_the_start() {
     let text =
         "config fwstat 'main'\n option evidence 'x\n option database ''y'\nconfig guard\n option enabled 1\n";
     let (config, problems) = Config::parse("fwstat", text);
-    assert_eq!(config.guard.enabled, GuardMode::On, "{problems:?}");
+    assert_eq!(config.guard.mode, GuardMode::On, "{problems:?}");
     assert!(!problems.is_empty());
 }
 
@@ -345,6 +345,6 @@ fn problems_are_listed_up_to_a_bound_and_the_guard_stays_off_all_the_same() {
         "option x y\n".repeat(500)
     );
     let (config, _) = Config::parse("fwstat", &text);
-    assert_eq!(config.guard.enabled, GuardMode::Off);
-    assert!(config.guard.refused.is_some());
+    assert_eq!(config.guard.mode, GuardMode::Off);
+    assert!(config.guard_refused.is_some());
 }

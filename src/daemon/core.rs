@@ -366,7 +366,7 @@ impl Core {
 
     /// The events to send now.
     pub(super) fn take_events(&mut self) -> Vec<Waiting> {
-        let mut events = self.enforcer.take_events();
+        let mut events = std::mem::take(&mut self.enforcer.events);
         events.append(&mut self.notices.waiting);
         events
     }

@@ -13,12 +13,9 @@ use super::nft_sync::NftSync;
 use super::notices::{Incomplete, Waiting};
 use super::protected::{self, ProtectedAddresses};
 use super::store::Storage;
-use crate::config::{Config, Scope};
-use crate::daemon::nft::script::{GuardSpec, LogSpec, Spec, is_plain_interface};
-use crate::guard::detector::Limits;
-use crate::guard::{
-    BlockRequest, Change, Detail, End, Guard, Lengths, Mode, Refusal, Settings, Source, Suspect, When,
-};
+use crate::config::Config;
+use crate::daemon::nft::script::{BLOCKED, GuardSpec, LogSpec, NETWORKS, Spec, is_plain_interface};
+use crate::guard::{BlockRequest, Change, Detail, End, Guard, Mode, Refusal, Scope, Source, Suspect, When};
 use crate::live::{Engine, Now};
 use crate::output::blobmsg::{Answered, BlockArguments, Length, Refused};
 use crate::query::Answer;
@@ -27,7 +24,7 @@ use crate::query::question::Prefix;
 use crate::query::record::Field;
 use crate::query::target::Target;
 use crate::record;
-use crate::store::ledger::SavedLedger;
+use crate::store::ledger::{Moment, SavedLedger};
 use crate::sys::random;
 use crate::ubus::{Status, blob};
 
@@ -60,7 +57,7 @@ pub(super) struct Enforcer {
     refreshed_ms: u64,
     clock_was_set: bool,
     /// Queued ubus events.
-    events: Vec<Waiting>,
+    pub events: Vec<Waiting>,
     /// The reached bounds that were reported by an event.
     reached: Vec<String>,
     /// NFLOG works, so rules may log to the group.
@@ -71,27 +68,16 @@ pub(super) struct Enforcer {
     pub shared: Vec<Source>,
 }
 
-/// The guard's options as it takes them.
-fn settings(config: &Config) -> Settings {
-    let guard = &config.guard;
-    let [first_ms, cap_ms] = [guard.block_for, guard.block_cap].map(|length| length.as_millis() as u64);
-    Settings {
-        mode: guard.enabled,
-        limits: Limits { flood: guard.flood, scan: guard.scan, login: guard.login },
-        lengths: Lengths { first_ms, cap_ms, max_blocks: guard.max_blocks },
-        budget: guard.budget,
-        allow: guard.allow.clone(),
-    }
-}
-
-/// Unix seconds, if the clock is set.
-fn instant(now: Now, engine: &Engine) -> Option<i64> {
-    engine.clock_is_set().then_some(now.wall)
+/// Now on both clocks.
+fn moment(now: Now, engine: &Engine, storage: &Storage) -> Moment {
+    let wall = engine.clock_is_set().then_some(now.wall);
+    Moment { boot: storage.boot.clone(), boot_ms: now.boot_ms, wall }
 }
 
 /// The time of a decision that is made now.
 fn when(now: Now, engine: &Engine) -> When {
-    When { now_ms: now.boot_ms, wall: instant(now, engine), today: engine.date() }
+    let wall = engine.clock_is_set().then_some(now.wall);
+    When { now_ms: now.boot_ms, wall, today: engine.date() }
 }
 
 impl Enforcer {
@@ -106,14 +92,13 @@ impl Enforcer {
     ) -> Enforcer {
         let mut enforcer = Enforcer {
             nft_sync: NftSync::new(),
-            ledger: LedgerFile::new(run, &storage.boot),
+            ledger: LedgerFile::new(run),
             directory: directory.to_owned(),
             clock_was_set: engine.clock_is_set(),
             ..Enforcer::default()
         };
-        let wall = instant(now, engine);
-        let stored = enforcer.ledger.read(now, wall, storage);
-        let moment = enforcer.ledger.moment(now, wall);
+        let moment = moment(now, engine, storage);
+        let stored = enforcer.ledger.read(&moment, storage);
         let over = enforcer.networks.restore(&moment, storage, &mut engine.guard);
         enforcer.set(now, config, engine);
         if let Some(stored) = stored {
@@ -126,15 +111,16 @@ impl Enforcer {
 
     /// Applies the options.
     pub(super) fn set(&mut self, now: Now, config: &Config, engine: &mut Engine) {
-        engine.guard.set(now.boot_ms, settings(config), random::number());
+        engine.guard.set(now.boot_ms, config.guard.clone(), random::number());
         self.refresh_protected(now, engine, 0);
-        self.networks.set_database(&config.country_database);
+        self.networks.database = PathBuf::from(&config.country_database);
+        self.networks.change_policy();
         self.update_spec(now, config, engine);
     }
 
     /// When the protected addresses are to be read again, if anything depends on them and the default routes.
     fn refresh_at(&self, config: &Config, engine: &Engine) -> Option<u64> {
-        let uses_them = engine.guard.mode() != Mode::Off || config.watch_egress;
+        let uses_them = engine.guard.settings.mode != Mode::Off || config.watch_egress;
         uses_them.then_some(self.refreshed_ms + REFRESH_MS)
     }
 
@@ -163,9 +149,9 @@ impl Enforcer {
         let log = self.can_log.then_some(LogSpec { group: config.nflog_group, zone });
         let names = self.protected.outside.iter().filter(|name| is_plain_interface(name)).cloned();
         let outside: Vec<String> = names.collect();
-        let guard = (engine.guard.mode() != Mode::Off).then(|| GuardSpec {
+        let guard = (engine.guard.settings.mode != Mode::Off).then(|| GuardSpec {
             enforce: engine.guard.is_on(),
-            all: config.guard.scope == Scope::All,
+            all: engine.guard.settings.scope == Scope::All,
             size: engine.guard.ledger.lengths.limit_of_all(),
             outside: outside.clone(),
             shared: self.shared_in_force(now, engine),
@@ -192,18 +178,17 @@ impl Enforcer {
         engine: &mut Engine,
         storage: &mut Storage,
     ) -> Vec<String> {
-        let wall = instant(now, engine);
-        if let Some(wall) = wall.filter(|_| !self.clock_was_set) {
+        let moment = moment(now, engine, storage);
+        if let Some(wall) = moment.wall.filter(|_| !self.clock_was_set) {
             engine.guard.ledger.clock_set(now.boot_ms, wall);
             engine.guard.networks.clock_set(now.boot_ms, wall);
         }
-        self.clock_was_set = wall.is_some();
-        if self.refresh_at(config, engine).is_some_and(|at| now.boot_ms >= at) {
+        self.clock_was_set = moment.wall.is_some();
+        let is_due = self.refresh_at(config, engine).is_some_and(|at| now.boot_ms >= at);
+        if is_due {
             self.refresh_protected(now, engine, 0);
-            self.update_spec(now, config, engine);
         }
-        if self.can_log != can_log {
-            self.can_log = can_log;
+        if std::mem::replace(&mut self.can_log, can_log) != can_log || is_due {
             self.update_spec(now, config, engine);
         }
         engine.guard.on_time(now.boot_ms);
@@ -212,27 +197,25 @@ impl Enforcer {
             self.nft_sync.renew();
         }
         self.nft_sync.turn(when(now, engine), &mut engine.guard);
-        let mut sentences = engine.guard.sentences();
         for target in engine.guard.expire_networks(now.boot_ms) {
-            sentences.push(format!("guard: the block of {target} is over"));
-            let dry = engine.guard.mode() == Mode::Dry;
+            engine.guard.sentences.push(format!("guard: the block of {target} is over"));
+            let dry = engine.guard.settings.mode == Mode::Dry;
             self.push_released(target.to_string(), End::Expired.to_string(), dry);
         }
-        let moment = self.ledger.moment(now, wall);
-        self.networks.turn(now, &moment, engine, &self.nft_sync, storage, &mut sentences);
-        self.ledger.on_time(now, wall, &mut engine.guard, storage);
+        self.networks.turn(&moment, engine, &self.nft_sync, storage);
+        self.ledger.on_time(&moment, &mut engine.guard, storage);
         self.nft_sync.other_port = self.networks.port;
         let why = self.nft_sync.why(now.boot_ms);
         if why.is_some() != self.failing {
             self.failing = why.is_some();
-            sentences.push(match why {
+            engine.guard.sentences.push(match why {
                 Some(why) if self.nft_sync.is_up() => format!("guard: its table stays as it was: {why}"),
                 Some(why) => format!("guard: nothing can be blocked: {why}"),
                 None => "guard: blocks are in force again".to_string(),
             });
         }
         self.report_reached(now, engine);
-        sentences
+        std::mem::take(&mut engine.guard.sentences)
     }
 
     /// Makes one event for each bound that keeps suspects from being blocked.
@@ -249,7 +232,7 @@ impl Enforcer {
 
     /// Passes changes to the kernel and to ubus.
     fn forward_changes(&mut self, now: Now, engine: &mut Engine) {
-        for change in engine.guard.changes() {
+        for change in std::mem::take(&mut engine.guard.changes) {
             self.nft_sync.note(&change);
             match &change {
                 Change::Blocked(block) => {
@@ -274,30 +257,19 @@ impl Enforcer {
         }
     }
 
-    /// The events to send now.
-    pub(super) fn take_events(&mut self) -> Vec<Waiting> {
-        std::mem::take(&mut self.events)
-    }
-
     /// Decides about suspects, each with its evidence.
-    pub(super) fn judge(&mut self, now: Now, engine: &mut Engine, mut suspects: Vec<(Suspect, Detail)>) {
-        suspects.retain(|(suspect, _)| engine.guard.is_open(suspect));
-        if suspects.is_empty() {
-            return;
+    pub(super) fn judge(&mut self, now: Now, engine: &mut Engine, suspects: Vec<(Suspect, Detail)>) {
+        if suspects.iter().any(|(suspect, _)| engine.guard.is_open(suspect)) {
+            self.refresh_protected(now, engine, FRESH_MS);
+            let when = when(now, engine);
+            engine.guard.judge(when, suspects, |suspects| self.nft_sync.peers(now.boot_ms, suspects));
         }
-        self.refresh_protected(now, engine, FRESH_MS);
-        let asked = |suspect: &Suspect| (suspect.source, suspect.rule.is_forgeable());
-        let when = when(now, engine);
-        engine.guard.judge(when, suspects, |suspects| {
-            self.nft_sync.peers(now.boot_ms, &suspects.iter().map(asked).collect::<Vec<_>>())
-        });
     }
 
     /// `None`: the answer with this number follows.
     pub(super) fn block(
         &mut self,
         now: Now,
-        config: &Config,
         engine: &mut Engine,
         number: u64,
         request: BlockArguments,
@@ -307,7 +279,7 @@ impl Enforcer {
         if request.through_web {
             callers.extend(callers::of_the_web(&self.directory));
         }
-        if engine.guard.mode() == Mode::Off {
+        if engine.guard.settings.mode == Mode::Off {
             return Some(Err(off()));
         }
         let BlockArguments { targets, is_list, length, reason, .. } = request;
@@ -322,7 +294,7 @@ impl Enforcer {
             let request = BlockRequest { source, length_ms: given_ms, reason, callers };
             return Some(self.block_source(now, engine, request));
         }
-        let default = (length == Length::Default).then_some(config.guard.block_for.as_millis() as u64);
+        let default = (length == Length::Default).then_some(engine.guard.settings.lengths.first_ms);
         let length_ms = given_ms.or(default);
         let what = What::Block { length_ms, reason, is_list };
         self.networks.ask(NetworkRequest { number, targets, what, callers });
@@ -342,7 +314,7 @@ impl Enforcer {
         {
             return Err((Status::UNKNOWN_ERROR, format!("noted, but not in force yet: {why}")));
         }
-        let row = engine.guard.ledger.get(source).map(|block| BlockRow {
+        let row = engine.guard.ledger.blocks.get(&source).map(|block| BlockRow {
             pending: !block.dry && self.nft_sync.is_pending(source),
             ..engine.block_row(now, block)
         });
@@ -358,7 +330,7 @@ impl Enforcer {
         number: u64,
         target: Target,
     ) -> Option<Answered> {
-        if engine.guard.mode() == Mode::Off {
+        if engine.guard.settings.mode == Mode::Off {
             return Some(Err(off()));
         }
         self.refresh_protected(now, engine, FRESH_MS);
@@ -367,7 +339,9 @@ impl Enforcer {
             self.networks.ask(NetworkRequest { number, targets, what: What::Test, callers });
             return None;
         };
-        let peer = || self.nft_sync.peers(now.boot_ms, &[(source, true)]).into_iter().flatten().next();
+        // Of a flood, whose packets can be forged.
+        let suspect = Suspect { source, ..Suspect::default() };
+        let peer = || self.nft_sync.peers(now.boot_ms, &[suspect]).into_iter().flatten().next();
         let protection = engine.guard.protection_from_rules(now.boot_ms, source).or_else(peer);
         Some(Ok(blob::table(&GuardTest {
             address: source.to_string(),
@@ -386,7 +360,7 @@ impl Enforcer {
         }
         let shown = target.source().map_or_else(|| target.to_string(), |source| source.to_string());
         if from_list {
-            let dry = engine.guard.mode() == Mode::Dry;
+            let dry = engine.guard.settings.mode == Mode::Dry;
             self.push_released(shown.clone(), End::Hand.to_string(), dry);
         }
         self.forward_changes(now, engine);
@@ -401,23 +375,25 @@ impl Enforcer {
             _ => return,
         };
         for (number, row) in rows.into_iter().filter(|row| !row.dry).enumerate() {
-            if !row.kind.is_empty() {
-                self.networks.add_kernel_state(row, guard, &mut self.nft_sync);
-                continue;
-            }
-            let source = Prefix::parse(&row.address).ok().and_then(Source::from_prefix);
-            row.pending = source.is_some_and(|source| self.nft_sync.is_pending(source));
-            if number < MAX_COUNTED && !row.pending {
-                row.dropped = source.and_then(|source| self.nft_sync.dropped(source));
+            // That of a country is none.
+            let prefix = Prefix::parse(&row.address).ok();
+            let sets = if row.kind.is_empty() { BLOCKED } else { NETWORKS };
+            row.pending = if sets == NETWORKS {
+                self.networks.is_pending(guard, &self.nft_sync)
+            } else {
+                prefix.and_then(Source::from_prefix).is_some_and(|source| self.nft_sync.is_pending(source))
+            };
+            if !row.pending && (sets == NETWORKS || number < MAX_COUNTED) {
+                row.dropped = prefix.and_then(|prefix| self.nft_sync.dropped(sets, prefix));
             }
         }
     }
 
     /// Writes the ledger and removes the table. The sentence says what went wrong.
     pub(super) fn stop(&mut self, now: Now, engine: &mut Engine, storage: &mut Storage) -> Option<String> {
-        let wall = instant(now, engine);
-        self.ledger.stop(now, wall, &mut engine.guard, storage);
-        self.networks.stop(&self.ledger.moment(now, wall), &engine.guard, storage);
+        let moment = moment(now, engine, storage);
+        self.ledger.stop(&moment, &mut engine.guard, storage);
+        self.networks.stop(&moment, &engine.guard, storage);
         self.nft_sync.stop().err().map(|why| format!("guard: the table is not deleted: {why}"))
     }
 }

@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 
 use super::store::Storage;
 use crate::guard::Guard;
-use crate::live::Now;
 use crate::store::ledger::{self, Moment, SavedLedger};
 
 const NAME: &str = "blocks.fws";
@@ -28,8 +27,6 @@ const DAY_MS: u64 = 86_400_000;
 pub(super) struct LedgerFile {
     /// Path of the copy in RAM.
     copy: PathBuf,
-    /// The kernel's boot id (`/proc/sys/kernel/random/boot_id`).
-    boot: String,
     serial: u64,
     /// When the copy is to be written.
     copy_at: Option<u64>,
@@ -43,21 +40,16 @@ pub(super) struct LedgerFile {
 }
 
 impl LedgerFile {
-    /// `run`: the directory in RAM. `boot`: the kernel's boot id.
-    pub(super) fn new(run: &Path, boot: &str) -> LedgerFile {
-        LedgerFile { copy: run.join(NAME), boot: boot.to_string(), ..LedgerFile::default() }
-    }
-
-    /// Now on both clocks; `wall`: if the clock is set.
-    pub(super) fn moment(&self, now: Now, wall: Option<i64>) -> Moment {
-        Moment { boot: self.boot.clone(), boot_ms: now.boot_ms, wall }
+    /// `run`: the directory in RAM.
+    pub(super) fn new(run: &Path) -> LedgerFile {
+        LedgerFile { copy: run.join(NAME), ..LedgerFile::default() }
     }
 
     /// The ledger that an earlier run left, with times of this boot's clock.
-    pub(super) fn read(&mut self, now: Now, wall: Option<i64>, storage: &mut Storage) -> Option<SavedLedger> {
+    pub(super) fn read(&mut self, now: &Moment, storage: &mut Storage) -> Option<SavedLedger> {
         let copy = fs::read(&self.copy).ok().and_then(ledger::decode);
-        let known = copy.as_ref().map(|copy| copy.rank(&self.boot));
-        let flash = storage.get(NAME, |file| ledger::newer(file, &self.boot, known));
+        let known = copy.as_ref().map(|copy| copy.rank(&now.boot));
+        let flash = storage.get(NAME, |file| ledger::newer(file, &now.boot, known));
         let rank = flash.as_ref().map(|(rank, _)| *rank);
         if known > rank {
             // The earlier run ended before it wrote it to flash.
@@ -65,7 +57,7 @@ impl LedgerFile {
         }
         self.serial = known.max(rank)?.1;
         let stored = flash.and_then(|(_, stored)| stored).or(copy)?;
-        Some(stored.at(&self.moment(now, wall)))
+        Some(stored.at(now))
     }
 
     fn flash_due(&self) -> Option<u64> {
@@ -79,37 +71,38 @@ impl LedgerFile {
     }
 
     /// Writes the copy and, less often, the file on flash, if they are due.
-    pub(super) fn on_time(&mut self, now: Now, wall: Option<i64>, guard: &mut Guard, storage: &mut Storage) {
-        if guard.take_dirty() {
+    pub(super) fn on_time(&mut self, now: &Moment, guard: &mut Guard, storage: &mut Storage) {
+        if std::mem::take(&mut guard.dirty) {
             self.copy_at.get_or_insert(now.boot_ms.saturating_add(COPY_MS));
             let first = *self.first_change.get_or_insert(now.boot_ms);
             let latest = first.saturating_add(FLASH_AT_LEAST_MS);
             self.flash_at = Some(now.boot_ms.saturating_add(FLASH_MS).min(latest));
         }
-        if guard.take_by_hand() {
+        if std::mem::take(&mut guard.by_hand) {
             let latest = now.boot_ms.cast_signed().saturating_add(BY_HAND_MS);
             self.flash_allowed_at = self.flash_allowed_at.min(latest);
         }
         if self.copy_at.is_some_and(|at| now.boot_ms >= at) {
-            self.write(now, wall, guard, None);
+            self.write(now, guard, None);
         }
         if self.flash_due().is_some_and(|at| now.boot_ms >= at) {
-            self.write(now, wall, guard, Some(storage));
+            self.write(now, guard, Some(storage));
         }
     }
 
     /// The daemon stops.
-    pub(super) fn stop(&mut self, now: Now, wall: Option<i64>, guard: &mut Guard, storage: &mut Storage) {
+    pub(super) fn stop(&mut self, now: &Moment, guard: &mut Guard, storage: &mut Storage) {
         // The remaining time of blocks changes continuously.
-        let has_blocks = !guard.ledger.is_empty();
-        if guard.take_dirty() || has_blocks || self.copy_at.is_some() || self.flash_at.is_some() {
-            self.write(now, wall, guard, Some(storage));
+        let has_blocks = !guard.ledger.blocks.is_empty();
+        if std::mem::take(&mut guard.dirty) || has_blocks || self.copy_at.is_some() || self.flash_at.is_some()
+        {
+            self.write(now, guard, Some(storage));
         }
     }
 
-    fn write(&mut self, now: Now, wall: Option<i64>, guard: &Guard, flash: Option<&mut Storage>) {
+    fn write(&mut self, now: &Moment, guard: &Guard, flash: Option<&mut Storage>) {
         self.serial = self.serial.saturating_add(1);
-        let bytes = ledger::encode(self.serial, &self.moment(now, wall), &guard.ledger, guard.today);
+        let bytes = ledger::encode(self.serial, now, &guard.ledger, guard.today);
         self.copy_at = None;
         let new = self.copy.with_extension("new");
         let copied = fs::write(&new, &bytes).and_then(|()| fs::rename(&new, &self.copy));
@@ -148,22 +141,23 @@ mod tests {
         (place, storage, guard)
     }
 
-    fn at(boot_ms: u64) -> Now {
-        Now { boot_ms, wall: 0 }
+    /// In the boot `a`, whose clock is not set.
+    fn at(boot_ms: u64) -> Moment {
+        Moment { boot: "a".into(), boot_ms, wall: None }
     }
 
     #[test]
     fn what_was_changed_by_hand_is_on_flash_within_an_hour() {
         let (place, mut storage, mut guard) = started("hand");
-        let mut file = LedgerFile::new(&place.join("run"), "a");
-        file.on_time(at(0), None, &mut guard, &mut storage);
+        let mut file = LedgerFile::new(&place.join("run"));
+        file.on_time(&at(0), &mut guard, &mut storage);
         // As if an attacker's changes had used up the bytes of days.
         file.flash_allowed_at = 5 * DAY_MS.cast_signed();
         assert_eq!(file.flash_due(), Some(5 * DAY_MS));
         assert!(guard.unblock(60_000, Source::V4(0xc633_6407)));
-        file.on_time(at(60_000), None, &mut guard, &mut storage);
+        file.on_time(&at(60_000), &mut guard, &mut storage);
         assert_eq!(file.flash_due(), Some(60_000 + 3_600_000));
-        file.on_time(at(60_000 + 3_600_000), None, &mut guard, &mut storage);
+        file.on_time(&at(60_000 + 3_600_000), &mut guard, &mut storage);
         assert_eq!(file.deadline(), None);
         fs::remove_dir_all(place).unwrap();
     }
@@ -172,14 +166,14 @@ mod tests {
     fn a_stop_stores_what_is_left_of_blocks_though_none_changed() {
         let (place, mut storage, mut guard) = started("stop");
         let run = place.join("run");
-        let mut file = LedgerFile::new(&run, "a");
+        let mut file = LedgerFile::new(&run);
         for second in 0..10 {
-            file.on_time(at(second * 1000), None, &mut guard, &mut storage);
+            file.on_time(&at(second * 1000), &mut guard, &mut storage);
         }
         assert_eq!(file.deadline(), None);
-        file.stop(at(6 * DAY_MS), None, &mut guard, &mut storage);
-        // Another boot, whose clock is not set.
-        let stored = LedgerFile::new(&run, "b").read(at(5_000), None, &mut storage).unwrap();
+        file.stop(&at(6 * DAY_MS), &mut guard, &mut storage);
+        let another = Moment { boot: "b".into(), ..at(5_000) };
+        let stored = LedgerFile::new(&run).read(&another, &mut storage).unwrap();
         fs::remove_dir_all(place).unwrap();
         assert_eq!(stored.blocks[0].0.until_ms, 5_000 + DAY_MS);
     }

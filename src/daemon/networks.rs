@@ -16,7 +16,6 @@ use super::store::Storage;
 use crate::daemon::nft::kernel::Elements;
 use crate::event::calendar::duration_text;
 use crate::guard::networks::{MAX_RANGES, NetworkBlock};
-use crate::guard::ranges::range_of;
 use crate::guard::{Guard, HAND};
 use crate::live::{Engine, Now};
 use crate::output::blobmsg::Answered;
@@ -102,12 +101,13 @@ pub(super) struct NetworkBlocks {
     not_stored: Option<String>,
     /// Answers that are ready, with their numbers.
     pub answers: Vec<(u64, Answered)>,
-    database: PathBuf,
+    /// The country database.
+    pub database: PathBuf,
 }
 
 /// Increases with every change of the list and of the table.
 fn version(guard: &Guard, nft: &NftSync) -> u64 {
-    guard.networks.version().wrapping_add(nft.builds)
+    guard.networks.version.wrapping_add(nft.builds)
 }
 
 /// The warning about a block of this many IPv4 addresses and IPv6 /64 networks.
@@ -131,7 +131,7 @@ impl NetworkBlocks {
     ) -> Vec<NetworkBlock> {
         let over = self.take_stored(now, storage, guard);
         // No list has this version: one that is empty now is written, too.
-        let version = if over.is_empty() { guard.networks.version() } else { u64::MAX };
+        let version = if over.is_empty() { guard.networks.version } else { u64::MAX };
         self.stored = (version, storage.openings);
         over
     }
@@ -153,12 +153,6 @@ impl NetworkBlocks {
         (self.loaded, self.loading) = (None, None);
     }
 
-    /// Sets the country database.
-    pub(super) fn set_database(&mut self, path: &str) {
-        self.database = PathBuf::from(path);
-        self.change_policy();
-    }
-
     /// Readable when the worker has done a job.
     pub(super) fn fd(&self) -> Option<BorrowedFd<'_>> {
         self.worker.as_ref().map(Worker::fd)
@@ -176,13 +170,13 @@ impl NetworkBlocks {
 
     /// Whether the kernel's sets differ from the wanted ones.
     fn wants_load(&self, guard: &Guard, nft: &NftSync) -> bool {
-        let has_any = !guard.networks.blocks().is_empty() || self.ranges > 0 || self.load_problem.is_some();
+        let has_any = !guard.networks.blocks.is_empty() || self.ranges > 0 || self.load_problem.is_some();
         has_any && nft.enforces() && self.loaded != Some(version(guard, nft))
     }
 
     /// Blocks, and ranges of addresses in the kernel, each with its limit.
     pub(super) fn usage(&self, guard: &Guard) -> (UsageStatus, UsageStatus) {
-        let used = guard.networks.blocks().len() as u64;
+        let used = guard.networks.blocks.len() as u64;
         let networks = UsageStatus { used, limit: MAX_NETWORKS as u64 };
         (networks, UsageStatus { used: self.ranges, limit: MAX_RANGES as u64 })
     }
@@ -195,16 +189,6 @@ impl NetworkBlocks {
     /// Whether the kernel's sets lack the present list.
     pub(super) fn is_pending(&self, guard: &Guard, nft: &NftSync) -> bool {
         !nft.enforces() || self.loaded != Some(version(guard, nft))
-    }
-
-    /// Adds the kernel's state to a row.
-    pub(super) fn add_kernel_state(&self, row: &mut BlockRow, guard: &Guard, nft: &mut NftSync) {
-        row.pending = self.is_pending(guard, nft);
-        if let Ok(Target::Network(prefix)) = Target::parse(&row.address)
-            && !row.pending
-        {
-            row.dropped = nft.dropped_by_network(range_of(prefix));
-        }
     }
 
     /// Queues a request, whose answer follows; refuses it if too many are queued.
@@ -224,25 +208,17 @@ impl NetworkBlocks {
         guard.unblock_network(now.boot_ms, target)
     }
 
-    /// Does everything that is due. Adds lines for the log to `sentences`.
-    pub(super) fn turn(
-        &mut self,
-        now: Now,
-        moment: &Moment,
-        engine: &mut Engine,
-        nft: &NftSync,
-        storage: &mut Storage,
-        sentences: &mut Vec<String>,
-    ) {
+    /// Does everything that is due.
+    pub(super) fn turn(&mut self, now: &Moment, engine: &mut Engine, nft: &NftSync, storage: &mut Storage) {
         if storage.take_back() {
-            self.take_stored(moment, storage, &mut engine.guard);
+            self.take_stored(now, storage, &mut engine.guard);
         }
         if let Some(outcome) = self.worker.as_mut().and_then(Worker::take) {
-            self.finish(now, moment, engine, nft, outcome, sentences);
+            self.finish(now, engine, nft, outcome);
         } else if self.worker.as_ref().is_some_and(Worker::is_dead) {
             self.lose_worker(now, "its thread ended");
         }
-        self.store_file(moment, &engine.guard, storage);
+        self.store_file(now, &engine.guard, storage);
         if !self.is_busy() {
             self.submit(now, engine, nft);
         }
@@ -259,22 +235,22 @@ impl NetworkBlocks {
 
     /// Writes the file if it has changed.
     fn store_file(&mut self, moment: &Moment, guard: &Guard, storage: &mut Storage) {
-        let version = (guard.networks.version(), storage.openings);
+        let version = (guard.networks.version, storage.openings);
         // What a command wrote meanwhile must be read first.
         if self.stored == version || storage.released {
             return;
         }
-        let is_new = self.stored.0 != version.0 || !guard.networks.blocks().is_empty();
+        let is_new = self.stored.0 != version.0 || !guard.networks.blocks.is_empty();
         self.stored = version;
         self.removed.clear();
         if !is_new {
             return;
         }
-        let stored = storage.put(NETWORKS, networks::encode(moment, guard.networks.blocks()));
+        let stored = storage.put(NETWORKS, networks::encode(moment, &guard.networks.blocks));
         self.not_stored = stored.err().map(|error| format!("blocked networks are not on flash: {error}"));
     }
 
-    fn submit(&mut self, now: Now, engine: &Engine, nft: &NftSync) {
+    fn submit(&mut self, now: &Moment, engine: &Engine, nft: &NftSync) {
         let guard = &engine.guard;
         let version = version(guard, nft);
         let wants_load = self.wants_load(guard, nft) && now.boot_ms >= self.retry_at;
@@ -296,12 +272,10 @@ impl NetworkBlocks {
         let request = self.waiting.pop_front();
         let is_test = request.as_ref().is_some_and(|request| matches!(request.what, What::Test));
         let left = |until: Option<u64>| until.map(|until| until.saturating_sub(now.boot_ms).max(1));
-        let blocks =
-            guard.networks.blocks().iter().map(|block| (block.target, left(block.until_ms))).collect();
+        let blocks = guard.networks.blocks.iter().map(|block| (block.target, left(block.until_ms))).collect();
         let job = Job {
             blocks,
             request: request.clone(),
-            room: guard.networks.room(),
             policy: guard.policy.clone(),
             database: self.database.clone(),
             can_ask: nft.is_up(),
@@ -315,7 +289,7 @@ impl NetworkBlocks {
         }
     }
 
-    fn lose_worker(&mut self, now: Now, why: &str) {
+    fn lose_worker(&mut self, now: &Moment, why: &str) {
         (self.worker, self.port, self.loading) = (None, None, None);
         let why = format!("networks cannot be blocked: {why}");
         let waiting = std::mem::take(&mut self.waiting);
@@ -326,15 +300,7 @@ impl NetworkBlocks {
         self.retry_at = now.boot_ms.saturating_add(RETRY_MS);
     }
 
-    fn finish(
-        &mut self,
-        now: Now,
-        moment: &Moment,
-        engine: &mut Engine,
-        nft: &NftSync,
-        outcome: Outcome,
-        sentences: &mut Vec<String>,
-    ) {
+    fn finish(&mut self, now: &Moment, engine: &mut Engine, nft: &NftSync, outcome: Outcome) {
         let request = self.running.take();
         let is_current = self.loading.take() == Some(version(&engine.guard, nft));
         if let Some(NetworkRequest { what: What::Block { length_ms, reason, .. }, .. }) = &request {
@@ -343,8 +309,8 @@ impl NetworkBlocks {
                     target: *target,
                     since_ms: now.boot_ms,
                     until_ms: length_ms.map(|length| now.boot_ms.saturating_add(length)),
-                    since_wall: moment.wall,
-                    until_wall: (length_ms.zip(moment.wall))
+                    since_wall: now.wall,
+                    until_wall: (length_ms.zip(now.wall))
                         .map(|(length, wall)| wall.saturating_add_unsigned(length / 1000)),
                     reason: reason.clone(),
                 };
@@ -358,7 +324,7 @@ impl NetworkBlocks {
                 many => Some(format!("{} addresses and networks are", many.len())),
             };
             let sentence = |blocked: String| format!("guard: {blocked} blocked {length}: {HAND}");
-            sentences.extend(blocked.map(sentence));
+            engine.guard.sentences.extend(blocked.map(sentence));
         }
         match &outcome.loaded {
             // The list, the protected addresses or the table have changed meanwhile: the next job loads them.
@@ -368,7 +334,7 @@ impl NetworkBlocks {
             }
             Some(Ok(())) => {
                 (self.loaded, self.ranges) = (Some(version(&engine.guard, nft)), outcome.ranges as u64);
-                self.load_problem = outcome.failed.first().cloned();
+                self.load_problem = outcome.failed.clone();
             }
             Some(Err(why)) => {
                 self.load_problem = Some(format!("blocked networks are not in the kernel: {why}"));
@@ -385,7 +351,7 @@ impl NetworkBlocks {
 
     fn answer(
         &self,
-        now: Now,
+        now: &Moment,
         engine: &Engine,
         nft: &NftSync,
         request: &NetworkRequest,
@@ -396,14 +362,14 @@ impl NetworkBlocks {
             address: target.to_string(),
             because: because.clone(),
         };
-        match (&request.what, &accepted[..], refused) {
-            (What::Test, _, _) => Ok(blob::table(&GuardTest {
+        match (&request.what, accepted.first()) {
+            (What::Test, _) => Ok(blob::table(&GuardTest {
                 address: request.targets.first().map(Target::to_string).unwrap_or_default(),
                 would_block: refused.is_empty(),
                 protected_by: refused.first().map(|(_, because)| because.clone()),
                 warning: refused.is_empty().then(|| warning(*size)),
             })),
-            (What::Block { is_list: true, .. }, _, _) => {
+            (What::Block { is_list: true, .. }, _) => {
                 let refusals: Vec<RefusedRow> = refused.iter().take(MAX_LISTED).map(row).collect();
                 Ok(blob::table(&[
                     ("blocked", &(accepted.len() as u64) as &dyn Field),
@@ -411,8 +377,9 @@ impl NetworkBlocks {
                     ("refusals", &refusals),
                 ]))
             }
-            (What::Block { .. }, [target, ..], _) => {
+            (What::Block { .. }, Some(target)) => {
                 let block = engine.guard.networks.get(*target);
+                let now = Now { boot_ms: now.boot_ms, wall: now.wall.unwrap_or_default() };
                 let row = block.map(|block| BlockRow {
                     pending: self.is_pending(&engine.guard, nft),
                     warning: Some(warning(*size)),
@@ -420,7 +387,7 @@ impl NetworkBlocks {
                 });
                 Ok(row.map_or_else(BlobMsgTable::empty, |row| blob::table(&row)))
             }
-            (What::Block { .. }, [], refused) => {
+            (What::Block { .. }, None) => {
                 let why =
                     refused.first().map(|(target, because)| format!("{target} is not blocked: {because}"));
                 Err((Status::PERMISSION_DENIED, why.unwrap_or_default()))

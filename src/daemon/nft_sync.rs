@@ -9,11 +9,11 @@ use std::process::ExitStatus;
 use crate::daemon::nft::conntrack::connections_of;
 use crate::daemon::nft::kernel::{Elements, Notifications, Remembered};
 use crate::daemon::nft::run::{Nft, failure};
-use crate::daemon::nft::script::{self, Blocked, MAX_PEERS, PEERS_FULL, PEERS_LIMITED, Spec};
-use crate::event::small_map::SmallMap;
-use crate::guard::ranges::Range;
-use crate::guard::{Block, Change, End, Guard, Protection, Source, When};
+use crate::daemon::nft::script::{self, BLOCKED, Blocked, MAX_PEERS, PEERS, PEERS_FULL, PEERS_LIMITED, Spec};
+use crate::guard::window::Window;
+use crate::guard::{Block, Change, End, Guard, Limit, Protection, Source, Suspect, When};
 use crate::query::answer::PeersStatus;
+use crate::query::question::Prefix;
 
 /// Back-off after failures.
 const RETRY_MS: [u64; 6] = [500, 1_000, 2_000, 5_000, 15_000, 60_000];
@@ -27,7 +27,7 @@ const SLOW_MS: u64 = 5_000;
 const PEERS_AGE_MS: u64 = 5_000;
 /// Sources per second that connection tracking may find to be peers, since each query dumps all connections. Queries
 /// about other sources are bounded by the budget.
-const MAX_FOUND: u32 = 10;
+const MAX_FOUND: Limit = Limit { count: 10, window_ms: 1_000 };
 
 /// Keeps the table `inet fwstat` in the kernel in the wanted state.
 #[derive(Default)]
@@ -50,8 +50,8 @@ pub(super) struct NftSync {
     /// Peers and served ports of the previous table, to be copied to the next one.
     remembered: Vec<Remembered>,
     peer_use: Option<(u64, PeersStatus)>,
-    /// Peers that connection tracking found in this second of the boot clock.
-    found: (u64, u32),
+    /// Peers that connection tracking found, see [`MAX_FOUND`].
+    found: Window,
     rebuild: bool,
     /// Failed runs of nft in a row.
     failures: usize,
@@ -150,26 +150,23 @@ impl NftSync {
         }
     }
 
-    /// For each source: its protection if the inside has, or recently had, a connection to it. The flag: the evidence
-    /// is forgeable, so the source counts as a peer if the kernel cannot answer. Connection tracking is queried once
-    /// for all.
-    pub(super) fn peers(&mut self, now_ms: u64, suspects: &[(Source, bool)]) -> Vec<Option<Protection>> {
+    /// For each suspect: its protection if the inside has, or recently had, a connection to it. One whose evidence is
+    /// forgeable counts as a peer if the kernel cannot answer. Connection tracking is queried once for all.
+    pub(super) fn peers(&mut self, now_ms: u64, suspects: &[Suspect]) -> Vec<Option<Protection>> {
         let up = self.is_up();
-        let second = now_ms / 1000;
-        if self.found.0 != second {
-            self.found = (second, 0);
-        }
-        let can_ask = self.found.1 < MAX_FOUND;
+        let part = MAX_FOUND.part(now_ms);
+        let can_ask = self.found.sum(part) < MAX_FOUND.count;
         let Some(elements) = self.elements() else { return vec![Some(Protection::Unknown); suspects.len()] };
         // Those that connection tracking is asked about have the answer that they get if that fails.
         let (mut answers, mut asked) = (Vec::new(), Vec::new());
-        for (number, (source, forgeable)) in suspects.iter().enumerate() {
+        for (number, Suspect { source, rule, .. }) in suspects.iter().enumerate() {
+            let forgeable = rule.is_forgeable();
             // Whether it is in the table's set of peers; `None` without a table.
             let remembered = if up { elements.is_remembered(*source).ok() } else { None };
             answers.push(match remembered {
                 Some(true) => Some(Protection::Peer),
-                None if *forgeable => Some(Protection::Unknown),
-                Some(false) if *forgeable && !can_ask => Some(Protection::Unknown),
+                None if forgeable => Some(Protection::Unknown),
+                Some(false) if forgeable && !can_ask => Some(Protection::Unknown),
                 _ => {
                     asked.push((*source, number));
                     // The set still has the connections of the last hour.
@@ -190,7 +187,7 @@ impl NftSync {
             }
         });
         self.no_conntrack = listed.err().map(|error| error.to_string());
-        self.found.1 = self.found.1.saturating_add(connected.len() as u32);
+        self.found.add(part, connected.len() as u32);
         for (source, number) in asked {
             if connected.contains(&source) {
                 answers[number] = Some(Protection::Peer);
@@ -201,16 +198,10 @@ impl NftSync {
         answers
     }
 
-    /// Packets of a blocked source that were dropped; `None` if the kernel does not answer.
-    pub(super) fn dropped(&mut self, source: Source) -> Option<u64> {
+    /// See [`Elements::dropped`]; `None` if the kernel does not answer.
+    pub(super) fn dropped(&mut self, sets: [&str; 2], prefix: Prefix) -> Option<u64> {
         self.built.as_ref()?;
-        self.elements()?.dropped(source)
-    }
-
-    /// Packets that a blocked network's range with this first address stopped.
-    pub(super) fn dropped_by_network(&mut self, range: Range) -> Option<u64> {
-        self.built.as_ref()?;
-        self.elements()?.dropped_by_network(range)
+        self.elements()?.dropped(sets, prefix)
     }
 
     /// How many peers the kernel remembers, of the family that has more, and the connections since the table was created
@@ -224,7 +215,7 @@ impl NftSync {
         }
         let elements = self.elements()?;
         let mut counts = [0u64; 2];
-        elements.peers(&mut |source| counts[usize::from(matches!(source, Source::V6(_)))] += 1);
+        elements.sources(PEERS, &mut |source, _| counts[usize::from(matches!(source, Source::V6(_)))] += 1);
         let [limited, refused] =
             [PEERS_LIMITED, PEERS_FULL].map(|counter| elements.counter(counter).unwrap_or(0));
         let used = counts[0].max(counts[1]);
@@ -311,22 +302,28 @@ impl NftSync {
         // Nobody listens while the table is created and its peers are copied: the kernel would hold a notification of each
         // element, and more than the socket takes would count as damage. Afterwards the kernel is asked for the table.
         self.notifications = None;
-        if !std::mem::replace(&mut self.reconciled, true)
-            && let Some(elements) = self.elements()
-        {
-            // A block that the kernel still has from an earlier run ends no later than there.
-            elements.blocked(&mut |source, left| guard.found(now, source, left));
+        let is_first = !std::mem::replace(&mut self.reconciled, true);
+        let mut dropped: Vec<(Source, u64)> = Vec::new();
+        if let Some(elements) = self.elements() {
+            elements.sources(BLOCKED, &mut |source, element| {
+                // A block that the kernel still has from an earlier run ends no later than there.
+                if let Some(left) = element.expires_ms.filter(|_| is_first) {
+                    guard.found(now, source, left);
+                }
+                dropped
+                    .extend(element.packets.filter(|packets| *packets > 0).map(|packets| (source, packets)));
+            });
         }
+        dropped.sort_unstable();
         // The script is written from the present ledger.
         guard.ledger.shortened = false;
-        let dropped = self.elements().map(Elements::dropped_by_source).unwrap_or_default();
-        let dropped: SmallMap<Source, u64> = dropped.into_iter().collect();
-        let blocked = |block: &Block| Blocked {
-            source: block.suspect.source,
-            left_ms: block.until_ms.saturating_sub(now.now_ms),
-            dropped: dropped.get(&block.suspect.source).copied().unwrap_or(0),
+        let blocked = |block: &Block| {
+            let source = block.suspect.source;
+            let known = dropped.binary_search_by_key(&source, |(known, _)| *known);
+            let left_ms = block.until_ms.saturating_sub(now.now_ms);
+            Blocked { source, left_ms, dropped: known.map_or(0, |at| dropped[at].1) }
         };
-        let blocks = guard.ledger.blocks().filter(|block| !block.dry);
+        let blocks = guard.ledger.blocks.values().filter(|block| !block.dry);
         let blocks: Vec<Blocked> = blocks.map(blocked).filter(|block| block.left_ms > 0).collect();
         let script = script::build(&self.want, &blocks);
         // Read before nft can replace the table.
@@ -364,12 +361,12 @@ impl NftSync {
         if !self.built.as_ref().is_some_and(Spec::enforces) {
             return;
         }
-        let left = |source: &Source| {
-            let block = guard.ledger.get(*source).filter(|block| !block.dry)?;
-            Some((*source, block.until_ms.saturating_sub(now.now_ms)))
+        let left = |source: Source| {
+            let block = guard.ledger.blocks.get(&source).filter(|block| !block.dry);
+            (source, block.map(|block| block.until_ms.saturating_sub(now.now_ms)))
         };
-        let add: Vec<(Source, u64)> = pending.iter().filter_map(left).collect();
-        if !matches!(self.elements().map(|elements| elements.change(&pending, &add)), Some(Ok(()))) {
+        let sources: Vec<(Source, Option<u64>)> = pending.into_iter().map(left).collect();
+        if !matches!(self.elements().map(|elements| elements.change(&sources)), Some(Ok(()))) {
             // The kernel's state is not the expected one: the whole table is created again, and only its failure is an
             // error.
             self.note_damage(now);
@@ -414,7 +411,8 @@ impl NftSync {
 
     /// Kills a running nft and deletes the table, at the end of the daemon.
     pub(super) fn stop(&mut self) -> Result<(), String> {
-        self.nft.kill();
+        // Kills a running process.
+        self.nft = Nft::default();
         self.built = None;
         // Also a table that could not be replaced by the last wanted one. Before the first turn nothing was created.
         let removed = if self.reconciled { self.remove_table() } else { Ok(()) };

@@ -23,33 +23,25 @@ pub(super) struct Tally {
     pub(super) spared: u64,
 }
 
-/// When a bound last kept a suspect from being blocked (milliseconds since boot): the budget, or the size of the set.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub(super) struct BoundHits {
-    pub(super) budget: Option<u64>,
-    pub(super) room: Option<u64>,
-}
-
 impl Guard {
     /// The bounds that prevented blocks within the last minutes, a sentence each.
     pub fn reached(&self, now_ms: u64) -> Vec<String> {
         let is_recent = |at: Option<u64>| at.is_some_and(|at| now_ms < at.saturating_add(REPORT_MS));
         let mut sentences = Vec::new();
         for pool in Pool::ALL {
-            let BoundHits { budget, room } = self.reached[pool as usize];
             let (who, option) = match pool {
                 Pool::Packets => ("more sources", "max_blocks"),
                 Pool::Logins => ("more password guessers", "the limit of blocks for failed logins"),
                 Pool::Manual => ("more addresses by hand", "the limit of blocks by hand"),
             };
-            if is_recent(budget) {
+            if is_recent(self.budget_reached[pool as usize]) {
                 let Limit { count, window_ms } = self.settings.budget;
                 let within = duration(window_ms / 1000);
                 let what = if pool == Pool::Logins { "failed logins" } else { "floods and scans" };
                 let budget = format!("the budget of {count} blocks for {what} within {within} is used up");
                 sentences.push(format!("{budget}: {who} are not blocked"));
             }
-            if is_recent(room) && self.ledger.is_full(pool) {
+            if is_recent(self.room_reached[pool as usize]) && self.ledger.is_full(pool) {
                 let limit = self.ledger.lengths.limit(pool);
                 sentences.push(format!("{option} ({limit}) is reached: {who} are not blocked"));
             }

@@ -115,9 +115,6 @@ impl Suspect {
 pub struct Services([Option<Service>; MAX_SERVICES]);
 
 impl Services {
-    /// No service.
-    pub const NONE: Services = Services([None; MAX_SERVICES]);
-
     /// Adds a service that is not among them; if full, the oldest one is removed.
     pub fn add(&mut self, service: Service) {
         if self.0.contains(&Some(service)) {

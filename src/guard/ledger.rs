@@ -126,56 +126,23 @@ impl Lengths {
 pub struct Ledger {
     /// The options, for blocks that begin from now on.
     pub lengths: Lengths,
-    /// Up to 16,384, too many for a `SmallMap`.
-    blocks: BTreeMap<Source, Block>,
+    /// The blocks in force, of all pools: up to 17,664, too many for a `SmallMap`.
+    pub(crate) blocks: BTreeMap<Source, Block>,
     /// Blocks of each pool.
     counts: [u32; Pool::COUNT],
-    details: SmallMap<Source, Detail>,
-    records: SmallMap<Source, Record>,
-    /// The oldest first.
-    ended: VecDeque<Ended>,
+    /// The evidence of the newest blocks.
+    pub(crate) details: SmallMap<Source, Detail>,
+    /// Sources that were blocked before, at most [`RECORDS`].
+    pub(crate) records: SmallMap<Source, Record>,
+    /// Blocks that have ended, the oldest first.
+    pub(crate) ended: VecDeque<Ended>,
     /// No block ends before this time.
-    next_end: Option<u64>,
+    pub(super) next_end: Option<u64>,
     /// A block ends earlier than the kernel has it.
     pub shortened: bool,
 }
 
 impl Ledger {
-    /// The blocks in force, in the order of their sources.
-    pub fn blocks(&self) -> impl Iterator<Item = &Block> {
-        self.blocks.values()
-    }
-
-    /// The block of a source.
-    pub fn get(&self, source: Source) -> Option<&Block> {
-        self.blocks.get(&source)
-    }
-
-    /// The evidence; `None`: it is not stored any more.
-    pub fn detail(&self, source: Source) -> Option<&Detail> {
-        self.details.get(&source)
-    }
-
-    /// Sources that were blocked before, at most [`RECORDS`].
-    pub fn records(&self) -> impl Iterator<Item = (&Source, &Record)> {
-        self.records.iter()
-    }
-
-    /// Blocks that have ended, the oldest first.
-    pub fn ended(&self) -> impl DoubleEndedIterator<Item = &Ended> + ExactSizeIterator {
-        self.ended.iter()
-    }
-
-    /// Number of blocks in force, of all pools.
-    pub fn len(&self) -> usize {
-        self.blocks.len()
-    }
-
-    /// Whether no block is in force.
-    pub fn is_empty(&self) -> bool {
-        self.blocks.is_empty()
-    }
-
     /// Blocks of this pool, and the most of them.
     pub fn room(&self, pool: Pool) -> UsageStatus {
         UsageStatus { used: self.counts[pool as usize].into(), limit: self.lengths.limit(pool).into() }
@@ -279,16 +246,9 @@ impl Ledger {
         self.ended.push_back(ended);
     }
 
-    /// The rules may block this source again.
-    pub fn forget_pardon(&mut self, source: Source) {
-        if let Some(record) = self.records.get_mut(&source) {
-            record.pardoned_until = 0;
-        }
-    }
-
     /// Adds a record. The oldest of those that are worth least makes room: forged packets must not push out what cannot
     /// be forged.
-    fn remember(&mut self, source: Source, record: Record) {
+    pub(crate) fn remember(&mut self, source: Source, record: Record) {
         let now_ms = record.ended_ms;
         let worth = |record: &Record| match record {
             _ if now_ms < record.pardoned_until => 2,
@@ -306,18 +266,14 @@ impl Ledger {
         self.records.insert(source, record);
     }
 
-    /// When the next block ends.
-    pub fn deadline(&self) -> Option<u64> {
-        self.next_end
-    }
-
     /// The sources whose blocks have expired and are to be removed.
     pub fn expired(&mut self, now_ms: u64) -> Vec<Source> {
         if self.next_end.is_none_or(|next| now_ms < next) {
             return Vec::new();
         }
-        self.next_end = self.blocks().map(|block| block.until_ms).filter(|until| *until > now_ms).min();
-        let over = self.blocks().filter(|block| block.until_ms <= now_ms);
+        self.next_end =
+            self.blocks.values().map(|block| block.until_ms).filter(|until| *until > now_ms).min();
+        let over = self.blocks.values().filter(|block| block.until_ms <= now_ms);
         over.map(|block| block.suspect.source).collect()
     }
 
@@ -336,13 +292,6 @@ impl Ledger {
         let words = detail.and_then(|detail| detail.words);
         let end = if block.until_ms > now_ms { End::Off } else { End::Expired };
         self.over(block, words, end, end_of(now_ms, block.until_ms, block.until_wall));
-    }
-
-    /// Restores a stored record, unless its source is blocked.
-    pub fn restore_record(&mut self, source: Source, record: Record) {
-        if !self.blocks.contains_key(&source) {
-            self.remember(source, record);
-        }
     }
 
     /// Ends a block at this time at the latest, as in the kernel's set or by a shorter option.

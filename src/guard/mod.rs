@@ -26,7 +26,7 @@ use crate::event::calendar::{Date, duration_text as duration};
 use crate::query::answer::UsageStatus;
 use crate::query::question::Prefix;
 
-use bounds::{BoundHits, Tally};
+use bounds::Tally;
 use detector::Detector;
 pub use detector::{Limits, Pool, Rule, Suspect};
 use ledger::Ledger;
@@ -53,12 +53,23 @@ pub enum Mode {
     Dry,
 }
 
+/// Which packets of a blocked source are stopped.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Scope {
+    /// Only new inbound connections.
+    #[default]
+    New,
+    /// Every packet.
+    All,
+}
+
 /// The options of the section `guard`.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct Settings {
     pub mode: Mode,
     pub limits: Limits,
     pub lengths: Lengths,
+    pub scope: Scope,
     pub budget: Limit,
     pub allow: Vec<Prefix>,
 }
@@ -117,7 +128,7 @@ pub enum Refusal {
 /// The guard's state: options, detector, blocks, and what is to be reported.
 #[derive(Default)]
 pub struct Guard {
-    settings: Settings,
+    pub settings: Settings,
     detector: Option<Detector>,
     /// The prefixes that are never blocked.
     pub policy: Policy,
@@ -129,11 +140,17 @@ pub struct Guard {
     pub today: (Option<Date>, u64),
     /// Blocks since the start, by rule.
     pub begun: [u64; Rule::ALL.len()],
-    changes: Vec<Change>,
-    sentences: Vec<String>,
-    reached: [BoundHits; Pool::COUNT],
-    dirty: bool,
-    by_hand: bool,
+    /// Changes of blocks that were not executed yet.
+    pub changes: Vec<Change>,
+    /// Sentences that were not logged yet.
+    pub sentences: Vec<String>,
+    /// When the budget or the size of the set last kept a suspect from being blocked (milliseconds since boot).
+    budget_reached: [Option<u64>; Pool::COUNT],
+    room_reached: [Option<u64>; Pool::COUNT],
+    /// The ledger changed since it was stored.
+    pub dirty: bool,
+    /// It was changed by hand.
+    pub by_hand: bool,
 }
 
 impl Guard {
@@ -158,14 +175,9 @@ impl Guard {
         let cap = now_ms.saturating_add(self.settings.lengths.cap_ms);
         let ruled = |block: &&Block| block.suspect.rule != Rule::Hand && block.until_ms > cap;
         let long: Vec<Source> =
-            self.ledger.blocks().filter(ruled).map(|block| block.suspect.source).collect();
+            self.ledger.blocks.values().filter(ruled).map(|block| block.suspect.source).collect();
         long.into_iter().for_each(|source| self.ledger.shorten(source, cap));
         self.release_protected(now_ms);
-    }
-
-    /// The option `enabled`.
-    pub fn mode(&self) -> Mode {
-        self.settings.mode
     }
 
     /// Whether it blocks; false in a dry run.
@@ -175,7 +187,7 @@ impl Guard {
 
     /// Number of blocks in force.
     pub fn active(&self) -> u64 {
-        if self.is_on() { self.ledger.len() as u64 } else { 0 }
+        if self.is_on() { self.ledger.blocks.len() as u64 } else { 0 }
     }
 
     /// Blocks begun on this day.
@@ -190,26 +202,6 @@ impl Guard {
         UsageStatus { used: used.into(), limit: count.into() }
     }
 
-    /// Whether the ledger changed since it was stored; true once.
-    pub fn take_dirty(&mut self) -> bool {
-        std::mem::take(&mut self.dirty)
-    }
-
-    /// Whether the ledger was changed by hand since it was asked last.
-    pub fn take_by_hand(&mut self) -> bool {
-        std::mem::take(&mut self.by_hand)
-    }
-
-    /// Takes the queued changes of blocks.
-    pub fn changes(&mut self) -> Vec<Change> {
-        std::mem::take(&mut self.changes)
-    }
-
-    /// Takes the queued sentences for the log.
-    pub fn sentences(&mut self) -> Vec<String> {
-        std::mem::take(&mut self.sentences)
-    }
-
     /// Counts an event, see [`Detector::see`]. `None` while the guard is off.
     #[inline]
     pub fn see(&mut self, now_ms: u64, moment_ms: u64, event: &Event) -> Option<Suspect> {
@@ -219,7 +211,7 @@ impl Guard {
     /// The next time that [`Guard::on_time`] has something to do.
     pub fn deadline(&self) -> Option<u64> {
         let tally = self.tally.since_ms.map(|since| since.saturating_add(MINUTE_MS));
-        [self.ledger.deadline(), tally].into_iter().flatten().min()
+        [self.ledger.next_end, tally].into_iter().flatten().min()
     }
 
     /// Ends expired blocks, and logs the number of decisions without a log line.
@@ -235,7 +227,7 @@ impl Guard {
 
     /// Whether a suspect's connections must be looked up: false if it is decided already.
     pub fn is_open(&self, suspect: &Suspect) -> bool {
-        self.settings.mode != Mode::Off && self.ledger.get(suspect.source).is_none()
+        self.settings.mode != Mode::Off && !self.ledger.blocks.contains_key(&suspect.source)
     }
 
     /// Decides about suspects with their evidence, in order. `peers`: looks up what protects each one because the inside
@@ -276,13 +268,13 @@ impl Guard {
             return false;
         }
         if self.ledger.is_full(pool) {
-            self.reached[pool as usize].room = Some(now_ms);
+            self.room_reached[pool as usize] = Some(now_ms);
             self.tally.full[pool as usize] += 1;
             return false;
         }
         let UsageStatus { used, limit } = self.budget(now_ms, pool);
         if used >= limit {
-            self.reached[pool as usize].budget = Some(now_ms);
+            self.budget_reached[pool as usize] = Some(now_ms);
             self.tally.over_budget[pool as usize] += 1;
             return false;
         }
@@ -332,13 +324,13 @@ impl Guard {
         if let Some(protection) = protection {
             return Err(Refusal::Protected(protection));
         }
-        let manual = self.ledger.get(source).is_some_and(|block| block.suspect.rule.pool() == Pool::Manual);
+        let manual =
+            self.ledger.blocks.get(&source).is_some_and(|block| block.suspect.rule.pool() == Pool::Manual);
         if !manual && self.ledger.is_full(Pool::Manual) {
-            self.reached[Pool::Manual as usize].room = Some(now_ms);
+            self.room_reached[Pool::Manual as usize] = Some(now_ms);
             return Err(Refusal::Full(ledger::MANUAL_BLOCKS));
         }
         self.end(now_ms, source, End::Anew);
-        self.ledger.forget_pardon(source);
         self.by_hand = true;
         let suspect = Suspect::without_events(now_ms, source, Rule::Hand);
         let detail = Detail { words: request.reason, ..Detail::default() };
@@ -367,7 +359,7 @@ impl Guard {
     /// Ends the blocks for which `why` gives a reason.
     fn release_where(&mut self, now_ms: u64, why: impl Fn(&Policy, &Block) -> Option<End>) {
         let reason = |block: &Block| Some((block.suspect.source, why(&self.policy, block)?));
-        let over: Vec<(Source, End)> = self.ledger.blocks().filter_map(reason).collect();
+        let over: Vec<(Source, End)> = self.ledger.blocks.values().filter_map(reason).collect();
         for (source, end) in over {
             if let End::Protected(protection) = end {
                 self.sentences.push(format!("guard: {source} is no longer blocked: {protection}"));
@@ -416,7 +408,7 @@ impl Guard {
         today: (Option<Date>, u64),
     ) {
         let dry = self.settings.mode == Mode::Dry;
-        records.into_iter().for_each(|(source, record)| self.ledger.restore_record(source, record));
+        records.into_iter().for_each(|(source, record)| self.ledger.remember(source, record));
         ended.into_iter().for_each(|ended| self.ledger.note_ended(ended));
         blocks.sort_unstable_by_key(|(block, _)| (block.until_ms, block.until_wall));
         for (block, detail) in blocks {
@@ -435,7 +427,7 @@ impl Guard {
     /// until its end.
     pub fn found(&mut self, when: When, source: Source, left_ms: u64) {
         let now_ms = when.now_ms;
-        if self.ledger.get(source).is_some() {
+        if self.ledger.blocks.contains_key(&source) {
             return self.ledger.shorten(source, now_ms.saturating_add(left_ms));
         }
         let unwanted = self.protection_from_rules(now_ms, source).is_some();

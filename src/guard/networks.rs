@@ -8,7 +8,7 @@ use super::policy::{Policy, Protection};
 use super::ranges::{Range, Ranges};
 use super::{End, Guard, Mode};
 use crate::query::question::Prefix;
-use crate::query::target::{MAX_NETWORKS, Target};
+use crate::query::target::{MAX_NETWORKS, SHORTEST_V4, SHORTEST_V6, Target};
 
 /// Most ranges of addresses in the kernel's sets, each with some 250 bytes of kernel memory. The largest countries have
 /// some 15,000.
@@ -46,36 +46,22 @@ impl NetworkBlock {
 /// The list of [`NetworkBlock`]s.
 #[derive(Default)]
 pub struct Networks {
-    blocks: Vec<NetworkBlock>,
-    /// Incremented with each change.
-    version: u64,
+    /// The oldest first.
+    pub(crate) blocks: Vec<NetworkBlock>,
+    /// Incremented with each change; identifies what was stored and what the kernel has.
+    pub(crate) version: u64,
 }
 
 impl Networks {
-    /// The oldest first.
-    pub fn blocks(&self) -> &[NetworkBlock] {
-        &self.blocks
-    }
-
     /// The block of a target.
     pub fn get(&self, target: Target) -> Option<&NetworkBlock> {
         self.blocks.iter().find(|block| block.target == target)
     }
 
-    /// Increases with each change; identifies what was stored and what the kernel has.
-    pub fn version(&self) -> u64 {
-        self.version
-    }
-
-    /// How many more blocks are possible.
-    pub fn room(&self) -> usize {
-        MAX_NETWORKS.saturating_sub(self.blocks.len())
-    }
-
     /// Adds a block, which replaces one of the same target. False if the list is full.
     pub fn add(&mut self, mut block: NetworkBlock) -> bool {
         self.remove(block.target);
-        if self.room() == 0 {
+        if self.blocks.len() >= MAX_NETWORKS {
             return false;
         }
         let reasons = self.blocks.iter().filter(|block| block.reason.is_some()).count();
@@ -162,7 +148,7 @@ impl Guard {
                 Over::Network(known, _) => known.target == block.target && known.since() == block.since(),
                 Over::Source(_) => false,
             };
-            if !self.ledger.ended().any(is_known) {
+            if !self.ledger.ended.iter().any(is_known) {
                 let ended = end_of(now_ms, block.until_ms.unwrap_or(now_ms), block.until_wall);
                 self.note_network_ended(ended, block, End::Expired);
             }
@@ -172,33 +158,30 @@ impl Guard {
     /// `at`: since when, see [`Ended`].
     fn note_network_ended(&mut self, at: (u64, Option<i64>), block: NetworkBlock, end: End) {
         let (ended_ms, ended_wall) = at;
-        let over = Over::Network(block, self.mode() == Mode::Dry);
+        let over = Over::Network(block, self.settings.mode == Mode::Dry);
         self.ledger.note_ended(Ended { over, words: None, end, ended_ms, ended_wall });
         self.dirty = true;
     }
 }
 
-/// Why a network or country is not blocked.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Conflict {
-    TooShort,
-    /// It has addresses in common with this protected prefix.
-    Protected(Prefix, Protection),
-    /// It is within this allowed prefix.
-    Allowed(Prefix),
+/// Why a target cannot be blocked that has addresses in common with this protected prefix.
+pub fn overlap(target: Target, prefix: Prefix, protection: Protection) -> String {
+    match target {
+        Target::Network(network) if network == prefix => protection.to_string(),
+        Target::Network(network) if prefix.contains(network.network) && prefix.length < network.length => {
+            format!("it is within {prefix}: {protection}")
+        }
+        Target::Network(_) | Target::Country(_) => format!("it holds {prefix}: {protection}"),
+    }
 }
 
 impl Policy {
-    /// Why a target, whose addresses are `ranges`, cannot be blocked. Allowed addresses within it are no reason: they
-    /// are left out. `others`: also protected, such as the requesting client.
-    pub fn conflict(
-        &self,
-        target: Target,
-        ranges: &Ranges,
-        others: impl Iterator<Item = (Prefix, Protection)>,
-    ) -> Option<Conflict> {
+    /// Why a target, whose addresses are `ranges`, cannot be blocked; `None`: it can be. Allowed addresses within it are no
+    /// reason: they are left out. `callers`: the addresses of the requesting client, also protected.
+    pub fn conflict(&self, target: Target, ranges: &Ranges, callers: &[Prefix]) -> Option<String> {
         if target.is_too_short() {
-            return Some(Conflict::TooShort);
+            let least = format!("at least /{SHORTEST_V4} of IPv4, /{SHORTEST_V6} of IPv6");
+            return Some(format!("the prefix is too short: {least}"));
         }
         let mut allowed = Ranges::of_prefixes(self.allow.iter().copied());
         let mut reserved = None;
@@ -207,17 +190,18 @@ impl Policy {
                 let around =
                     |allowed: &&Prefix| allowed.length <= prefix.length && allowed.contains(prefix.network);
                 if let Some(allowed) = self.allow.iter().find(around) {
-                    return Some(Conflict::Allowed(*allowed));
+                    return Some(format!("it is within {allowed}, which is on the allow list"));
                 }
-                reserved = Policy::reserved().find(|prefix| ranges.touches_prefix(*prefix));
+                reserved = Policy::reserved().find(|prefix| ranges.touches(*prefix));
             }
             // A country database may hold reserved addresses by mistake: there they are left out.
             Target::Country(_) => allowed = allowed.with(&Ranges::of_prefixes(Policy::reserved())),
         }
-        let is_touched = |prefix| ranges.touches_prefix(prefix) && !allowed.covers_prefix(prefix);
-        let found = self.protected.iter().copied().chain(others).find(|(prefix, _)| is_touched(*prefix));
+        let is_touched = |prefix| ranges.touches(prefix) && !allowed.covers(prefix);
+        let callers = callers.iter().map(|caller| (*caller, Protection::Caller));
+        let found = self.protected.iter().copied().chain(callers).find(|(prefix, _)| is_touched(*prefix));
         let found = found.or(reserved.map(|prefix| (prefix, Protection::Private)));
-        found.map(|(prefix, protection)| Conflict::Protected(prefix, protection))
+        found.map(|(prefix, protection)| overlap(target, prefix, protection))
     }
 
     /// Addresses that are left out of every block.
@@ -242,11 +226,11 @@ pub fn elements(
     let mut done = exempt.clone();
     let mut elements: Vec<Element> = Vec::new();
     for alike in blocks.chunk_by(|one, next| one.1 == next.1) {
-        let all = Ranges::new(alike.iter().flat_map(|(ranges, _)| ranges.iter()).collect());
+        let all = Ranges::new(alike.iter().flat_map(|(ranges, _)| ranges.0.iter().copied()).collect());
         let new = all.without(&done);
         let room = most - elements.len();
-        elements.extend(new.iter().take(room).map(|range| (range, alike[0].1)));
-        if new.len() > room {
+        elements.extend(new.0.iter().take(room).map(|range| (*range, alike[0].1)));
+        if new.0.len() > room {
             return (elements, false);
         }
         done = done.with(&new);
@@ -286,26 +270,17 @@ mod tests {
             (prefix("203.0.113.9"), Protection::NameServer),
             (prefix("2001:db8:5::1"), Protection::Gateway),
         ]);
-        let check = |text: &str| {
-            let Target::Network(own) = target(text) else { panic!() };
-            policy
-                .conflict(
-                    target(text),
-                    &ranges(&[text]),
-                    std::iter::once((prefix("192.0.9.9"), Protection::Peer)),
-                )
-                .map(|conflict| (own, conflict).1)
-        };
-        assert_eq!(check("192.0.2.0/24"), Some(Conflict::Protected(prefix("192.0.2.1"), Protection::Own)));
-        assert_eq!(check("192.0.8.0/23"), Some(Conflict::Protected(prefix("192.0.9.9"), Protection::Peer)));
-        assert_eq!(
-            check("2001:db8::/32"),
-            Some(Conflict::Protected(prefix("2001:db8:5::1"), Protection::Gateway))
-        );
-        assert_eq!(check("198.51.100.128/25"), Some(Conflict::Allowed(prefix("198.51.100.0/24"))));
+        let check = |text: &str| policy.conflict(target(text), &ranges(&[text]), &[prefix("192.0.9.9")]);
+        let holds = |held: &str, protection| Some(format!("it holds {held}: {protection}"));
+        assert_eq!(check("192.0.2.0/24"), holds("192.0.2.1", Protection::Own));
+        assert_eq!(check("192.0.8.0/23"), holds("192.0.9.9", Protection::Caller));
+        assert_eq!(check("2001:db8::/32"), holds("2001:db8:5::1", Protection::Gateway));
+        let allowed = "it is within 198.51.100.0/24, which is on the allow list";
+        assert_eq!(check("198.51.100.128/25").as_deref(), Some(allowed));
         // What is allowed stays reachable whatever is around it; a name server that is allowed is no reason.
         assert_eq!((check("198.51.0.0/16"), check("203.0.113.0/24")), (None, None));
-        assert_eq!(check("128.0.0.0/7"), Some(Conflict::TooShort));
+        let too_short = "the prefix is too short: at least /8 of IPv4, /19 of IPv6";
+        assert_eq!(check("128.0.0.0/7").as_deref(), Some(too_short));
         for text in [
             "10.0.0.0/8",
             "172.0.0.0/8",
@@ -315,14 +290,15 @@ mod tests {
             "fd00::/19",
             "100.100.0.0/16",
         ] {
-            assert!(matches!(check(text), Some(Conflict::Protected(_, Protection::Private))), "{text}");
+            let found = check(text).unwrap();
+            assert!(found.ends_with(&Protection::Private.to_string()), "{text}: {found}");
         }
         let country = Target::Country(*b"XX");
         let here = ranges(&["192.0.2.0/24", "10.0.0.0/8"]);
-        let found = policy.conflict(country, &here, std::iter::empty());
-        assert_eq!(found, Some(Conflict::Protected(prefix("192.0.2.1"), Protection::Own)));
+        let found = policy.conflict(country, &here, &[]);
+        assert_eq!(found, holds("192.0.2.1", Protection::Own));
         let elsewhere = ranges(&["9.0.0.0/8", "10.0.0.0/8", "198.51.0.0/16"]);
-        assert_eq!(policy.conflict(country, &elsewhere, std::iter::empty()), None);
+        assert_eq!(policy.conflict(country, &elsewhere, &[]), None);
         // What the kernel gets of it has neither reserved nor allowed addresses.
         let (given, whole) = elements(vec![(elsewhere, None)], &policy.exempt(), 100);
         let shown: Vec<_> = given.iter().map(|(range, _)| as_v4(*range).unwrap()).collect();
@@ -331,6 +307,19 @@ mod tests {
             shown,
             [(0x0900_0000, 0x09ff_ffff), (0xc633_0000, 0xc633_63ff), (0xc633_6500, 0xc633_ffff)]
         );
+    }
+
+    #[test]
+    fn a_refusal_tells_which_of_the_two_prefixes_holds_the_other() {
+        let refusal =
+            |blocked: &str, protected: &str| overlap(target(blocked), prefix(protected), Protection::Private);
+        let reserved = Protection::Private.to_string();
+        assert_eq!(refusal("10.1.2.3", "10.0.0.0/8"), format!("it is within 10.0.0.0/8: {reserved}"));
+        assert_eq!(refusal("172.0.0.0/8", "172.16.0.0/12"), format!("it holds 172.16.0.0/12: {reserved}"));
+        assert_eq!(refusal("10.0.0.0/8", "10.0.0.0/8"), reserved);
+        assert_eq!(refusal("fe80:1::/32", "fe80::/10"), format!("it is within fe80::/10: {reserved}"));
+        let own = overlap(Target::Country(*b"JP"), prefix("198.51.100.1"), Protection::Own);
+        assert_eq!(own, "it holds 198.51.100.1: it is the router's own address");
     }
 
     #[test]
@@ -364,19 +353,19 @@ mod tests {
             assert_eq!(networks.add(block(&text, None)), number < MAX_NETWORKS);
         }
         assert!(networks.add(block("9.0.0.0/24", Some(5000))), "anew");
-        assert_eq!((networks.room(), networks.deadline()), (0, Some(5000)));
-        let version = networks.version();
-        assert!(guard.expire_networks(4999).is_empty() && guard.networks.version() == version);
+        assert_eq!((networks.blocks.len(), networks.deadline()), (MAX_NETWORKS, Some(5000)));
+        let version = networks.version;
+        assert!(guard.expire_networks(4999).is_empty() && guard.networks.version == version);
         assert_eq!(guard.expire_networks(5000), [target("9.0.0.0/24")]);
         let networks = &mut guard.networks;
-        assert!(networks.version() > version && networks.remove(target("9.0.0.0/24")).is_none());
+        assert!(networks.version > version && networks.remove(target("9.0.0.0/24")).is_none());
         assert!(networks.remove(target("9.0.1.7/24")).is_some());
         let mut reasons = Networks::default();
         for number in 0..MAX_REASONS + 1 {
             let text = format!("9.{}.{}.0/24", number / 256, number % 256);
             assert!(reasons.add(NetworkBlock { reason: Some("x".into()), ..block(&text, None) }));
         }
-        assert_eq!(reasons.blocks().iter().filter(|block| block.reason.is_some()).count(), MAX_REASONS);
+        assert_eq!(reasons.blocks.iter().filter(|block| block.reason.is_some()).count(), MAX_REASONS);
     }
 
     #[test]
@@ -385,14 +374,14 @@ mod tests {
         assert!(guard.block_network(100, block("9.0.0.0/24", None)));
         assert!(guard.block_network(200, block("9.0.0.0/24", Some(5000))), "anew");
         assert!(guard.block_network(300, block("9.0.1.0/24", None)));
-        assert!(!guard.take_dirty() || guard.networks.blocks().len() == 2);
-        assert!(!guard.unblock_network(400, target("9.0.2.0/24")) && !guard.take_dirty());
-        assert!(guard.unblock_network(400, target("9.0.1.0/24")) && guard.take_dirty());
-        assert!(guard.expire_networks(4999).is_empty() && !guard.take_dirty());
+        assert!(!std::mem::take(&mut guard.dirty) || guard.networks.blocks.len() == 2);
+        assert!(!guard.unblock_network(400, target("9.0.2.0/24")) && !std::mem::take(&mut guard.dirty));
+        assert!(guard.unblock_network(400, target("9.0.1.0/24")) && std::mem::take(&mut guard.dirty));
+        assert!(guard.expire_networks(4999).is_empty() && !std::mem::take(&mut guard.dirty));
         assert_eq!(guard.expire_networks(5001), [target("9.0.0.0/24")]);
-        assert!(guard.take_dirty());
+        assert!(std::mem::take(&mut guard.dirty));
         let ended = |guard: &Guard| -> Vec<(Over, End, u64)> {
-            guard.ledger.ended().map(|ended| (ended.over.clone(), ended.end, ended.ended_ms)).collect()
+            guard.ledger.ended.iter().map(|ended| (ended.over.clone(), ended.end, ended.ended_ms)).collect()
         };
         let over = |text, until_ms| Over::Network(block(text, until_ms), false);
         let expected = [
@@ -404,7 +393,7 @@ mod tests {
         for number in 0..2 * ENDED {
             guard.block_network(6000, block(&format!("9.1.{number}.0/24"), Some(7000)));
         }
-        assert_eq!((guard.expire_networks(7000).len(), guard.ledger.ended().len()), (2 * ENDED, ENDED));
+        assert_eq!((guard.expire_networks(7000).len(), guard.ledger.ended.len()), (2 * ENDED, ENDED));
     }
 
     #[test]
@@ -417,9 +406,9 @@ mod tests {
         assert!(networks.add_longer(block("9.0.0.0/24", None)));
         assert!(!networks.add_longer(block("9.0.0.0/24", Some(7000))));
         assert!(networks.add_longer(block("9.0.1.0/24", Some(1))));
-        assert_eq!(networks.blocks(), [block("9.0.0.0/24", None), block("9.0.1.0/24", Some(1))]);
-        while networks.room() > 0 {
-            let number = networks.room();
+        assert_eq!(networks.blocks, [block("9.0.0.0/24", None), block("9.0.1.0/24", Some(1))]);
+        while networks.blocks.len() < MAX_NETWORKS {
+            let number = networks.blocks.len();
             networks.add(block(&format!("8.{}.{}.0/24", number / 256, number % 256), None));
         }
         assert!(!networks.add_longer(block("9.0.2.0/24", None)), "no room");
@@ -433,9 +422,9 @@ mod tests {
         networks.add(block("9.0.1.0/24", Some(60_000)));
         networks.add(block("9.0.2.0/24", None));
         networks.clock_set(1000, 1_790_000_000);
-        let until: Vec<_> = networks.blocks().iter().map(|block| block.until_ms).collect();
+        let until: Vec<_> = networks.blocks.iter().map(|block| block.until_ms).collect();
         assert_eq!(until, [Some(11_000), Some(60_000), None]);
-        assert_eq!(networks.blocks()[1].until_wall, Some(1_790_000_059));
+        assert_eq!(networks.blocks[1].until_wall, Some(1_790_000_059));
     }
 
     #[test]
@@ -455,7 +444,7 @@ mod tests {
         let over = || vec![block("9.0.0.0/24", Some(60_000)), block("8.0.0.0/24", Some(50_000))];
         guard.note_networks_over(70_000, over());
         guard.note_networks_over(70_000, over());
-        let ended: Vec<_> = guard.ledger.ended().map(|ended| (ended.ended_ms, ended.end)).collect();
+        let ended: Vec<_> = guard.ledger.ended.iter().map(|ended| (ended.ended_ms, ended.end)).collect();
         assert_eq!(ended, [(50_000, End::Expired), (60_000, End::Expired)]);
     }
 }

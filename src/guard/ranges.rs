@@ -13,7 +13,7 @@ const V4_LAST: u128 = 0xffff_ffff_ffff;
 
 /// Ranges of addresses: sorted, disjoint, merged where they touch.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct Ranges(Vec<Range>);
+pub struct Ranges(pub(crate) Vec<Range>);
 
 /// An address as a number, in which IPv4 is `::ffff:a.b.c.d`.
 fn number(address: Address) -> u128 {
@@ -21,7 +21,7 @@ fn number(address: Address) -> u128 {
 }
 
 /// The addresses of a prefix, as one range or two: the addresses of IPv4 are no part of `::/8`.
-pub fn parts_of(prefix: Prefix) -> [Range; 2] {
+fn parts_of(prefix: Prefix) -> [Range; 2] {
     let (first, last) = range_of(prefix);
     if !prefix.network.is_v4() && first < V4_FIRST && last > V4_LAST {
         [(first, V4_FIRST - 1), (V4_LAST + 1, last)]
@@ -44,8 +44,8 @@ pub fn as_v4((first, last): Range) -> Option<(u32, u32)> {
 }
 
 /// The address with these 32 bits, as in a [`Range`].
-pub fn of_v4(bits: u32) -> u128 {
-    V4_FIRST | u128::from(bits)
+pub const fn of_v4(bits: u32) -> u128 {
+    V4_FIRST | bits as u128
 }
 
 impl Ranges {
@@ -67,46 +67,29 @@ impl Ranges {
         Ranges::new(prefixes.flat_map(parts_of).collect())
     }
 
-    /// In ascending order.
-    pub fn iter(&self) -> impl Iterator<Item = Range> + '_ {
-        self.0.iter().copied()
-    }
-
-    /// Number of ranges.
-    pub(super) fn len(&self) -> usize {
-        self.0.len()
-    }
-
-    /// Whether some address belongs to both.
-    pub fn touches(&self, range: Range) -> bool {
-        self.ending_from(range.0).is_some_and(|found| found.0 <= range.1)
-    }
-
-    /// Whether all addresses of the range belong to it.
-    pub fn covers(&self, range: Range) -> bool {
-        self.ending_from(range.0).is_some_and(|found| found.0 <= range.0 && range.1 <= found.1)
-    }
-
     /// The first range that does not end before this address.
     fn ending_from(&self, first: u128) -> Option<&Range> {
         self.0.get(self.0.partition_point(|(_, last)| *last < first))
     }
 
     /// Whether some address of the prefix belongs to it.
-    pub fn touches_prefix(&self, prefix: Prefix) -> bool {
-        parts_of(prefix).into_iter().any(|part| self.touches(part))
+    pub fn touches(&self, prefix: Prefix) -> bool {
+        let touches = |(first, last)| self.ending_from(first).is_some_and(|found| found.0 <= last);
+        parts_of(prefix).into_iter().any(touches)
     }
 
     /// Whether all addresses of the prefix belong to it.
-    pub fn covers_prefix(&self, prefix: Prefix) -> bool {
-        parts_of(prefix).into_iter().all(|part| self.covers(part))
+    pub fn covers(&self, prefix: Prefix) -> bool {
+        let covers =
+            |(first, last)| self.ending_from(first).is_some_and(|found| found.0 <= first && last <= found.1);
+        parts_of(prefix).into_iter().all(covers)
     }
 
     /// What is left without the addresses of `other`.
     pub fn without(&self, other: &Ranges) -> Ranges {
         let mut left = Vec::new();
         let mut at = 0;
-        for (mut first, last) in self.iter() {
+        for &(mut first, last) in &self.0 {
             while other.0.get(at).is_some_and(|gone| gone.1 < first) {
                 at += 1;
             }
@@ -136,7 +119,7 @@ impl Ranges {
 
     /// How many IPv4 addresses and how many IPv6 /64s it holds.
     pub fn size(&self) -> (u64, u64) {
-        self.iter().fold((0, 0), |(v4, v6), range| match as_v4(range) {
+        self.0.iter().fold((0, 0), |(v4, v6), range| match as_v4(*range) {
             Some((first, last)) => (v4 + u64::from(last - first) + 1, v6),
             None => {
                 let networks = u64::try_from((range.1 >> 64) - (range.0 >> 64)).unwrap_or(u64::MAX);
@@ -168,11 +151,11 @@ mod tests {
     #[test]
     fn neighbours_are_joined_and_families_are_not() {
         let joined = ranges(&["198.51.101.0/24", "198.51.100.0/24", "198.51.100.128/25", "2001:db8::/32"]);
-        assert_eq!((joined.len(), joined.size()), (2, (512, 1 << 32)));
-        assert!(joined.touches(range_of(Prefix::parse("198.51.0.0/16").unwrap())));
-        assert!(!joined.touches(range_of(Prefix::parse("198.51.102.0/24").unwrap())));
-        assert!(joined.covers(range_of(Prefix::parse("198.51.100.0/23").unwrap())));
-        assert!(!joined.covers(range_of(Prefix::parse("198.51.100.0/22").unwrap())));
+        assert_eq!((joined.0.len(), joined.size()), (2, (512, 1 << 32)));
+        assert!(joined.touches(Prefix::parse("198.51.0.0/16").unwrap()));
+        assert!(!joined.touches(Prefix::parse("198.51.102.0/24").unwrap()));
+        assert!(joined.covers(Prefix::parse("198.51.100.0/23").unwrap()));
+        assert!(!joined.covers(Prefix::parse("198.51.100.0/22").unwrap()));
     }
 
     #[test]
@@ -180,8 +163,8 @@ mod tests {
         let four = Prefix::parse("192.0.2.1").unwrap();
         for text in ["::/0", "::/8", "::/64"] {
             let six = ranges(&[text]);
-            assert!(!six.touches_prefix(four) && six.covers_prefix(Prefix::parse("::1").unwrap()), "{text}");
-            assert!(!ranges(&["192.0.2.0/24"]).touches_prefix(Prefix::parse(text).unwrap()), "{text}");
+            assert!(!six.touches(four) && six.covers(Prefix::parse("::1").unwrap()), "{text}");
+            assert!(!ranges(&["192.0.2.0/24"]).touches(Prefix::parse(text).unwrap()), "{text}");
         }
     }
 
@@ -197,8 +180,9 @@ mod tests {
             let (left, all) = (make(&one).without(&make(&other)), make(&one).with(&make(&other)));
             for address in 0..80 {
                 let (a, b) = (has(&one, address), has(&other, address));
-                prop_assert_eq!(left.touches((address, address)), a && !b);
-                prop_assert_eq!(all.touches((address, address)), a || b);
+                let single = Prefix { network: Address::v6(address), length: 128 };
+                prop_assert_eq!(left.touches(single), a && !b);
+                prop_assert_eq!(all.touches(single), a || b);
             }
             prop_assert!(all.0.windows(2).all(|pair| pair[0].1 + 1 < pair[1].0));
             prop_assert!(left.0.windows(2).all(|pair| pair[0].1 < pair[1].0));

@@ -41,6 +41,7 @@ fn settings() -> Settings {
         mode: Mode::On,
         limits: limits(),
         lengths: lengths(4096),
+        scope: Scope::New,
         budget: limit(30, 60),
         allow: Vec::new(),
     }
@@ -79,9 +80,9 @@ fn judge(
     suspects: &[Suspect],
     peers: impl FnOnce(&[Suspect]) -> Vec<Option<Protection>>,
 ) -> usize {
-    let before = guard.ledger.len();
+    let before = guard.ledger.blocks.len();
     guard.judge(when, suspects.iter().map(|suspect| (*suspect, Detail::default())).collect(), peers);
-    guard.ledger.len() - before
+    guard.ledger.blocks.len() - before
 }
 
 fn blocked(guard: &mut Guard, now_ms: u64, source: Source, rule: Rule) -> bool {
@@ -206,7 +207,7 @@ fn blocks_double_up_to_the_cap_and_forgeable_ones_to_a_day() {
         let (mut now, mut lengths) = (START, Vec::new());
         for times in 1..=12 {
             assert!(blocked(&mut guard, now, host(1), rule));
-            let block = *guard.ledger.get(host(1)).unwrap();
+            let block = *guard.ledger.blocks.get(&host(1)).unwrap();
             assert_eq!(block.times, times);
             lengths.push(block.until_ms - now);
             guard.on_time(block.until_ms - 1);
@@ -219,7 +220,7 @@ fn blocks_double_up_to_the_cap_and_forgeable_ones_to_a_day() {
         assert_eq!(lengths, expected);
         // After a quiet time it begins anew.
         assert!(blocked(&mut guard, now + 8 * 24 * HOUR, host(1), rule));
-        assert_eq!(guard.ledger.get(host(1)).unwrap().times, 1);
+        assert_eq!(guard.ledger.blocks.get(&host(1)).unwrap().times, 1);
     }
 }
 
@@ -244,12 +245,12 @@ fn the_budget_and_the_size_bound_what_forged_packets_can_do() {
             "max_blocks (100) is reached: more sources are not blocked"
         ]
     );
-    assert_eq!(guard.ledger.len(), 100);
+    assert_eq!(guard.ledger.blocks.len(), 100);
     assert_eq!(guard.ledger.room(Pool::Packets), UsageStatus { used: 100, limit: 100 });
     // Reported for a while, and no longer.
     assert!(guard.reached(START + 600_000).is_empty());
     guard.on_time(START + 300_000);
-    let sentences = guard.sentences();
+    let sentences = std::mem::take(&mut guard.sentences);
     assert!(sentences.len() <= 41, "{}", sentences.len());
     assert!(sentences.iter().any(|line| line.contains("beyond the budget of 30 in 60 s")), "{sentences:?}");
     assert!(
@@ -310,8 +311,11 @@ fn connections_are_looked_up_last_and_together() {
     }
     // Neither the name server nor who is blocked already is asked for, nobody once the budget is used up.
     assert_eq!(questions, [19, 30]);
-    assert_eq!((guard.active(), guard.ledger.get(host(5))), (30, None));
-    assert!(guard.ledger.get(host(31)).is_some() && guard.ledger.get(host(32)).is_none(), "in order");
+    assert_eq!((guard.active(), guard.ledger.blocks.get(&host(5))), (30, None));
+    assert!(
+        guard.ledger.blocks.contains_key(&host(31)) && !guard.ledger.blocks.contains_key(&host(32)),
+        "in order"
+    );
 }
 
 #[test]
@@ -319,9 +323,9 @@ fn nobody_protected_is_blocked_and_who_becomes_it_is_let_go() {
     let mut guard = guard(settings());
     let resolver = host(53);
     assert!(blocked(&mut guard, START, resolver, Rule::Flood));
-    guard.changes();
+    std::mem::take(&mut guard.changes);
     guard.set_protected(START + 1, vec![(resolver.prefix(), Protection::NameServer)]);
-    let changes = guard.changes();
+    let changes = std::mem::take(&mut guard.changes);
     assert!(
         matches!(changes[..], [Change::Released(_, End::Protected(Protection::NameServer))]),
         "{changes:?}"
@@ -345,7 +349,7 @@ fn an_end_by_hand_is_remembered() {
     assert!(!guard.unblock(START + 1000, host(1)));
     assert!(!blocked(&mut guard, START + 23 * HOUR, host(1), Rule::Login));
     assert!(blocked(&mut guard, START + 25 * HOUR, host(1), Rule::Login));
-    assert_eq!(guard.ledger.get(host(1)).unwrap().times, 1);
+    assert_eq!(guard.ledger.blocks.get(&host(1)).unwrap().times, 1);
 }
 
 #[test]
@@ -356,11 +360,11 @@ fn words_and_records_have_their_bounds() {
         let lines = vec!["a line".to_string()];
         guard.ledger.explain(host(number), Detail { lines, ..Detail::default() });
     }
-    let detailed = (0..16_384).filter(|number| guard.ledger.detail(host(*number)).is_some()).count();
+    let detailed = (0..16_384).filter(|number| guard.ledger.details.contains_key(&host(*number))).count();
     assert_eq!(detailed, DETAILED);
-    assert!(guard.ledger.detail(host(16_383)).is_some(), "the newest keep theirs");
+    assert!(guard.ledger.details.contains_key(&host(16_383)), "the newest keep theirs");
     guard.on_time(START + 2 * HOUR);
-    assert_eq!((guard.ledger.len(), guard.ledger.records().count()), (0, RECORDS));
+    assert_eq!((guard.ledger.blocks.len(), guard.ledger.records.iter().count()), (0, RECORDS));
 }
 
 #[test]
@@ -368,9 +372,9 @@ fn a_dry_run_decides_the_same_and_what_was_dry_ends_with_it() {
     let dry = Settings { mode: Mode::Dry, ..settings() };
     let mut guard = guard(dry.clone());
     assert!(blocked(&mut guard, START, host(1), Rule::Login));
-    assert_eq!((guard.active(), guard.ledger.len(), guard.begun_on(None)), (0, 1, 0));
+    assert_eq!((guard.active(), guard.ledger.blocks.len(), guard.begun_on(None)), (0, 1, 0));
     guard.set(START + 1, settings(), 7);
-    assert_eq!((guard.ledger.len(), guard.ledger.records().count()), (0, 0));
+    assert_eq!((guard.ledger.blocks.len(), guard.ledger.records.iter().count()), (0, 0));
     assert!(blocked(&mut guard, START + 2, host(1), Rule::Login));
     assert_eq!((guard.active(), guard.begun_on(None)), (1, 1));
 }
@@ -382,7 +386,7 @@ fn nothing_found_in_the_kernel_lasts_longer_than_there() {
     guard.found(at(START + 1000), host(1), 60_000);
     guard.found(at(START + 1000), host(2), 90_000);
     guard.found(at(START + 1000), Source::V4(0x0a00_0001), 90_000);
-    let ends: Vec<u64> = guard.ledger.blocks().map(|block| block.until_ms - START).collect();
+    let ends: Vec<u64> = guard.ledger.blocks.values().map(|block| block.until_ms - START).collect();
     assert_eq!(ends, [61_000, 91_000]);
 }
 
@@ -428,27 +432,30 @@ fn a_block_that_ends_while_nobody_counts_is_remembered() {
     ] {
         judge(&mut stored, when, &[suspect], |_| vec![None]);
     }
-    let mut blocks: Vec<_> = stored.ledger.blocks().map(|block| (*block, None)).collect();
+    let mut blocks: Vec<_> = stored.ledger.blocks.values().map(|block| (*block, None)).collect();
     blocks.reverse();
     let mut later = guard(settings());
     later.restore(now, blocks.clone(), Vec::new(), Vec::new(), (None, 0));
-    let ended: Vec<_> = later.ledger.ended().map(|ended| (ended.ended_ms, ended.ended_wall)).collect();
+    let ended: Vec<_> = later.ledger.ended.iter().map(|ended| (ended.ended_ms, ended.ended_wall)).collect();
     assert_eq!(ended, [(START + HOUR, None), (START + 3 * HOUR / 2, None)]);
-    assert!(later.ledger.ended().all(|ended| ended.end == End::Expired) && later.take_dirty());
+    assert!(
+        later.ledger.ended.iter().all(|ended| ended.end == End::Expired) && std::mem::take(&mut later.dirty)
+    );
     // It counts for the length of the next one.
     assert!(blocked(&mut later, now, host(1), Rule::Login));
-    assert_eq!(later.ledger.get(host(1)).map(|block| block.times), Some(2));
+    assert_eq!(later.ledger.blocks.get(&host(1)).map(|block| block.times), Some(2));
     // After a reboot only the wall clock tells when.
     blocks.iter_mut().for_each(|(block, _)| block.until_ms = 5_000);
     let mut rebooted = guard(settings());
     rebooted.restore(5_000, blocks.clone(), Vec::new(), Vec::new(), (None, 0));
-    let ended: Vec<_> = rebooted.ledger.ended().map(|ended| (ended.ended_ms, ended.ended_wall)).collect();
+    let ended: Vec<_> =
+        rebooted.ledger.ended.iter().map(|ended| (ended.ended_ms, ended.ended_wall)).collect();
     assert_eq!(ended, [(5_000, Some(4_600)), (5_000, Some(6_400))]);
     // One whose time is not up, but which the guard's mode ended.
     let mut dry = guard(Settings { mode: Mode::Dry, ..settings() });
     dry.restore(4_000, blocks, Vec::new(), Vec::new(), (None, 0));
-    assert!(dry.ledger.ended().all(|ended| (ended.end, ended.ended_ms) == (End::Off, 4_000)));
-    assert_eq!((dry.ledger.len(), dry.ledger.ended().len()), (0, 2));
+    assert!(dry.ledger.ended.iter().all(|ended| (ended.end, ended.ended_ms) == (End::Off, 4_000)));
+    assert_eq!((dry.ledger.blocks.len(), dry.ledger.ended.len()), (0, 2));
 }
 
 #[test]
@@ -464,13 +471,13 @@ fn forged_packets_push_out_no_record_of_failed_logins() {
     }
     guard.on_time(START + 10 * HOUR);
     let times = |guard: &Guard, source| {
-        guard.ledger.records().find(|(known, _)| **known == source).map(|(_, record)| record.times)
+        guard.ledger.records.iter().find(|(known, _)| **known == source).map(|(_, record)| record.times)
     };
-    assert_eq!((times(&guard, host(1)), guard.ledger.records().count()), (Some(2), RECORDS));
+    assert_eq!((times(&guard, host(1)), guard.ledger.records.iter().count()), (Some(2), RECORDS));
     // What nobody can forge pushes out what anybody can, and never the other way round.
     let (login, flood) = (Source::V4(1 << 30), Source::V4(1 << 29));
     for number in 0..RECORDS as u32 {
-        guard.ledger.restore_record(
+        guard.ledger.remember(
             Source::V4(1 << 31 | number),
             Record { times: 1, proven: true, ended_ms: START + 10 * HOUR, pardoned_until: 0 },
         );
@@ -483,5 +490,5 @@ fn forged_packets_push_out_no_record_of_failed_logins() {
     let now = now + settings().lengths.cap_ms + HOUR;
     assert!(blocked(&mut guard, now, flood, Rule::Flood));
     guard.on_time(now + HOUR);
-    assert_eq!((times(&guard, flood), guard.ledger.records().count()), (Some(1), RECORDS));
+    assert_eq!((times(&guard, flood), guard.ledger.records.iter().count()), (Some(1), RECORDS));
 }

@@ -17,10 +17,10 @@ impl Engine {
     pub(super) fn blocks(&self, now: Now, question: &Question) -> BlocksAnswer {
         let asked =
             |block: &&Block| question.source.is_none_or(|prefix| block.suspect.source.touches(prefix));
-        let sources = self.guard.ledger.blocks().filter(asked);
+        let sources = self.guard.ledger.blocks.values().filter(asked);
         let fits =
             |block: &&NetworkBlock| question.source.is_none_or(|prefix| is_within(prefix, block.target));
-        let networks = self.guard.networks.blocks().iter().filter(fits);
+        let networks = self.guard.networks.blocks.iter().filter(fits);
         let mut blocks: Vec<(u64, Listed<'_>)> = sources
             .map(|block| (block.since_ms, Listed::Source(block)))
             .chain(networks.map(|block| (block.since_ms, Listed::Network(block))))
@@ -46,7 +46,7 @@ impl Engine {
             Over::Network(block, _) => is_within(prefix, block.target),
         };
         let asked = |ended: &&Ended| question.source.is_none_or(|prefix| touches(ended, prefix));
-        let over = self.guard.ledger.ended().rev().filter(asked).take(question.limit as usize);
+        let over = self.guard.ledger.ended.iter().rev().filter(asked).take(question.limit as usize);
         over.map(|ended| self.ended_row(now, ended)).collect()
     }
 
@@ -74,7 +74,7 @@ impl Engine {
 
     /// A block as a row of answers and events.
     pub fn block_row(&self, now: Now, block: &Block) -> BlockRow {
-        let detail = self.guard.ledger.detail(block.suspect.source);
+        let detail = self.guard.ledger.details.get(&block.suspect.source);
         let words = detail.and_then(|detail| detail.words.clone());
         let last = detail.and_then(|detail| detail.last);
         let ruled = !matches!(block.suspect.rule, Rule::Hand | Rule::Found);
@@ -108,7 +108,7 @@ impl Engine {
             rule: Rule::Hand.name().to_string(),
             window: duration_text(0),
             times: 1,
-            dry: self.guard.mode() == Mode::Dry,
+            dry: self.guard.settings.mode == Mode::Dry,
             kind: if matches!(block.target, Target::Country(_)) { "country" } else { "network" }.to_string(),
             ..BlockRow::default()
         }
@@ -138,7 +138,7 @@ impl Engine {
             Answer::Source(source) => {
                 source.row.blocked = blocked(guard, &source.row);
                 let asked = question.source.map(|prefix| Source::of(prefix.network));
-                let block = asked.and_then(|asked| guard.ledger.get(asked));
+                let block = asked.and_then(|asked| guard.ledger.blocks.get(&asked));
                 let row = block.map(|block| self.block_row(now, block));
                 let network = || Some(self.network_row(now, network_of(guard, &source.row)?));
                 source.block = row.or_else(network).map(Box::new);
@@ -167,18 +167,18 @@ enum Listed<'a> {
 /// Whether some address belongs to both; of a country this is not known.
 fn is_within(prefix: Prefix, target: Target) -> bool {
     match target {
-        Target::Network(network) => Ranges::of_prefixes(std::iter::once(network)).touches_prefix(prefix),
+        Target::Network(network) => Ranges::of_prefixes(std::iter::once(network)).touches(prefix),
         Target::Country(_) => false,
     }
 }
 
 /// Whether a row's source is blocked; `None` while the guard is off.
 fn blocked(guard: &Guard, row: &SourceRow) -> Option<bool> {
-    if guard.mode() == Mode::Off {
+    if guard.settings.mode == Mode::Off {
         return None;
     }
     let source = Source::from_prefix(Prefix::parse(&row.address).ok()?)?;
-    let by_itself = guard.ledger.get(source).is_some_and(|block| !block.dry);
+    let by_itself = guard.ledger.blocks.get(&source).is_some_and(|block| !block.dry);
     Some(by_itself || guard.is_on() && network_of(guard, row).is_some())
 }
 
@@ -189,6 +189,6 @@ fn network_of<'a>(guard: &'a Guard, row: &SourceRow) -> Option<&'a NetworkBlock>
         Target::Country(_) => row.country.as_deref() == Some(block.target.to_string().as_str()),
         Target::Network(network) => network.contains(address.network),
     };
-    let block = guard.networks.blocks().iter().find(hits)?;
+    let block = guard.networks.blocks.iter().find(hits)?;
     guard.policy.protection(Source::of(address.network)).is_none().then_some(block)
 }

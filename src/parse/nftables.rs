@@ -98,7 +98,8 @@ pub fn messages(datagram: &[u8]) -> impl Iterator<Item = Message<'_>> {
     netlink::frames(datagram).map(|frame| frame.map_or(Message::Unknown, read))
 }
 
-fn read(frame: Frame<'_>) -> Message<'_> {
+/// One message.
+pub fn read(frame: Frame<'_>) -> Message<'_> {
     let rest = frame.body.get(NFGENMSG..).unwrap_or_default();
     match frame.kind {
         DELTABLE | DELCHAIN | DELRULE | DELSET | DELSETELEM | DESTROYTABLE..=DESTROYSETELEM

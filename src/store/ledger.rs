@@ -232,21 +232,21 @@ pub fn encode(serial: u64, moment: &Moment, ledger: &Ledger, today: (Option<Date
         let ago = moment.boot_ms.saturating_sub(ended.ended_ms) / 1000;
         ended.ended_wall.or(moment.wall.map(|wall| wall.saturating_sub_unsigned(ago)))
     };
-    let ended = ledger.ended().map(|ended| Ended { ended_wall: ended_wall(ended), ..ended.clone() });
+    let ended = ledger.ended.iter().map(|ended| Ended { ended_wall: ended_wall(ended), ..ended.clone() });
     let mut saved = SavedLedger {
         serial,
         saved: moment.clone(),
         blocks: Vec::new(),
-        records: ledger.records().map(|(source, record)| (*source, *record)).collect(),
+        records: ledger.records.iter().map(|(source, record)| (*source, *record)).collect(),
         ended: ended.collect(),
         today,
     };
     // One block at a time: there can be 16,384.
     let content = Content::of(|codec| {
         saved.code_head(codec);
-        codec.put(ledger.len() as u64);
-        for block in ledger.blocks() {
-            block_row(codec, &mut (*block, ledger.detail(block.suspect.source).cloned()));
+        codec.put(ledger.blocks.len() as u64);
+        for block in ledger.blocks.values() {
+            block_row(codec, &mut (*block, ledger.details.get(&block.suspect.source).cloned()));
         }
         saved.code_rest(codec);
     });

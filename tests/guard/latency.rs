@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
+use fwstat::daemon::nft::script::BLOCKED;
 use fwstat::event::calendar::Date;
 use fwstat::guard::Source;
 use fwstat::ubus::call::call;
@@ -74,7 +75,7 @@ pub fn cross_threshold(guarded: &mut Guarded, attackers: &[Ipv4Addr], packets: u
     }
     for attacker in attackers {
         let wanted = Source::of(IpAddr::V4(*attacker).into());
-        while guarded.elements.dropped(wanted).is_none() {
+        while guarded.elements.dropped(BLOCKED, wanted.prefix()).is_none() {
             assert!(sent.elapsed() < WITHIN, "{attacker} is not blocked\n{}", guarded.router.log());
             thread::sleep(Duration::from_micros(300));
         }

@@ -8,6 +8,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 use std::time::Duration;
 
+use fwstat::daemon::nft::script::PEERS;
+
 use crate::guarded::{
     Guarded, ON, SERVER, Surroundings, VICTIM, address, elements, eventually, inside, listen, names, run,
     says_it_back, start_prepared,
@@ -85,7 +87,7 @@ fn a_host_inside_cannot_fill_the_peers_and_who_is_connected_is_not_blocked() {
         }
     });
     let mut peers = 0;
-    guarded.elements.peers(&mut |_| peers += 1);
+    guarded.elements.sources(PEERS, &mut |_, _| peers += 1);
     assert!((500..700).contains(&peers), "{peers} peers are remembered");
     let open = inside(&around.lan, || TcpStream::connect((SERVER, 8080)).unwrap());
     assert!(says_it_back(&open, b"before"));
@@ -115,7 +117,7 @@ fn a_host_inside_cannot_fill_the_peers_and_who_is_connected_is_not_blocked() {
     });
     eventually("the peers are still known", || {
         let mut after = 0;
-        guarded.elements.peers(&mut |_| after += 1);
+        guarded.elements.sources(PEERS, &mut |_, _| after += 1);
         after >= peers
     });
     guarded.router.stop();
@@ -150,7 +152,7 @@ fn a_late_answer_makes_nobody_a_peer() {
         open.read_exact(&mut byte).unwrap();
     }
     let mut peers = Vec::new();
-    guarded.elements.peers(&mut |source| peers.push(source.to_string()));
+    guarded.elements.sources(PEERS, &mut |source, _| peers.push(source.to_string()));
     assert!(!peers.contains(&OUTSIDE_V4.to_string()), "{peers:?}");
     guarded.forger.flood(address(OUTSIDE_V4), 300);
     guarded.wait_for(&[OUTSIDE_V4]);

@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use fwstat::guard::ranges::range_of;
+use fwstat::daemon::nft::script::NETWORKS;
 use fwstat::query::question::Prefix;
 
 use crate::guarded::{self, Guarded, ON, SERVER, Surroundings, VICTIM, address, connects, eventually};
@@ -374,7 +374,7 @@ fn a_blocked_country_stays_blocked_while_its_sets_change() {
          \tchain input {\n\t\ttype filter hook input priority filter;\n\
          \t\tip saddr 9.0.0.0/8 tcp dport 8022 counter comment \"passed\"\n\t}\n}\n",
     );
-    let last = range_of(Prefix::parse("9.15.255.0/25").unwrap());
+    let last = Prefix::parse("9.15.255.0/25").unwrap();
     let mut sent = 0;
     for round in 0..8 {
         // Whoever is allowed now is within a range that was blocked; what was allowed before is blocked again.
@@ -382,14 +382,14 @@ fn a_blocked_country_stays_blocked_while_its_sets_change() {
         let options = format!("{ON};list allow '{allowed}'");
         guarded.configure(&format!("option country_database '{}'", database.display()), &options);
         guarded.router.signal(Signal::SIGHUP);
-        let allowed = range_of(Prefix::parse(&allowed).unwrap());
+        let allowed = Prefix::parse(&allowed).unwrap();
         eventually("the option holds", || {
             for _ in 0..50 {
                 // None of them so often that it is a flood.
                 guarded.forger.syn(address(&format!("9.15.255.{}", sent % 100)), 8022, sent);
                 sent += 1;
             }
-            guarded.elements.dropped_by_network(allowed).is_none()
+            guarded.elements.dropped(NETWORKS, allowed).is_none()
         });
     }
     let counted = |guarded: &Guarded, comment: &str| -> u64 {
@@ -402,7 +402,7 @@ fn a_blocked_country_stays_blocked_while_its_sets_change() {
     // What does not change keeps its counter, as the table is not made anew. The link drops some of what is sent.
     let mut all = (0, None);
     eventually("all are counted", || {
-        all = (counted(&guarded, "arrived"), guarded.elements.dropped_by_network(last));
+        all = (counted(&guarded, "arrived"), guarded.elements.dropped(NETWORKS, last));
         all.1 == Some(all.0)
     });
     assert!(all.0 > u64::from(sent) / 2, "{all:?} of {sent}");

@@ -12,6 +12,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use fwstat::daemon::nft::kernel::Elements;
+use fwstat::daemon::nft::script::BLOCKED;
 use fwstat::guard::Source;
 use fwstat::query::question::Prefix;
 use serde_json::{Value, json};
@@ -79,7 +80,9 @@ pub fn run(program: &str, arguments: &[&str]) -> String {
 /// Sources in the kernel's sets, with what is left of each.
 pub fn blocked(elements: &mut Elements) -> Vec<(String, u64)> {
     let mut found = Vec::new();
-    elements.blocked(&mut |source, left| found.push((source.to_string(), left)));
+    elements.sources(BLOCKED, &mut |source, element| {
+        found.extend(element.expires_ms.map(|left| (source.to_string(), left)));
+    });
     found.sort();
     found
 }

@@ -13,7 +13,7 @@ pub(super) fn options(config: &Config, findings: &mut Findings) {
         findings.wrong("watch_egress logs to the group of the input nflog: put nflog into the list input");
     }
     let guard = &config.guard;
-    if guard.enabled == GuardMode::Off {
+    if guard.mode == GuardMode::Off {
         // The findings of the options say why it is off although it was enabled.
         return;
     }
@@ -35,7 +35,7 @@ pub(super) fn options(config: &Config, findings: &mut Findings) {
 
 /// Whether the kernel has the guard's table.
 pub(super) fn table(config: &Config, findings: &mut Findings) {
-    if config.guard.enabled == GuardMode::Off {
+    if config.guard.mode == GuardMode::Off {
         return;
     }
     if program().is_none() {

@@ -134,7 +134,7 @@ impl Answers for Core {
     fn answer(&mut self, mut rendering: Rendering) -> Reply {
         let now = self.now();
         let Some(question) = rendering.question() else { return Reply::Now(Ok(BlobMsgTable::empty())) };
-        let is_blocked = |address| self.engine.guard.ledger.get(Source::of(address)).is_some();
+        let is_blocked = |address| self.engine.guard.ledger.blocks.contains_key(&Source::of(address));
         if self.config.mask_sources
             && let Some(why) = refused_by_mask(&question, is_blocked)
         {
@@ -160,7 +160,7 @@ impl Answers for Core {
                 None
             }
             BusCommand::Release(forget) => Some(self.release(now, forget)),
-            BusCommand::Block(arguments) => self.enforcer.block(now, &self.config, engine, number, arguments),
+            BusCommand::Block(arguments) => self.enforcer.block(now, engine, number, arguments),
             BusCommand::GuardTest(target) => self.enforcer.test(now, engine, number, target),
             BusCommand::Unblock(target) => Some(self.enforcer.unblock(now, engine, target)),
         };

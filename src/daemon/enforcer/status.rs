@@ -13,17 +13,17 @@ impl Enforcer {
         let guard = &engine.guard;
         let reached = guard.reached(now.boot_ms);
         let failing = self.nft_sync.why(now.boot_ms);
-        let (state, why) = match guard.mode() {
-            Mode::Off => ("off", config.guard.refused.clone()),
+        let (state, why) = match guard.settings.mode {
+            Mode::Off => ("off", config.guard_refused.clone()),
             _ if failing.is_some() => ("degraded", failing),
-            _ if !self.nft_sync.is_up() => ("starting", config.guard.refused.clone()),
+            _ if !self.nft_sync.is_up() => ("starting", config.guard_refused.clone()),
             _ if self.networks.problem().is_some() => ("degraded", self.networks.problem().cloned()),
             _ if !reached.is_empty() => ("degraded", Some(reached.join("; "))),
             // The reload failed and the previous options stay in force: `status` says so.
-            Mode::Dry => ("dry", config.guard.refused.clone()),
-            Mode::On => ("on", config.guard.refused.clone()),
+            Mode::Dry => ("dry", config.guard_refused.clone()),
+            Mode::On => ("on", config.guard_refused.clone()),
         };
-        let on = guard.mode() != Mode::Off;
+        let on = guard.settings.mode != Mode::Off;
         let budget = |pool| on.then(|| guard.budget(now.boot_ms, pool));
         let room = |pool| on.then(|| guard.ledger.room(pool));
         let (networks, network_ranges) = self.networks.usage(guard);
@@ -45,7 +45,7 @@ impl Enforcer {
     /// Conditions that need attention, a sentence each.
     pub(in crate::daemon) fn warnings(&mut self, now: Now, config: &Config, engine: &Engine) -> Vec<String> {
         let mut warnings: Vec<String> = self.ledger.problem.iter().cloned().collect();
-        if engine.guard.mode() != Mode::Off {
+        if engine.guard.settings.mode != Mode::Off {
             self.warn_of_peers(now, &mut warnings);
             let left_out = engine.guard.policy.left_out;
             if left_out > 0 {

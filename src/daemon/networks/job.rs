@@ -7,13 +7,13 @@ use std::time::Instant;
 use super::{NetworkRequest, What};
 use crate::daemon::nft::conntrack::all_connections;
 use crate::daemon::nft::kernel::Elements;
+use crate::daemon::nft::script::PEERS;
 use crate::geoip::{Database, NoRanges};
-use crate::guard::networks::{Conflict, MAX_RANGES, elements};
+use crate::guard::networks::{MAX_RANGES, elements, overlap};
 use crate::guard::policy::Policy;
 use crate::guard::ranges::Ranges;
 use crate::guard::{Protection, Source};
 use crate::query::target::{MAX_NETWORKS, Target};
-use crate::query::target::{SHORTEST_V4, SHORTEST_V6};
 use crate::stats::countries::Country;
 
 /// Most peers collected by one job; a refusal names fewer.
@@ -25,8 +25,6 @@ pub(super) struct Job {
     pub blocks: Vec<(Target, Option<u64>)>,
     /// Further targets to block or to test.
     pub request: Option<NetworkRequest>,
-    /// How many more blocks are possible.
-    pub room: usize,
     pub policy: Policy,
     pub database: PathBuf,
     /// The table exists, so the kernel knows the peers.
@@ -41,7 +39,7 @@ pub(super) struct Outcome {
     /// Candidates that must not be blocked, and why.
     pub refused: Vec<(Target, String)>,
     /// Why some blocks are not in the kernel.
-    pub failed: Vec<String>,
+    pub failed: Option<String>,
     pub ranges: usize,
     /// IPv4 addresses and IPv6 /64s of the accepted ones.
     pub size: (u64, u64),
@@ -69,12 +67,12 @@ fn ranges_of(target: Target, database: &mut Database) -> Result<Ranges, String> 
 pub(super) fn run(kernel: &mut Elements, job: Job) -> Outcome {
     let begun = Instant::now();
     let mut database = Database::new(&job.database);
-    let mut failed = Vec::new();
+    let mut failed = None;
     let mut blocks: Vec<(Target, Ranges, Option<u64>)> = Vec::new();
     for (target, left) in &job.blocks {
         match ranges_of(*target, &mut database) {
             Ok(ranges) => blocks.push((*target, ranges, *left)),
-            Err(why) => failed.push(format!("{target} is not blocked: {why}")),
+            Err(why) => failed = failed.or_else(|| Some(format!("{target} is not blocked: {why}"))),
         }
     }
     let (mut checked, mut refused) = check(kernel, &job, &mut database);
@@ -96,8 +94,8 @@ pub(super) fn run(kernel: &mut Elements, job: Job) -> Outcome {
         (wanted, is_whole) = with(&checked);
     }
     if !is_whole {
-        failed
-            .push(format!("of the blocked networks only {MAX_RANGES} ranges of addresses are in the kernel"));
+        let most = format!("of the blocked networks only {MAX_RANGES} ranges of addresses are in the kernel");
+        failed = failed.or(Some(most));
     }
     let all = checked.iter().fold(Ranges::default(), |all, (_, ranges)| all.with(ranges));
     let loaded = job.load.then(|| {
@@ -124,22 +122,17 @@ type Checked = Vec<(Target, Ranges)>;
 fn check(kernel: &mut Elements, job: &Job, database: &mut Database) -> (Checked, Vec<(Target, String)>) {
     let (mut checked, mut refused): (Checked, _) = (Vec::new(), Vec::new());
     let Some(request) = &job.request else { return (checked, refused) };
-    let mut room = job.room;
+    let mut room = MAX_NETWORKS.saturating_sub(job.blocks.len());
     for target in &request.targets {
         let is_new = !job.blocks.iter().any(|(known, _)| known == target);
         let found = match *target {
             _ if is_new && room == 0 => {
                 Err(format!("the limit of {MAX_NETWORKS} blocked networks and countries is reached"))
             }
-            target if target.is_too_short() => Ok(Ranges::default()),
             target => ranges_of(target, database),
         };
-        let callers = request.callers.iter().map(|caller| (*caller, Protection::Caller));
-        let free = found.and_then(|ranges| match job.policy.conflict(*target, &ranges, callers) {
-            None => Ok(ranges),
-            Some(conflict) => Err(explained(*target, conflict)),
-        });
-        match free {
+        let conflict = |ranges: &Ranges| job.policy.conflict(*target, ranges, &request.callers);
+        match found.and_then(|ranges| conflict(&ranges).map_or(Ok(ranges), Err)) {
             Ok(ranges) => {
                 room -= usize::from(is_new);
                 checked.push((*target, ranges));
@@ -155,10 +148,9 @@ fn check(kernel: &mut Elements, job: &Job, database: &mut Database) -> (Checked,
             refused.extend(checked.drain(..).map(|(target, _)| (target, Protection::Unknown.to_string())))
         }
         Some(peers) => checked.retain(|(target, ranges)| {
-            let peer = peers.iter().find(|source| ranges.touches_prefix(source.prefix()));
+            let peer = peers.iter().find(|source| ranges.touches(source.prefix()));
             if let Some(source) = peer {
-                let conflict = Conflict::Protected(source.prefix(), Protection::Peer);
-                refused.push((*target, explained(*target, conflict)));
+                refused.push((*target, overlap(*target, source.prefix(), Protection::Peer)));
             }
             peer.is_none()
         }),
@@ -171,61 +163,25 @@ fn peers(kernel: &mut Elements, job: &Job, checked: &Checked) -> Option<Vec<Sour
     if !job.can_ask || !matches!(kernel.has_table(), Ok(true)) {
         return None;
     }
-    let all = Ranges::new(checked.iter().flat_map(|(_, ranges)| ranges.iter()).collect());
+    let all = Ranges::new(checked.iter().flat_map(|(_, ranges)| ranges.0.iter().copied()).collect());
     // Allowed addresses are not part of the block.
     let all = all.without(&job.policy.exempt());
     let mut found = Vec::new();
-    let is_wanted = |source: Source| all.touches_prefix(source.prefix());
+    let is_wanted = |source: Source| all.touches(source.prefix());
     let mut note = |source: Source| {
         if found.len() < MAX_PEERS && is_wanted(source) {
             found.push(source);
         }
     };
-    kernel.peers(&mut note);
+    kernel.sources(PEERS, &mut |source, _| note(source));
     // Without connection tracking over netlink the table's sets still have the last hour's peers.
     let _ = kernel.connected(&all_connections(), &is_wanted, &mut note);
     Some(found)
 }
 
-fn explained(target: Target, conflict: Conflict) -> String {
-    match conflict {
-        Conflict::TooShort => {
-            format!("the prefix is too short: at least /{SHORTEST_V4} of IPv4, /{SHORTEST_V6} of IPv6")
-        }
-        Conflict::Protected(prefix, protection) => match target {
-            Target::Network(network) if network == prefix => protection.to_string(),
-            Target::Network(network)
-                if prefix.contains(network.network) && prefix.length < network.length =>
-            {
-                format!("it is within {prefix}: {protection}")
-            }
-            Target::Network(_) | Target::Country(_) => format!("it holds {prefix}: {protection}"),
-        },
-        Conflict::Allowed(prefix) => format!("it is within {prefix}, which is on the allow list"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::query::question::Prefix;
-
-    #[test]
-    fn a_refusal_tells_which_of_the_two_prefixes_holds_the_other() {
-        let prefix = |text: &str| Prefix::parse(text).unwrap();
-        let refusal = |target: &str, protected: &str| {
-            let conflict = Conflict::Protected(prefix(protected), Protection::Private);
-            explained(Target::Network(prefix(target)), conflict)
-        };
-        let reserved = Protection::Private.to_string();
-        assert_eq!(refusal("10.1.2.3", "10.0.0.0/8"), format!("it is within 10.0.0.0/8: {reserved}"));
-        assert_eq!(refusal("172.0.0.0/8", "172.16.0.0/12"), format!("it holds 172.16.0.0/12: {reserved}"));
-        assert_eq!(refusal("10.0.0.0/8", "10.0.0.0/8"), reserved);
-        assert_eq!(refusal("fe80:1::/32", "fe80::/10"), format!("it is within fe80::/10: {reserved}"));
-        let country = Target::Country(*b"JP");
-        let own = Conflict::Protected(prefix("198.51.100.1"), Protection::Own);
-        assert_eq!(explained(country, own), "it holds 198.51.100.1: it is the router's own address");
-    }
 
     #[test]
     fn what_is_blocked_stays_blocked_where_it_may_not_be_blocked_anew() {
@@ -238,7 +194,6 @@ mod tests {
                 what: What::Block { length_ms: Some(60_000), reason: None, is_list: false },
                 callers: Vec::new(),
             }),
-            room: 9,
             policy: Policy::default(),
             database: "/nonexistent".into(),
             // Whether there is a connection to it cannot be determined.

@@ -1,14 +1,9 @@
 //! Queries the kernel's connection tracking for addresses to which the inside has a connection (ctnetlink,
 //! linux/netfilter/nfnetlink_conntrack.h).
 
-use std::io;
-
-use super::{DATAGRAM, receive_answer, result_of, script};
+use super::script;
 use crate::guard::Source;
-use crate::parse::netlink::{
-    self, NFGENMSG, NLM_F_DUMP, NLMSG_DONE, NLMSG_ERROR, attribute, be16, put, put_nested,
-};
-use crate::sys::netlink::Netlink;
+use crate::parse::netlink::{self, NLM_F_DUMP, attribute, be16, put, put_nested};
 
 const SUBSYSTEM: u16 = 1 << 8;
 const GET: u16 = SUBSYSTEM | 1;
@@ -35,15 +30,6 @@ const TCP: u8 = 6;
 const AF_INET: u8 = 2;
 const AF_INET6: u8 = 10;
 
-/// Where a tracked connection comes from: address (in network byte order), protocol, port.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Opener<'a> {
-    pub address: &'a [u8],
-    /// IANA's protocol number.
-    pub protocol: u8,
-    pub port: u16,
-}
-
 /// Requests for lists of all connections, both families.
 pub fn all_connections() -> Vec<Vec<u8>> {
     [AF_INET, AF_INET6].map(|family| request(family, None)).to_vec()
@@ -58,24 +44,6 @@ pub fn connections_of(sources: &[Source]) -> Vec<Vec<u8>> {
     let family = |source: &Source| if matches!(source, Source::V4(_)) { AF_INET } else { AF_INET6 };
     let is_asked = |asked: &u8| sources.iter().any(|source| family(source) == *asked);
     [AF_INET, AF_INET6].into_iter().filter(is_asked).map(|family| request(family, None)).collect()
-}
-
-/// Gives the entries that the kernel lists.
-pub(super) fn list(request: &[u8], each: &mut dyn FnMut(&[u8])) -> io::Result<()> {
-    // A new socket each time: closing it ends a dump that was not read completely.
-    let socket = Netlink::netfilter(0)?;
-    socket.send(request)?;
-    let errno = receive_answer(&socket, &mut vec![0; DATAGRAM], &mut |datagram| {
-        for frame in netlink::frames(datagram).map_while(Result::ok) {
-            match frame.kind {
-                NLMSG_DONE => return Some(0),
-                NLMSG_ERROR => return Some(frame.answer().map_or(0, |(_, errno)| errno)),
-                _ => each(frame.body.get(NFGENMSG..).unwrap_or_default()),
-            }
-        }
-        None
-    })?;
-    result_of(errno)
 }
 
 /// The source of a tuple.
@@ -102,8 +70,9 @@ fn request(family: u8, from: Option<u32>) -> Vec<u8> {
     })
 }
 
-/// Who opened this connection, if its handshake was seen.
-pub fn opener(entry: &[u8]) -> Option<Opener<'_>> {
+/// Who opened this connection, if its handshake was seen: address, protocol and port as the key of an element of
+/// [`script::SERVED`], after the set's place.
+pub fn opener(entry: &[u8]) -> Option<(usize, Vec<u8>)> {
     let original = attribute(entry, TUPLE_ORIGINAL)?;
     let protocol = attribute(original, TUPLE_PROTOCOL)?;
     let number = *attribute(protocol, PROTOCOL_NUMBER)?.first()?;
@@ -114,11 +83,9 @@ pub fn opener(entry: &[u8]) -> Option<Opener<'_>> {
     if number == TCP && flags.is_some_and(|flags| flags & BE_LIBERAL != 0) {
         return None;
     }
-    Some(Opener {
-        address: source_address(original)?,
-        protocol: number,
-        port: attribute(protocol, PROTOCOL_SOURCE_PORT).and_then(|port| be16(port, 0)).unwrap_or(0),
-    })
+    let address = source_address(original)?;
+    let port = attribute(protocol, PROTOCOL_SOURCE_PORT).and_then(|port| be16(port, 0)).unwrap_or(0);
+    Some((usize::from(address.len() != 4), script::served_key(address, number, port)))
 }
 
 #[cfg(test)]
@@ -150,7 +117,7 @@ mod tests {
     fn whoever_is_answered_by_the_source_opened_the_connection() {
         let source = Source::V4(u32::from_be_bytes(SOURCE));
         let opened = entry(TCP, INSIDE, SOURCE, 3);
-        let expected = Opener { address: &INSIDE, protocol: TCP, port: 4000 };
+        let expected = (0, script::served_key(&INSIDE, TCP, 4000));
         assert_eq!((answering(&opened), opener(&opened)), (Some(source), Some(expected)));
         // The source opened it.
         assert_ne!(answering(&entry(TCP, SOURCE, INSIDE, 3)), Some(source));

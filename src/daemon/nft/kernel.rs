@@ -6,13 +6,15 @@
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 
-use super::conntrack::{self, Opener};
-use super::script::{self, BLOCKED, NETWORKS, PEERS, SERVED, TABLE};
-use super::{DATAGRAM, range_changes, receive_answer, result_of};
+use super::conntrack;
+use super::script::{self, BLOCKED, LAST, NETWORKS, PEERS, SERVED, TABLE};
+use super::{DATAGRAM, list, range_changes, receive_answer, result_of};
 use crate::guard::Source;
 use crate::guard::networks::Element;
-use crate::guard::ranges::Range;
+use crate::guard::ranges::range_of;
+use crate::parse::netlink::NFGENMSG;
 use crate::parse::nftables::{self, Change, Message, NFNLGRP_NFTABLES, Transaction};
+use crate::query::question::Prefix;
 use crate::sys::netlink::Netlink;
 
 /// The whole ruleset of a router is some hundred notifications when it is reloaded.
@@ -31,8 +33,8 @@ const RANGES_AT_ONCE: usize = 256;
 /// How often the sets of networks are listed again, should ranges end while they are changed.
 const TRIES: usize = 3;
 
-/// Datagrams of a map's list that are read.
-const MAP_DATAGRAMS: usize = 64;
+/// Messages of a map's list that are read; each fills a datagram.
+const MAP_MESSAGES: usize = 64;
 
 /// Shorter datagrams fit into every socket's send buffer.
 const USUAL_DATAGRAM: usize = 64 << 10;
@@ -85,6 +87,9 @@ impl Notifications {
 /// A set that the kernel fills, and the keys of its elements with their remaining milliseconds.
 pub type Remembered = (&'static str, Vec<Change>);
 
+/// Takes the messages of an answer.
+type Each<'a> = &'a mut dyn FnMut(Message<'_>);
+
 /// A socket for reading and changing elements; the kernel answers each request at once.
 pub struct Elements {
     socket: Netlink,
@@ -104,7 +109,7 @@ impl Elements {
 
     /// Sends a request and passes every message of the answer to `each`. Returns the errno of the answer, 0 for
     /// success.
-    fn ask(&mut self, make: &dyn Fn(u32) -> Vec<u8>, each: &mut dyn FnMut(Message<'_>)) -> io::Result<i32> {
+    fn ask(&mut self, make: &dyn Fn(u32) -> Vec<u8>, each: Each<'_>) -> io::Result<i32> {
         self.request = self.request.wrapping_add(1);
         let wanted = self.request;
         self.socket.send(&make(wanted))?;
@@ -112,11 +117,7 @@ impl Elements {
     }
 
     /// Reads answers up to the one that `is_last`; late answers to earlier requests are skipped.
-    fn receive(
-        &mut self,
-        is_last: &mut dyn FnMut(u32) -> bool,
-        each: &mut dyn FnMut(Message<'_>),
-    ) -> io::Result<i32> {
+    fn receive(&mut self, is_last: &mut dyn FnMut(u32) -> bool, each: Each<'_>) -> io::Result<i32> {
         receive_answer(&self.socket, &mut self.buffer, &mut |datagram| {
             for message in nftables::messages(datagram) {
                 match message {
@@ -151,7 +152,7 @@ impl Elements {
     /// Whether a connection to this source was opened from inside within the time that peers are remembered for. The
     /// error: the kernel cannot answer, for instance without the table.
     pub fn is_remembered(&mut self, source: Source) -> io::Result<bool> {
-        self.has_element(script::set_of(PEERS, source), &script::key(source))
+        self.has_element(PEERS[script::place_of(source)], &script::key(source))
     }
 
     /// Gives every wanted source to which something else opened a connection that is still tracked, once for each
@@ -165,23 +166,20 @@ impl Elements {
         each: &mut dyn FnMut(Source),
     ) -> io::Result<()> {
         for request in requests {
-            conntrack::list(request, &mut |entry| {
+            list(request, &mut |frame| {
+                let entry = frame.body.get(NFGENMSG..).unwrap_or_default();
                 if let Some(source) = conntrack::answering(entry).filter(|source| is_wanted(*source))
-                    && conntrack::opener(entry).is_some_and(|opener| !self.is_served(opener))
+                    && let Some((place, key)) = conntrack::opener(entry)
+                    // From a port that accepts connections from outside, a packet is a reply, even if the kernel no longer
+                    // knew the connection.
+                    && !self.has_element(SERVED[place], &key).unwrap_or(false)
                 {
                     each(source);
                 }
+                None
             })?;
         }
         Ok(())
-    }
-
-    /// Whether this port accepts connections from outside: a packet from it is a reply, even if the kernel no longer knew
-    /// the connection.
-    fn is_served(&mut self, Opener { address, protocol, port }: Opener<'_>) -> bool {
-        let key = script::served_key(address, protocol, port);
-        let set = SERVED[usize::from(address.len() != 4)];
-        self.has_element(set, &key).unwrap_or(false)
     }
 
     /// Makes the sets of blocked networks hold these ranges, sorted and disjoint, and nothing else. What is blocked before
@@ -189,10 +187,11 @@ impl Elements {
     /// transaction. After an error some of it may be changed.
     pub fn set_networks(&mut self, wanted: &[Element]) -> io::Result<()> {
         for _ in 0..TRIES {
-            match self.change_networks(wanted) {
-                // A range ended between the list and the change.
-                Err(error) if is_race(&error) => {}
-                done => return done,
+            let done = self.change_networks(wanted);
+            let errno = done.as_ref().err().and_then(io::Error::raw_os_error);
+            // Else a range ended between the list and the change.
+            if !matches!(errno, Some(libc::ENOENT | libc::EEXIST | libc::ENOTEMPTY)) {
+                return done;
             }
         }
         self.change_networks(wanted)
@@ -201,8 +200,8 @@ impl Elements {
     /// One try of [`Elements::set_networks`].
     fn change_networks(&mut self, wanted: &[Element]) -> io::Result<()> {
         let mut present = Vec::new();
-        for set in NETWORKS {
-            self.list_ranges(set, &mut present)?;
+        for (set, last) in NETWORKS.into_iter().zip(LAST) {
+            self.list_ranges(set, last, &mut present)?;
         }
         present.sort_unstable();
         let groups = range_changes::changes(&present, wanted);
@@ -233,9 +232,9 @@ impl Elements {
         Ok(())
     }
 
-    /// Adds the ranges of a set, each with the milliseconds that are left of it.
-    fn list_ranges(&mut self, set: &str, ranges: &mut Vec<Element>) -> io::Result<()> {
-        let (before, last) = (ranges.len(), script::last_address(set));
+    /// Adds the ranges of a set, each with the milliseconds that are left of it. `last`: the last address of its family.
+    fn list_ranges(&mut self, set: &str, last: u128, ranges: &mut Vec<Element>) -> io::Result<()> {
+        let before = ranges.len();
         let mut ends: Vec<u128> = Vec::new();
         let errno = self.ask(&|request| nftables::list_elements(TABLE, set, request), &mut |message| {
             let Message::Elements(elements) = message else { return };
@@ -267,22 +266,21 @@ impl Elements {
         if fit { Ok(()) } else { Err(io::Error::from_raw_os_error(libc::ENOENT)) }
     }
 
-    /// Removes sources from the sets of blocked sources, whether they are in them or not, and adds sources with their
-    /// remaining milliseconds. Atomic: after an error nothing has changed.
-    pub fn change(&mut self, remove: &[Source], add: &[(Source, u64)]) -> io::Result<()> {
+    /// Makes the sets of blocked sources have each of these sources with its remaining milliseconds, or not at all, whatever
+    /// they had. Atomic: after an error nothing has changed.
+    pub fn change(&mut self, sources: &[(Source, Option<u64>)]) -> io::Result<()> {
         self.transact(&mut |transaction| {
-            for set in BLOCKED {
-                let of_set = |source: Source| script::set_of(BLOCKED, source) == set;
+            for (place, set) in BLOCKED.into_iter().enumerate() {
+                let of_set = sources.iter().filter(|(source, _)| script::place_of(*source) == place);
+                let element = |source: Source, left: u64| (script::key(source), None, Some(left));
                 // Deleting an element that does not exist is an error, so each is added first.
-                let gone = remove.iter().filter(|source| of_set(**source));
-                let gone: Vec<Change> = gone.map(|gone| (script::key(*gone), None, Some(1000))).collect();
+                let gone: Vec<Change> = of_set.clone().map(|(source, _)| element(*source, 1000)).collect();
                 for gone in gone.chunks(ELEMENTS_PER_MESSAGE) {
                     transaction.add(set, gone);
                     transaction.delete(set, gone);
                 }
-                let new = add.iter().filter(|(source, _)| of_set(*source));
                 let new =
-                    new.map(|(source, left)| (script::key(*source), None, Some(script::timeout_ms(*left))));
+                    of_set.filter_map(|(source, left)| Some(element(*source, script::timeout_ms((*left)?))));
                 let new: Vec<Change> = new.collect();
                 new.chunks(ELEMENTS_PER_MESSAGE).for_each(|new| transaction.add(set, new));
             }
@@ -357,16 +355,10 @@ impl Elements {
         self.packets(&|request| nftables::get_counter(TABLE, name, request))
     }
 
-    /// Packets of a blocked source that were dropped.
-    pub fn dropped(&mut self, source: Source) -> Option<u64> {
-        let (set, key) = (script::set_of(BLOCKED, source), script::key(source));
-        self.packets(&|request| nftables::get_element(TABLE, set, &key, request))
-    }
-
-    /// Packets dropped by the blocked range that contains this one's first address.
-    pub fn dropped_by_network(&mut self, range: Range) -> Option<u64> {
-        let (family, key, _) = script::range_keys(range);
-        self.packets(&|request| nftables::get_element(TABLE, NETWORKS[family], &key, request))
+    /// Packets that were dropped by the element of these sets that has the first address of the prefix.
+    pub fn dropped(&mut self, sets: [&str; 2], prefix: Prefix) -> Option<u64> {
+        let (family, key, _) = script::range_keys(range_of(prefix));
+        self.packets(&|request| nftables::get_element(TABLE, sets[family], &key, request))
     }
 
     /// The packets of the counter in the answer to a request.
@@ -382,32 +374,8 @@ impl Elements {
         asked.ok().filter(|errno| *errno == 0).and(packets)
     }
 
-    /// Visits every blocked source, with its remaining milliseconds.
-    pub fn blocked(&mut self, each: &mut dyn FnMut(Source, u64)) {
-        self.list_sources(BLOCKED, &mut |source, element| {
-            element.expires_ms.iter().for_each(|left| each(source, *left));
-        });
-    }
-
-    /// Visits every peer.
-    pub fn peers(&mut self, each: &mut dyn FnMut(Source)) {
-        self.list_sources(PEERS, &mut |source, _| each(source));
-    }
-
-    /// Blocked sources of which packets were dropped, in order, with their number.
-    pub fn dropped_by_source(&mut self) -> Vec<(Source, u64)> {
-        let mut dropped = Vec::new();
-        self.list_sources(BLOCKED, &mut |source, element| {
-            if let Some(packets @ 1..) = element.packets {
-                dropped.push((source, packets));
-            }
-        });
-        dropped.sort_unstable();
-        dropped
-    }
-
-    /// Visits every source in a pair of sets.
-    fn list_sources(&mut self, sets: [&str; 2], each: &mut dyn FnMut(Source, nftables::Element<'_>)) {
+    /// Visits every source in a pair of sets, in the order of the kernel's hashes.
+    pub fn sources(&mut self, sets: [&str; 2], each: &mut dyn FnMut(Source, nftables::Element<'_>)) {
         for set in sets {
             self.list(set, &mut |element| {
                 if let Some(source) = script::source_of(element.key) {
@@ -437,26 +405,13 @@ pub fn map_drops(family: &str, table: &str, map: &str) -> Option<bool> {
         "ip6" => 10,
         _ => return None,
     };
-    // A separate socket: closing it ends a dump that was not read to its end.
-    let socket = Netlink::netfilter(0).ok()?;
-    socket.send(&nftables::list_elements_of(family, table, map, 1)).ok()?;
-    let (mut drops, mut datagrams) = (false, 0);
-    let errno = receive_answer(&socket, &mut vec![0; DATAGRAM], &mut |datagram| {
-        for message in nftables::messages(datagram) {
-            match message {
-                Message::Elements(elements) => drops |= elements.any_drops(),
-                Message::Answer { errno, .. } => return Some(errno),
-                Message::Done => return Some(0),
-                _ => {}
-            }
+    let (mut drops, mut messages) = (false, 0);
+    let listed = list(&nftables::list_elements_of(family, table, map, 1), &mut |frame| {
+        if let Message::Elements(elements) = nftables::read(frame) {
+            drops |= elements.any_drops();
         }
-        datagrams += 1;
-        (datagrams == MAP_DATAGRAMS).then_some(libc::EMSGSIZE)
+        messages += 1;
+        (messages == MAP_MESSAGES).then_some(libc::EMSGSIZE)
     });
-    (drops || errno.ok()? == 0).then_some(drops)
-}
-
-/// Whether what was to be changed was not as it had been listed.
-fn is_race(error: &io::Error) -> bool {
-    matches!(error.raw_os_error(), Some(libc::ENOENT | libc::EEXIST | libc::ENOTEMPTY))
+    (drops || listed.is_ok()).then_some(drops)
 }

@@ -12,6 +12,7 @@ use std::io;
 use std::os::fd::AsFd;
 use std::time::Duration;
 
+use crate::parse::netlink::{self, Frame, NLMSG_DONE, NLMSG_ERROR};
 use crate::sys::netlink::Netlink;
 use crate::sys::wait::{Wait, wait};
 
@@ -44,6 +45,21 @@ fn receive_answer(
             return Ok(errno);
         }
     }
+}
+
+/// Passes what the kernel lists to `each`, until the list ends or `each` gives an errno.
+fn list(request: &[u8], each: &mut dyn FnMut(Frame<'_>) -> Option<i32>) -> io::Result<()> {
+    // A new socket each time: closing it ends a list that was not read to its end.
+    let socket = Netlink::netfilter(0)?;
+    socket.send(request)?;
+    let errno = receive_answer(&socket, &mut vec![0; DATAGRAM], &mut |datagram| {
+        netlink::frames(datagram).map_while(Result::ok).find_map(|frame| match frame.kind {
+            NLMSG_DONE => Some(0),
+            NLMSG_ERROR => Some(frame.answer().map_or(libc::EBADMSG, |(_, errno)| errno)),
+            _ => each(frame),
+        })
+    })?;
+    result_of(errno)
 }
 
 /// An errno as a result.

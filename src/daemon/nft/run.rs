@@ -95,26 +95,19 @@ impl Nft {
         let mut file = File::from(memfd_create(name, MFdFlags::MFD_CLOEXEC)?);
         file.write_all(script.as_bytes())?;
         file.rewind()?;
-        let mut child = command.args(["-f", "-"]).stdin(file).stderr(Stdio::piped()).spawn()?;
-        let errors = child.stderr.take().map(OwnedFd::from);
-        self.watch(child, errors, now_ms, LOAD_TIMEOUT_MS)
+        let child = command.args(["-f", "-"]).stdin(file).stderr(Stdio::piped()).spawn()?;
+        self.watch(child, now_ms, LOAD_TIMEOUT_MS)
     }
 
     /// Starts to list the ruleset; nothing else may be running.
     pub fn list(&mut self, now_ms: u64) -> io::Result<()> {
-        let mut child = list_ruleset()?.spawn()?;
-        let output = child.stdout.take().map(OwnedFd::from);
-        self.watch(child, output, now_ms, LIST_TIMEOUT_MS)
+        self.watch(list_ruleset()?.spawn()?, now_ms, LIST_TIMEOUT_MS)
     }
 
-    /// Keeps a child process that has been started, and its output.
-    fn watch(
-        &mut self,
-        child: Child,
-        output: Option<OwnedFd>,
-        now_ms: u64,
-        timeout_ms: u64,
-    ) -> io::Result<()> {
+    /// Keeps a child process that has been started, and the pipe of its standard output or error.
+    fn watch(&mut self, mut child: Child, now_ms: u64, timeout_ms: u64) -> io::Result<()> {
+        let errors = child.stderr.take().map(OwnedFd::from);
+        let output = child.stdout.take().map(OwnedFd::from).or(errors);
         let output = File::from(output.ok_or(io::ErrorKind::BrokenPipe)?);
         fcntl(&output, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
         self.pid = Some(child.id());
@@ -155,11 +148,6 @@ impl Nft {
         };
         self.running = None;
         Some(outcome)
-    }
-
-    /// Kills the running process, if there is one.
-    pub fn kill(&mut self) {
-        self.running = None;
     }
 }
 

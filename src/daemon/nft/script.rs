@@ -17,12 +17,14 @@ pub const BLOCKED: [&str; 2] = ["blocked4", "blocked6"];
 pub const PEERS: [&str; 2] = ["peers4", "peers6"];
 /// The sets of sources that many routers saw.
 const SHARED: [&str; 2] = ["shared4", "shared6"];
-/// Timeout of the elements, should they not be deleted.
-const SHARED_TIMEOUT: &str = "2d";
+/// Timeout of the elements in milliseconds, should they not be deleted.
+const SHARED_MS: u64 = 2 * 86_400_000;
 /// Inside addresses, protocols and ports that accepted a connection from outside.
 pub const SERVED: [&str; 2] = ["served4", "served6"];
 /// Ranges of addresses of blocked networks and countries.
 pub const NETWORKS: [&str; 2] = ["networks4", "networks6"];
+/// The last address that each of them can hold.
+pub const LAST: [u128; 2] = [of_v4(u32::MAX), u128::MAX];
 /// Name of the counter of connections whose peer was not added because an inside host opened too many.
 pub const PEERS_LIMITED: &str = "peers_limited";
 /// Name of the counter of connections whose peer was not added because [`PEERS`] was full.
@@ -99,7 +101,7 @@ impl Spec {
 }
 
 /// Deletes the table, whether it exists or not.
-pub const REMOVE: &str = "table inet fwstat {\n}\ndelete table inet fwstat\n";
+const REMOVE: &str = "table inet fwstat {\n}\ndelete table inet fwstat\n";
 
 /// A blocked source.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -118,7 +120,6 @@ pub fn build(spec: &Spec, blocks: &[Blocked]) -> String {
     if let Some(guard) = &spec.guard {
         sets(guard, blocks.len(), &mut text);
         if guard.enforce {
-            shared(&guard.shared, &mut text);
             judging(guard, spec.log.as_ref(), &mut text);
         }
         remembering(guard, &mut text);
@@ -127,8 +128,10 @@ pub fn build(spec: &Spec, blocks: &[Blocked]) -> String {
         egress(outside, spec.log.as_ref(), &mut text);
     }
     text.push_str("}\n");
-    if spec.enforces() {
-        add(blocks, &mut text);
+    if let Some(guard) = spec.guard.as_ref().filter(|guard| guard.enforce) {
+        add(BLOCKED, blocks, &mut text);
+        let shared = |source: &Source| Blocked { source: *source, left_ms: SHARED_MS, dropped: 0 };
+        add(SHARED, &guard.shared.iter().map(shared).collect::<Vec<_>>(), &mut text);
     }
     text
 }
@@ -140,42 +143,24 @@ fn sets(guard: &GuardSpec, blocks: usize, text: &mut String) {
         let size = most.saturating_add(most / 4).saturating_add(SLACK);
         // A range has two elements: its first address, and the one after its last.
         let network_size = 2 * MAX_RANGES as u32 + SLACK;
-        for (set, further, size, flags, last) in [
-            (BLOCKED, "", size, "timeout", "counter"),
-            (PEERS, "", MAX_PEERS, "dynamic,timeout", "timeout 1h"),
-            (SERVED, " . inet_proto . inet_service", MAX_SERVED, "dynamic,timeout", "timeout 1d"),
-            (OPENERS, "", MAX_OPENERS, "dynamic,timeout", "timeout 20m"),
-            (NETWORKS, "", network_size, "interval,timeout", "counter"),
+        for (set, further, size, flags) in [
+            (BLOCKED, "", size, "timeout\n\t\tcounter"),
+            (PEERS, "", MAX_PEERS, "dynamic,timeout\n\t\ttimeout 1h"),
+            (SERVED, " . inet_proto . inet_service", MAX_SERVED, "dynamic,timeout\n\t\ttimeout 1d"),
+            (OPENERS, "", MAX_OPENERS, "dynamic,timeout\n\t\ttimeout 20m"),
+            (NETWORKS, "", network_size, "interval,timeout\n\t\tcounter"),
+            (SHARED, "", guard.shared.len() as u32, "timeout"),
         ] {
-            let set = set[place];
-            let _ = write!(
-                text,
-                "\tset {set} {{\n\t\ttype {kind}{further}\n\t\tsize {size}\n\t\tflags {flags}\n\t\t{last}\n\t}}\n"
-            );
+            if size > 0 {
+                let set = set[place];
+                let _ = write!(
+                    text,
+                    "\tset {set} {{\n\t\ttype {kind}{further}\n\t\tsize {size}\n\t\tflags {flags}\n\t}}\n"
+                );
+            }
         }
     }
     let _ = write!(text, "\tcounter {PEERS_LIMITED} {{\n\t}}\n\tcounter {PEERS_FULL} {{\n\t}}\n");
-}
-
-/// The sets of shared sources with what is in them: they change with the whole table alone.
-fn shared(sources: &[Source], text: &mut String) {
-    if sources.is_empty() {
-        return;
-    }
-    for (place, kind) in ["ipv4_addr", "ipv6_addr"].into_iter().enumerate() {
-        let keys = sources.iter().filter(|source| place_of(**source) == place);
-        let keys: Vec<String> = keys.map(|source| key_text(*source)).collect();
-        let _ = write!(
-            text,
-            "\tset {} {{\n\t\ttype {kind}\n\t\tsize {}\n\t\tflags timeout\n\t\ttimeout {SHARED_TIMEOUT}\n",
-            SHARED[place],
-            sources.len(),
-        );
-        if !keys.is_empty() {
-            let _ = writeln!(text, "\t\telements = {{ {} }}", keys.join(", "));
-        }
-        text.push_str("\t}\n");
-    }
 }
 
 /// What belongs to a known connection.
@@ -309,9 +294,9 @@ fn egress(outside: &[String], log: Option<&LogSpec>, text: &mut String) {
     );
 }
 
-/// Adds these blocks to the table.
-fn add(blocks: &[Blocked], text: &mut String) {
-    for (place, set) in BLOCKED.into_iter().enumerate() {
+/// Adds these sources to a pair of sets.
+fn add(sets: [&str; 2], blocks: &[Blocked], text: &mut String) {
+    for (place, set) in sets.into_iter().enumerate() {
         let of_family: Vec<&Blocked> =
             blocks.iter().filter(|block| place_of(block.source) == place).collect();
         for some in of_family.chunks(ELEMENTS_PER_COMMAND) {
@@ -321,14 +306,9 @@ fn add(blocks: &[Blocked], text: &mut String) {
     }
 }
 
-/// 0 for IPv4, 1 for IPv6.
-fn place_of(source: Source) -> usize {
+/// The place of a source's set in a pair of sets: 0 for IPv4, 1 for IPv6.
+pub fn place_of(source: Source) -> usize {
     usize::from(matches!(source, Source::V6(_)))
-}
-
-/// A source as the key of an element.
-fn key_text(source: Source) -> String {
-    source.prefix().network.to_string()
 }
 
 /// The timeout of an element with this remaining time in the ledger. Both in milliseconds.
@@ -344,7 +324,7 @@ fn element(block: &Blocked) -> String {
         0 => String::new(),
         packets => format!(" counter packets {packets} bytes 0"),
     };
-    format!("{}{counter} timeout {time}", key_text(block.source))
+    format!("{}{counter} timeout {time}", block.source.prefix().network)
 }
 
 /// A source as the key of an element, in network byte order.
@@ -372,7 +352,7 @@ pub fn range_keys(range: Range) -> (usize, Vec<u8>, Option<Vec<u8>>) {
     // Of an IPv4 address only the last four bytes are the key.
     let (family, start) = if as_v4(range).is_some() { (0, 12) } else { (1, 0) };
     let key = |address: u128| address.to_be_bytes()[start..].to_vec();
-    (family, key(range.0), (range.1 < last_address(NETWORKS[family])).then(|| key(range.1 + 1)))
+    (family, key(range.0), (range.1 < LAST[family]).then(|| key(range.1 + 1)))
 }
 
 /// The address of an element's key in network byte order (4 or 16 bytes), as in a [`Range`]; `None`: another length.
@@ -381,16 +361,6 @@ pub fn address_of(key: &[u8]) -> Option<u128> {
         return Some(of_v4(u32::from_be_bytes(bits)));
     }
     <[u8; 16]>::try_from(key).ok().map(u128::from_be_bytes)
-}
-
-/// The last address that a set of ranges can hold.
-pub fn last_address(set: &str) -> u128 {
-    if set == NETWORKS[0] { of_v4(u32::MAX) } else { u128::MAX }
-}
-
-/// The set that a source belongs to, of a pair of them.
-pub fn set_of(sets: [&'static str; 2], source: Source) -> &'static str {
-    sets[place_of(source)]
 }
 
 /// Whether an interface may be named in a rule: the kernel allows more characters than nft's syntax.
@@ -431,12 +401,11 @@ mod tests {
             vec![Source::V4(0xb900_0207), Source::V4(0xb900_0208), Source::V6(0x2a00_00db_0000_0000)];
         shared.guard.as_mut().unwrap().shared = sources;
         let shared = build(&shared, &blocks);
-        assert!(
-            shared.contains(
-                "size 3\n\t\tflags timeout\n\t\ttimeout 2d\n\t\telements = { 185.0.2.7, 185.0.2.8 }"
-            )
-        );
-        assert!(shared.contains("elements = { 2a00:db:: }") && shared.contains("@shared6 goto drop_blocked"));
+        assert!(shared.contains("set shared4 {\n\t\ttype ipv4_addr\n\t\tsize 3\n\t\tflags timeout\n\t}"));
+        let timeout = "timeout 172799s950ms";
+        assert!(shared.contains(&format!("shared4 {{ 185.0.2.7 {timeout}, 185.0.2.8 {timeout} }}")));
+        assert!(shared.contains(&format!("shared6 {{ 2a00:db:: {timeout} }}")));
+        assert!(shared.contains("@shared6 goto drop_blocked"));
         let shared = Vec::new();
         let dry = GuardSpec { enforce: false, all: false, size: 9, outside: Vec::new(), shared };
         let dry = build(&Spec { guard: Some(dry), ..spec }, &blocks);

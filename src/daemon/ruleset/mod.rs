@@ -45,8 +45,8 @@ pub struct Unseen {
 enum Verdict {
     #[default]
     Other,
-    Drop,
-    Reject,
+    /// Drops or rejects.
+    Refuse,
     /// `ct state vmap { ..., invalid : drop }`
     InvalidDrop,
     Jump,
@@ -118,15 +118,12 @@ impl Rule {
 
     /// Whether it can drop or reject a packet.
     fn refuses(&self) -> bool {
+        let of_policies = ["drop_from_", "reject_from_", "drop_to_", "reject_to_"];
         match self.verdict {
-            Verdict::Drop | Verdict::Reject | Verdict::InvalidDrop | Verdict::Map => true,
-            Verdict::Jump => {
-                self.target == "handle_reject"
-                    || ["drop_from_", "reject_from_", "drop_to_", "reject_to_"]
-                        .iter()
-                        .any(|start| self.target.starts_with(start))
-            }
             Verdict::Other => false,
+            Verdict::Jump if self.target == "handle_reject" => true,
+            Verdict::Jump => of_policies.iter().any(|start| self.target.starts_with(start)),
+            Verdict::Refuse | Verdict::InvalidDrop | Verdict::Map => true,
         }
     }
 }
@@ -188,7 +185,7 @@ impl Ruleset {
             let map = Chain { name: std::mem::take(&mut rule.target), ..rule.chain.clone() };
             let ask = || drops(&map.family, &map.table, &map.name) != Some(false);
             let refuses = known.get(&map).copied().unwrap_or_else(ask);
-            rule.verdict = if refuses { Verdict::Drop } else { Verdict::Other };
+            rule.verdict = if refuses { Verdict::Refuse } else { Verdict::Other };
             known.insert(map, refuses);
         }
     }

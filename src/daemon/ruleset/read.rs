@@ -121,12 +121,11 @@ impl Rule {
             self.counter = None;
         }
         match key {
-            "drop" => self.verdict = Verdict::Drop,
-            "reject" => self.verdict = Verdict::Reject,
+            "drop" | "reject" => self.verdict = Verdict::Refuse,
             "jump" | "goto" => (self.verdict, self.target) = (Verdict::Jump, text(value, "target")?),
             // A target of iptables, as nft prints what iptables-nft made.
             "xt" if !is_match && matches!(value["name"].as_str(), Some("REJECT" | "TARPIT")) => {
-                self.verdict = Verdict::Reject;
+                self.verdict = Verdict::Refuse;
             }
             "log" if value.get("group").is_some() => self.nflog = Some(count(value, "group")?),
             "log" => self.logs = true,
@@ -141,8 +140,8 @@ impl Rule {
                 }
                 for element in value["data"]["set"].as_array().into_iter().flatten() {
                     match element[1].get("drop") {
-                        Some(_) if element[0] != "invalid" => self.verdict = Verdict::Drop,
-                        Some(_) if self.verdict != Verdict::Drop => self.verdict = Verdict::InvalidDrop,
+                        Some(_) if element[0] != "invalid" => self.verdict = Verdict::Refuse,
+                        Some(_) if self.verdict != Verdict::Refuse => self.verdict = Verdict::InvalidDrop,
                         _ => {}
                     }
                 }

@@ -10,6 +10,7 @@ use crate::event::Class;
 use crate::event::calendar::{Date, Month};
 use crate::guard::networks::{NetworkBlock, Networks};
 use crate::query::history::{Detail, MonthData, Need};
+use crate::query::target::MAX_NETWORKS;
 use crate::stats::anomalies::Anomaly;
 use crate::stats::day::{Day, Samples};
 use crate::stats::sum::sum_of_day;
@@ -120,12 +121,12 @@ impl Store {
             joined.add(block);
         }
         for block in backup.networks(now)?.into_iter().filter(|block| !block.is_over(now.boot_ms)) {
-            let has_room = joined.room() > 0 || joined.get(block.target).is_some();
+            let has_room = joined.blocks.len() < MAX_NETWORKS || joined.get(block.target).is_some();
             restored.networks_left_out += usize::from(!has_room);
             restored.networks += usize::from(joined.add_longer(block));
         }
         if restored.networks > 0 {
-            restored.changes.extend(self.replace(NETWORKS, Some(networks::encode(now, joined.blocks())))?);
+            restored.changes.extend(self.replace(NETWORKS, Some(networks::encode(now, &joined.blocks)))?);
         }
         Ok(())
     }

@@ -63,11 +63,14 @@ fn a_ledger_comes_back_as_it_was_within_a_boot() {
         (saved_ledger.serial, &saved_ledger.saved, saved_ledger.today),
         (3, &saved, (Some(Date(20_000)), 2))
     );
-    let blocks: Vec<_> =
-        ledger.blocks().map(|block| (*block, ledger.detail(block.suspect.source).cloned())).collect();
-    let records: Vec<_> = ledger.records().map(|(source, record)| (*source, *record)).collect();
+    let blocks: Vec<_> = ledger
+        .blocks
+        .values()
+        .map(|block| (*block, ledger.details.get(&block.suspect.source).cloned()))
+        .collect();
+    let records: Vec<_> = ledger.records.iter().map(|(source, record)| (*source, *record)).collect();
     assert_eq!((&saved_ledger.blocks, &saved_ledger.records), (&blocks, &records));
-    let ended: Vec<Ended> = ledger.ended().cloned().collect();
+    let ended: Vec<Ended> = ledger.ended.iter().cloned().collect();
     let as_told = |ended: &Ended| Ended { ended_wall: None, ..ended.clone() };
     assert_eq!(saved_ledger.ended.iter().map(as_told).collect::<Vec<_>>(), ended);
     let walls: Vec<_> = saved_ledger.ended.iter().map(|ended| ended.ended_wall).collect();
@@ -91,7 +94,7 @@ fn every_end_is_read() {
     for end in ENDS.into_iter().chain(Protection::all().map(End::Protected)) {
         let mut ledger = ledger();
         for _ in 0..ENDED + 5 {
-            let block = *ledger.blocks().next().unwrap();
+            let block = *ledger.blocks.values().next().unwrap();
             let (ended_ms, ended_wall) = (1_001_000, Some(WALL));
             let over = Over::Source(block);
             ledger.note_ended(Ended { over, words: None, end, ended_ms, ended_wall });
@@ -164,7 +167,7 @@ fn the_longest_ledger_that_can_be_comes_back() {
     for number in 0..RECORDS as u64 {
         let (times, proven, ended_ms, pardoned_until) = (u32::MAX, true, u64::MAX, u64::MAX);
         let record = Record { times, proven, ended_ms, pardoned_until };
-        ledger.restore_record(Source::V6(u64::MAX / 2 - number), record);
+        ledger.remember(Source::V6(u64::MAX / 2 - number), record);
     }
     for _ in 0..ENDED {
         let (over, words) = (Over::Source(ended.unwrap()), Some(text()));
@@ -172,10 +175,10 @@ fn the_longest_ledger_that_can_be_comes_back() {
         ledger.note_ended(Ended { over, words, end, ended_ms: u64::MAX, ended_wall });
     }
     let read = decode(encode(1, &moment("a", u64::MAX, Some(i64::MAX)), &ledger, (None, 0))).unwrap();
-    assert_eq!((read.blocks.len(), ledger.len()), (17_664, 17_664));
+    assert_eq!((read.blocks.len(), ledger.blocks.len()), (17_664, 17_664));
     let is_same = |(block, detail): &(Block, Option<Detail>)| {
         let source = block.suspect.source;
-        ledger.get(source) == Some(block) && ledger.detail(source) == detail.as_ref()
+        ledger.blocks.get(&source) == Some(block) && ledger.details.get(&source) == detail.as_ref()
     };
     assert!(read.blocks.iter().all(is_same));
     assert_eq!((read.records.len(), read.ended.len()), (RECORDS, ENDED));
