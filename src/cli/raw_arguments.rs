@@ -115,7 +115,7 @@ impl<'a> Raw<'a> {
 
     /// The option's value, parsed by `read`. The error names the option.
     pub(super) fn get<T>(&self, option: &OptionRow, read: Read<T>) -> Result<Option<T>, String> {
-        Ok(self.all(option, read)?.into_iter().next())
+        self.value(option).map(|value| read_value(option, value, read)).transpose()
     }
 
     /// The option's value as a path; the error: it is empty.
@@ -135,15 +135,15 @@ impl<'a> Raw<'a> {
 
     /// Every value of a repeatable option.
     pub(super) fn all<T>(&self, option: &OptionRow, read: Read<T>) -> Result<Vec<T>, String> {
-        let read_one = |value: &OsStr| {
-            let text = value.to_str().ok_or("the value is not UTF-8 text");
-            text.map_err(str::to_string)
-                .and_then(read)
-                .map_err(|error| format!("--{}: {error}", option.name()))
-        };
         let given = self.given.iter().filter(|(given, _)| *given == option);
-        given.map(|(_, value)| read_one(value)).collect()
+        given.map(|(_, value)| read_value(option, value, read)).collect()
     }
+}
+
+/// The error names the option.
+fn read_value<T>(option: &OptionRow, value: &OsStr, read: Read<T>) -> Result<T, String> {
+    let text = value.to_str().ok_or_else(|| "the value is not UTF-8 text".to_string());
+    text.and_then(read).map_err(|error| format!("--{}: {error}", option.name()))
 }
 
 /// `; did you mean ...?` with the nearest name, if one is near.
