@@ -2,13 +2,13 @@
 
 use std::io::Write;
 
-use super::shell::{Outcome, ShellError};
+use super::shell::{Outcome, Result};
 use crate::daemon::DaemonPaths;
 use crate::daemon::check::{Severity, check};
 use crate::output::cells::plain;
 
 /// One line for each finding; the command fails if something does not work.
-pub fn run(paths: &DaemonPaths, out: &mut dyn Write) -> Result<Outcome, ShellError> {
+pub fn run(paths: &DaemonPaths, out: &mut dyn Write) -> Result<Outcome> {
     let findings = check(paths);
     for (severity, sentence) in findings.list() {
         writeln!(out, "{:5}  {}", severity.word(), plain(sentence))?;
@@ -17,5 +17,5 @@ pub fn run(paths: &DaemonPaths, out: &mut dyn Write) -> Result<Outcome, ShellErr
     if errors > 0 {
         return Ok(Outcome::failed(format!("{errors} of these keep something from working")));
     }
-    Ok(Outcome::fine())
+    Ok(Outcome::default())
 }

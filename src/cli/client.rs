@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 
 use super::arguments::{DEFAULT_CONFIG, DEFAULT_RUN, StoreOptions};
 use super::fleet_export::{self, Range};
-use super::shell::{Outcome, Result, ShellError, print_json};
+use super::shell::{Outcome, Result, print_json};
 use crate::daemon::{explained, is_running};
 use crate::output::blobmsg;
 use crate::output::cells::plain;
@@ -19,16 +19,10 @@ use crate::output::rendering::TEXT;
 use crate::output::tables::Style;
 use crate::query::question::{Prefix, Topic};
 use crate::query::target::Target;
-use crate::ubus::{self, call::CallError};
+use crate::ubus;
 
 /// The usual time that `nft` takes to list the rules.
 const COUNTING: Duration = Duration::from_millis(300);
-
-impl From<CallError> for ShellError {
-    fn from(error: CallError) -> ShellError {
-        explained(&error, is_running(Path::new(DEFAULT_RUN))).into()
-    }
-}
 
 /// Calls a method of the daemon and waits for the answer.
 pub(super) fn call(socket: &Path, method: &str, arguments: &Value) -> Result<Value> {
@@ -39,7 +33,8 @@ pub(super) fn call(socket: &Path, method: &str, arguments: &Value) -> Result<Val
         "block" | "block-list" | "blocks" | "guard-test" => 60,
         _ => 20,
     };
-    Ok(ubus::call::call(socket, blobmsg::OBJECT, method, arguments, Duration::from_secs(seconds))?)
+    ubus::call::call(socket, blobmsg::OBJECT, method, arguments, Duration::from_secs(seconds))
+        .map_err(|error| explained(&error, is_running(Path::new(DEFAULT_RUN))).into())
 }
 
 /// Asks a question and prints the answer, as JSON or as the daemon's text.
@@ -56,7 +51,7 @@ pub fn ask(
     let (method, mut arguments) = (topic.name(), Value::Object(arguments));
     if json {
         print_json(&call(socket, method, &arguments)?, out)?;
-        return Ok(Outcome::fine());
+        return Ok(Outcome::default());
     }
     let style = Style::for_stdout();
     arguments["format"] = json!("text");
@@ -84,7 +79,7 @@ fn print_text(socket: &Path, method: &str, arguments: &Value, out: &mut dyn Writ
         .as_str()
         .ok_or("the running fwstat is of another version than this program: /etc/init.d/fwstat restart")?;
     out.write_all(text.as_bytes())?;
-    Ok(Outcome::fine())
+    Ok(Outcome::default())
 }
 
 /// `status` has the counters that were read last and starts a new reading, so it is called twice.

@@ -54,6 +54,8 @@ impl fmt::Display for AnswerError {
     }
 }
 
+impl std::error::Error for AnswerError {}
+
 /// A question in progress.
 pub struct Job {
     question: Question,
