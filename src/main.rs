@@ -6,7 +6,7 @@ use std::os::unix::process::CommandExt;
 use std::process::ExitCode;
 
 use fwstat::cli::arguments::{self, Command};
-use fwstat::cli::shell::{self, Outcome, Result};
+use fwstat::cli::shell::{self, Outcome, ShellError};
 use fwstat::cli::{check, client, help, lists, upkeep};
 use fwstat::daemon;
 use fwstat::output::cells::plain;
@@ -30,14 +30,13 @@ fn main() -> ExitCode {
     let ran = run(command, &mut out);
     // What was answered before a failure still comes first.
     let flushed = out.flush();
-    let answered = ran.and_then(|outcome| Ok(flushed.map(|()| outcome)?));
-    let Outcome { notes, failures } =
-        answered.unwrap_or_else(|error| match error.downcast_ref::<io::Error>() {
-            // The reader of the pipe has closed it, as `head` does.
-            Some(error) if error.kind() == io::ErrorKind::BrokenPipe => Outcome::default(),
-            Some(error) => Outcome::failed(format!("cannot write the answer: {error}")),
-            None => Outcome::failed(error.to_string()),
-        });
+    let Outcome { notes, failures } = match ran.and_then(|outcome| Ok(flushed.map(|()| outcome)?)) {
+        Ok(outcome) => outcome,
+        // The reader of the pipe has closed it, as `head` does.
+        Err(ShellError::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => Outcome::fine(),
+        Err(ShellError::Output(error)) => Outcome::failed(format!("cannot write the answer: {error}")),
+        Err(ShellError::Failure(sentence)) => Outcome::failed(sentence),
+    };
     notes.iter().chain(&failures).for_each(|sentence| complain(sentence));
     if failures.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
@@ -47,7 +46,7 @@ fn complain(sentence: &str) {
     let _ = writeln!(io::stderr(), "fwstat: {}", plain(sentence));
 }
 
-fn run(command: Command, out: &mut dyn Write) -> Result<Outcome> {
+fn run(command: Command, out: &mut dyn Write) -> Result<Outcome, ShellError> {
     match command {
         Command::Help(None) => help::overview(out)?,
         Command::Help(Some(command)) => help::about(command, out)?,
@@ -80,5 +79,5 @@ fn run(command: Command, out: &mut dyn Write) -> Result<Outcome> {
         Command::Check(paths) => return check::run(&paths, out),
         Command::Daemon(paths) => daemon::run(paths)?,
     }
-    Ok(Outcome::default())
+    Ok(Outcome::fine())
 }

@@ -2,13 +2,13 @@
 
 use std::io::Write;
 
-use super::shell::{Outcome, Result};
+use super::shell::{Outcome, ShellError};
 use crate::daemon::DaemonPaths;
 use crate::daemon::check::{Severity, check};
 use crate::output::cells::plain;
 
 /// One line for each finding; the command fails if something does not work.
-pub fn run(paths: &DaemonPaths, out: &mut dyn Write) -> Result<Outcome> {
+pub fn run(paths: &DaemonPaths, out: &mut dyn Write) -> Result<Outcome, ShellError> {
     let findings = check(paths);
     for (severity, sentence) in findings.list() {
         writeln!(out, "{:5}  {}", severity.word(), plain(sentence))?;
@@ -17,5 +17,5 @@ pub fn run(paths: &DaemonPaths, out: &mut dyn Write) -> Result<Outcome> {
     if errors > 0 {
         return Ok(Outcome::failed(format!("{errors} of these keep something from working")));
     }
-    Ok(Outcome::default())
+    Ok(Outcome::fine())
 }

@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 
 use super::arguments::{DEFAULT_CONFIG, DEFAULT_RUN, StoreOptions};
 use super::fleet_export::{self, Range};
-use super::shell::{Outcome, Result, print_json};
+use super::shell::{Outcome, Result, ShellError, print_json};
 use crate::daemon::{explained, is_running};
 use crate::output::blobmsg;
 use crate::output::cells::plain;
@@ -19,10 +19,16 @@ use crate::output::rendering::TEXT;
 use crate::output::tables::Style;
 use crate::query::question::{Prefix, Topic};
 use crate::query::target::Target;
-use crate::ubus;
+use crate::ubus::{self, call::CallError};
 
 /// The usual time that `nft` takes to list the rules.
 const COUNTING: Duration = Duration::from_millis(300);
+
+impl From<CallError> for ShellError {
+    fn from(error: CallError) -> ShellError {
+        explained(&error, is_running(Path::new(DEFAULT_RUN))).into()
+    }
+}
 
 /// Calls a method of the daemon and waits for the answer.
 pub(super) fn call(socket: &Path, method: &str, arguments: &Value) -> Result<Value> {
@@ -33,8 +39,7 @@ pub(super) fn call(socket: &Path, method: &str, arguments: &Value) -> Result<Val
         "block" | "block-list" | "blocks" | "guard-test" => 60,
         _ => 20,
     };
-    ubus::call::call(socket, blobmsg::OBJECT, method, arguments, Duration::from_secs(seconds))
-        .map_err(|error| explained(&error, is_running(Path::new(DEFAULT_RUN))).into())
+    Ok(ubus::call::call(socket, blobmsg::OBJECT, method, arguments, Duration::from_secs(seconds))?)
 }
 
 /// Asks a question and prints the answer, as JSON or as the daemon's text.
@@ -51,7 +56,7 @@ pub fn ask(
     let (method, mut arguments) = (topic.name(), Value::Object(arguments));
     if json {
         print_json(&call(socket, method, &arguments)?, out)?;
-        return Ok(Outcome::default());
+        return Ok(Outcome::fine());
     }
     let style = Style::for_stdout();
     arguments["format"] = json!("text");
@@ -79,7 +84,7 @@ fn print_text(socket: &Path, method: &str, arguments: &Value, out: &mut dyn Writ
         .as_str()
         .ok_or("the running fwstat is of another version than this program: /etc/init.d/fwstat restart")?;
     out.write_all(text.as_bytes())?;
-    Ok(Outcome::default())
+    Ok(Outcome::fine())
 }
 
 /// `status` has the counters that were read last and starts a new reading, so it is called twice.

@@ -6,7 +6,7 @@ use std::io::{self, Write};
 
 use crate::cli::arguments::StoreOptions;
 use crate::cli::offline;
-use crate::cli::shell::{Outcome, Result};
+use crate::cli::shell::{Outcome, ShellError};
 use crate::config::Config;
 use crate::event::Class;
 use crate::event::calendar::{Date, Month};
@@ -33,7 +33,7 @@ pub fn export(
     range: &Range,
     config: Option<&Config>,
     out: &mut dyn Write,
-) -> Result<Outcome> {
+) -> Result<Outcome, ShellError> {
     let mut opened = offline::open_store(store)?;
     let wall = offline::now();
     let today = Date(wall.div_euclid(DAY) as i32);

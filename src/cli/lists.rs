@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::client::call;
 use super::offline::cannot;
-use super::shell::{Outcome, Result};
+use super::shell::{Outcome, Result, ShellError};
 use super::upkeep::replace;
 use crate::config::Config;
 use crate::config::options::{GUARD, MAX_PREFIXES};
@@ -94,13 +94,13 @@ fn append(path: &Path, entries: &[String], out: &mut dyn Write) -> Result<Outcom
         replace(path, 0o666, write).map_err(cannot("write", path))?;
     }
     writeln!(out, "{} lines were added to {}", new.len(), plain(&path.display().to_string()))?;
-    Ok(Outcome::default())
+    Ok(Outcome::fine())
 }
 
 /// Prints the entries, one a line.
 fn print(entries: &[String], out: &mut dyn Write) -> Result<Outcome> {
     entries.iter().try_for_each(|entry| writeln!(out, "{entry}"))?;
-    Ok(Outcome::default())
+    Ok(Outcome::fine())
 }
 
 /// The blocks of the running daemon: those by hand, or `all`.
@@ -151,8 +151,8 @@ pub fn block_list(
                 let answer = match call(socket, "block-list", &arguments) {
                     Ok(answer) => answer,
                     // Those before are blocked.
-                    Err(why) if count > 0 => {
-                        failures.push(why.to_string());
+                    Err(ShellError::Failure(why)) if count > 0 => {
+                        failures.push(why);
                         break;
                     }
                     Err(error) => return Err(error),
@@ -264,12 +264,13 @@ mod tests {
         fs::write(&config, before).unwrap();
         let lines = (1..=1024).map(|number| format!("198.18.{}.{}\n", number >> 8, number & 255));
         fs::write(&list, lines.collect::<String>()).unwrap();
-        let Err(error) = allow_list(&Action::Import(list), &config, &mut Vec::new()) else {
+        let Err(ShellError::Failure(error)) = allow_list(&Action::Import(list), &config, &mut Vec::new())
+        else {
             panic!("imported")
         };
         let because =
             "the allow list has at most 1024 entries: it has 1, and 1024 are new; it is not changed";
-        assert_eq!(error.to_string(), because);
+        assert_eq!(error, because);
         assert_eq!(fs::read_to_string(&config).unwrap(), before);
         fs::remove_dir_all(&folder).unwrap();
     }

@@ -3,7 +3,6 @@
 //! Takes validated arguments, writes text or JSON to standard output, gives sentences for standard error. Computes no
 //! figure.
 
-use std::error::Error;
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 use std::time::Instant;
@@ -21,6 +20,7 @@ use crate::output::export::{self, ExportRow};
 use crate::output::json;
 use crate::output::month_report::{MonthReport, Wanted};
 use crate::output::tables::{self, Report, Style, write_answer};
+use crate::query::AnswerError;
 use crate::query::history::{History, Need, Section};
 use crate::query::open::WithOpenDays;
 use crate::query::question::{Question, Topic};
@@ -29,7 +29,6 @@ use crate::store::Retention;
 use crate::sys::installed;
 
 /// The result of a command that gave an answer.
-#[derive(Default)]
 pub struct Outcome {
     /// Sentences for standard error; the command exits with 1.
     pub failures: Vec<String>,
@@ -38,6 +37,11 @@ pub struct Outcome {
 }
 
 impl Outcome {
+    /// No failures and no notes.
+    pub fn fine() -> Outcome {
+        Outcome::with_notes(Vec::new())
+    }
+
     /// One failure.
     pub fn failed(sentence: String) -> Outcome {
         Outcome { failures: vec![sentence], notes: Vec::new() }
@@ -49,9 +53,40 @@ impl Outcome {
     }
 }
 
-/// The result of what a command does. The error: an [`io::Error`] of writing the answer, or a sentence with what failed,
-/// where and why. So every other `io::Error` is made a sentence, as [`offline::cannot`] does.
-pub type Result<T> = std::result::Result<T, Box<dyn Error>>;
+/// Why a command did not complete.
+pub enum ShellError {
+    /// A sentence with what failed, where and why.
+    Failure(String),
+    /// Writing the answer failed.
+    Output(io::Error),
+}
+
+impl From<String> for ShellError {
+    fn from(sentence: String) -> ShellError {
+        ShellError::Failure(sentence)
+    }
+}
+
+impl From<&str> for ShellError {
+    fn from(sentence: &str) -> ShellError {
+        ShellError::Failure(sentence.to_string())
+    }
+}
+
+impl From<io::Error> for ShellError {
+    fn from(error: io::Error) -> ShellError {
+        ShellError::Output(error)
+    }
+}
+
+impl From<AnswerError> for ShellError {
+    fn from(error: AnswerError) -> ShellError {
+        ShellError::Failure(error.to_string())
+    }
+}
+
+/// The result of what a command does.
+pub(super) type Result<T> = std::result::Result<T, ShellError>;
 
 /// Reads, showing the progress on a terminal.
 fn with_meter<T>(read: impl FnOnce(&mut dyn FnMut(Progress)) -> T) -> T {

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use super::arguments::{Backend, StoreOptions};
 use super::client;
 use super::offline::{self, cannot};
-use super::shell::{Outcome, Result};
+use super::shell::{Outcome, Result, ShellError};
 use crate::event::calendar::Date;
 use crate::input::imported::Imported;
 use crate::live::clock::BUILT;
@@ -64,6 +64,12 @@ fn with_store<T>(
         let disk = Disk::open_for_writing(directory).map_err(cannot("write to", directory))?;
         work(&mut Store::open(Directory::Disk(disk), Retention::default(), None)?)
     })
+}
+
+impl From<crate::store::StoreError> for ShellError {
+    fn from(error: crate::store::StoreError) -> ShellError {
+        ShellError::Failure(error.to_string())
+    }
 }
 
 /// Writes a backup to a file, or to standard output for `-`.
@@ -213,5 +219,5 @@ pub fn forget(backend: &Backend, scope: ForgetScope, as_json: bool, out: &mut dy
         true => writeln!(out, "{}", text(&Value::from_iter([(key, count)])))?,
         false => writeln!(out, "deleted: {count} {what}")?,
     }
-    Ok(Outcome::default())
+    Ok(Outcome::fine())
 }

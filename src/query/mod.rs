@@ -54,8 +54,6 @@ impl fmt::Display for AnswerError {
     }
 }
 
-impl std::error::Error for AnswerError {}
-
 /// A question in progress.
 pub struct Job {
     question: Question,

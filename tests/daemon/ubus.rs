@@ -12,6 +12,7 @@ use crate::stand_in::broker::Broker;
 use crate::stand_in::logd::{Logd, SYSLOG};
 use crate::stand_in::wire::{Wire, data, number, text};
 use fwstat::cli::client;
+use fwstat::cli::shell::ShellError;
 use fwstat::input::Counters;
 use fwstat::input::logd::{LogFeed, Mark};
 use fwstat::output::blobmsg::{AnswerError, Answered, Answers, BusCommand, FwstatObject, Reply};
@@ -252,9 +253,9 @@ fn an_answer_without_text_is_of_another_version() {
     station.registered();
     let mut out = Vec::new();
     let asked = client::ask(Topic::Services, Map::new(), &broker.socket, false, &mut out);
-    let Err(error) = asked else { panic!("it was printed") };
+    let Err(ShellError::Failure(error)) = asked else { panic!("it was printed") };
     assert_eq!(
-        error.to_string(),
+        error,
         "the running fwstat is of another version than this program: /etc/init.d/fwstat restart"
     );
     assert_eq!(out, b"");
