@@ -158,8 +158,8 @@ fn command_named(name: &OsString) -> Result<&'static CommandRow, String> {
     let name = name.to_string_lossy();
     options::find_command(&name).ok_or_else(|| {
         let kind = if name.starts_with('-') { "option" } else { "command" };
-        let names = options::COMMANDS.iter().map(CommandRow::name).chain(["--help", "--version"]);
-        format!("unknown {kind} '{name}'{}", suggestion(&name, names))
+        let mut names = options::COMMANDS.iter().map(CommandRow::name).chain(["--help", "--version"]);
+        format!("unknown {kind} '{name}'{}", suggestion(&name, &mut names, ""))
     })
 }
 

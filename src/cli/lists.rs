@@ -212,13 +212,9 @@ fn add_to_config(config: &Path, prefixes: &[Prefix]) -> Result<()> {
     let failed = |error: io::Error| format!("cannot run uci, which changes the configuration: {error}");
     let directory = config.parent().unwrap_or(Path::new("/etc/config"));
     let package = config.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let mut child = Command::new("uci")
-        .arg("-c")
-        .arg(directory)
-        .arg("batch")
-        .stdin(Stdio::piped())
-        .spawn()
-        .map_err(failed)?;
+    let mut batch = Command::new("uci");
+    batch.arg("-c").arg(directory).arg("batch").stdin(Stdio::piped());
+    let mut child = batch.spawn().map_err(failed)?;
     let mut script = String::new();
     for prefix in prefixes {
         // A section without a name, too.

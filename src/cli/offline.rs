@@ -10,7 +10,6 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use adding::Adding;
 pub use opened::Opened;
 
 use crate::cli::arguments::{DEFAULT_COUNTRIES, Input, StoreOptions};
@@ -198,6 +197,8 @@ fn read_into(
     let due = later.take_until(u64::try_from(latest).unwrap_or(u64::MAX).saturating_mul(1000));
     rows.iter().for_each(|(moment, event)| later.add(*moment, event));
     rest.iter().for_each(|(moment, counts)| later.add_counts(*moment, counts));
+    let timed = |(moment, event): &(u64, Event)| Event { time: (moment / 1000).cast_signed(), ..*event };
+    let waited: Vec<Event> = due.0.iter().map(timed).collect();
     let options =
         ReadOptions { networks: networks(input)?, calendar: calendar.clone(), year: input.year, now };
     // A pipe can be read only once, so any order must be expected. Files are first read as sorted, which is cheaper,
@@ -215,7 +216,6 @@ fn read_into(
         let mut imported = known.clone();
         let mut seen = SeenMessages::from_bytes(&meta.seen).unwrap_or_default();
         let mut count = |events: &[Event]| collector.count(events);
-        let waited: Vec<Event> = due.0.iter().map(|(moment, event)| at(*moment, event)).collect();
         let read = count(&waited).map_err(|error| error.to_string()).and_then(|()| {
             let known = (&mut imported, &mut seen);
             let standard_input = Box::new(io::stdin());
@@ -251,26 +251,14 @@ fn read_into(
         meta.imported = imported.encode();
         meta.seen = seen.to_bytes();
         meta.zone = calendar.reusable_name().map(String::from);
-        let adding = Adding {
-            store: &mut store,
-            spool,
-            lookup: &lookup,
-            later,
-            unplaced: due.1,
-            calendar: &calendar,
-            sent,
-        };
-        notes.extend(adding.add(&meta)?);
+        let mut changes = store.change_meta(&meta)?;
+        changes.extend(store.change_later(&later)?);
+        notes.extend(adding::add(&mut store, &spool, &lookup, &due.1, &calendar, sent, changes)?);
     }
     memory::return_freed_memory();
     notes.extend(store.damage().cloned());
     store.set_last(plausible_tomorrow());
     Ok((Reading { counts: read.counts, failures, notes }, store, calendar, lookup))
-}
-
-/// A deferred event, with its time.
-fn at(moment_ms: u64, event: &Event) -> Event {
-    Event { time: (moment_ms / 1000).cast_signed(), ..*event }
 }
 
 fn note_of_future_events(later: &Deferred, calendar: &Calendar) -> String {

@@ -77,11 +77,8 @@ impl<'a> Raw<'a> {
             return format!("'fwstat {command}' takes no option {name}{why}");
         }
         let bare = name.trim_start_matches('-');
-        let names = self.command.options.iter().map(|option| option.name());
-        match suggestion(bare, names).as_str() {
-            "" => format!("unknown option '{name}'"),
-            near => format!("unknown option '{name}'{}", near.replacen('\'', "'--", 1)),
-        }
+        let mut names = self.command.options.iter().map(|option| option.name());
+        format!("unknown option '{name}'{}", suggestion(bare, &mut names, "--"))
     }
 
     fn check_operands(&self) -> Result<(), String> {
@@ -115,7 +112,7 @@ impl<'a> Raw<'a> {
 
     /// The option's value, parsed by `read`. The error names the option.
     pub(super) fn get<T>(&self, option: &OptionRow, read: Read<T>) -> Result<Option<T>, String> {
-        Ok(self.all(option, read)?.into_iter().next())
+        self.value(option).map(|value| read_value(option, value, read)).transpose()
     }
 
     /// The option's value as a path; the error: it is empty.
@@ -135,29 +132,24 @@ impl<'a> Raw<'a> {
 
     /// Every value of a repeatable option.
     pub(super) fn all<T>(&self, option: &OptionRow, read: Read<T>) -> Result<Vec<T>, String> {
-        let read_one = |value: &OsStr| {
-            let text = value.to_str().ok_or("the value is not UTF-8 text");
-            text.map_err(str::to_string)
-                .and_then(read)
-                .map_err(|error| format!("--{}: {error}", option.name()))
-        };
         let given = self.given.iter().filter(|(given, _)| *given == option);
-        given.map(|(_, value)| read_one(value)).collect()
+        given.map(|(_, value)| read_value(option, value, read)).collect()
     }
 }
 
-/// `; did you mean ...?` with the nearest name, if one is near.
-pub(super) fn suggestion(given: &str, names: impl Iterator<Item = &'static str>) -> String {
+/// The error names the option.
+fn read_value<T>(option: &OptionRow, value: &OsStr, read: Read<T>) -> Result<T, String> {
+    let text = value.to_str().ok_or_else(|| "the value is not UTF-8 text".to_string());
+    text.and_then(read).map_err(|error| format!("--{}: {error}", option.name()))
+}
+
+/// `: did you mean '...'?` with the nearest name after `dashes`, if one is near.
+pub(super) fn suggestion(given: &str, names: &mut dyn Iterator<Item = &'static str>, dashes: &str) -> String {
+    // A cut name: `proto` for `protocol`.
+    let begins = |name: &str| given.len() >= 3 && name.starts_with(given);
     let nearest = names
-        .map(|name| if begins(name, given) { (0, name) } else { (distance(given, name), name) })
+        .map(|name| if begins(name) { (0, name) } else { (distance(given, name), name) })
         .min_by_key(|(distance, _)| *distance);
-    match nearest {
-        Some((distance, name)) if distance <= 1 + name.len() / 4 => format!(": did you mean '{name}'?"),
-        _ => String::new(),
-    }
-}
-
-/// A cut name: `proto` for `protocol`.
-fn begins(name: &str, given: &str) -> bool {
-    given.len() >= 3 && name.starts_with(given)
+    let near = nearest.filter(|(distance, name)| *distance <= 1 + name.len() / 4);
+    near.map_or_else(String::new, |(_, name)| format!(": did you mean '{dashes}{name}'?"))
 }

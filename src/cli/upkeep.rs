@@ -189,9 +189,9 @@ fn joined(ours: &[u8], theirs: &[u8]) -> Vec<u8> {
 /// Deletes days or a source.
 pub fn forget(backend: &Backend, scope: ForgetScope, as_json: bool, out: &mut dyn Write) -> Result<Outcome> {
     let now = offline::now();
-    let source = match scope {
-        ForgetScope::Source(prefix) => Some(prefix),
-        ForgetScope::Before(_) => None,
+    let (source, key, what) = match scope {
+        ForgetScope::Before(first) => (None, "days", format!("days before {first}")),
+        ForgetScope::Source(prefix) => (Some(prefix), "rows", format!("rows of {prefix} in the store")),
     };
     let count = with_store(backend, source, |store| {
         let forgotten = match scope {
@@ -215,13 +215,9 @@ pub fn forget(backend: &Backend, scope: ForgetScope, as_json: bool, out: &mut dy
         store.commit(forgotten.changes)?;
         Ok(forgotten.count)
     })?;
-    let (key, what) = match scope {
-        ForgetScope::Before(first) => ("days", format!("{count} days before {first}")),
-        ForgetScope::Source(prefix) => ("rows", format!("{count} rows of {} in the store", prefix)),
-    };
     match as_json {
         true => writeln!(out, "{}", text(&Value::from_iter([(key, count)])))?,
-        false => writeln!(out, "deleted: {what}")?,
+        false => writeln!(out, "deleted: {count} {what}")?,
     }
     Ok(Outcome::fine())
 }

@@ -164,41 +164,28 @@ impl Reader<'_> {
         if matches!(self.peek(), None | Some(b'\n' | b';' | b'#')) {
             return Ok(None);
         }
-        let mut word = Vec::new();
+        let (mut word, mut quote) = (Vec::new(), None);
         while let Some(c) = self.peek() {
-            match c {
-                b'\'' | b'"' => self.quoted(c, &mut word)?,
-                b'#' | b';' => break,
-                b'\\' => self.escaped(&mut word),
-                c if is_space(c) => break,
-                c => {
-                    word.push(c);
-                    self.at += 1;
+            match (quote, c) {
+                (None | Some(b'"'), b'\\') => {
+                    self.escaped(&mut word);
+                    continue;
                 }
+                (Some(open), c) if c == open => quote = None,
+                (Some(_), b'\n') if self.whole_lines => break,
+                (Some(_), c) => word.push(c),
+                (None, b'\'' | b'"') => quote = Some(c),
+                (None, b'#' | b';') => break,
+                (None, c) if is_space(c) => break,
+                (None, c) => word.push(c),
             }
+            self.at += 1;
+        }
+        if let Some(quote) = quote {
+            return Err(format!("a quote ({}) is opened and never closed", char::from(quote)));
         }
         // Only complete characters were copied, with or without a backslash before them.
         Ok(Some(String::from_utf8_lossy(&word).into_owned()))
-    }
-
-    fn quoted(&mut self, quote: u8, word: &mut Vec<u8>) -> Result<(), String> {
-        self.at += 1;
-        loop {
-            match self.peek() {
-                Some(c) if c == quote => {
-                    self.at += 1;
-                    return Ok(());
-                }
-                Some(b'\\') if quote == b'"' => self.escaped(word),
-                Some(b'\n') if self.whole_lines => break,
-                Some(c) => {
-                    word.push(c);
-                    self.at += 1;
-                }
-                None => break,
-            }
-        }
-        Err(format!("a quote ({}) is opened and never closed", quote as char))
     }
 
     /// A backslash takes the next character as it is; at the end of a line it joins the next line.

@@ -149,13 +149,11 @@ fn open_days(store: &mut Store) -> Result<Vec<Day>> {
     let mut days: Vec<Day> = Vec::new();
     for (name, date, _) in store.pieces()? {
         let Some(saved) = store.piece(&name)? else { continue };
-        if days.last().is_none_or(|day| day.date != date) {
-            days.push(Day::new(date, store.salt()));
-        }
-        let Some(day) = days.last_mut() else { continue };
+        let mut day = days.pop_if(|day| day.date == date).unwrap_or_else(|| Day::new(date, store.salt()));
         for part in saved.days.iter().filter(|part| part.summary.date == date) {
             day.add_summary(&part.summary, &part.samples);
         }
+        days.push(day);
     }
     Ok(days)
 }

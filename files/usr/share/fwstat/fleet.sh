@@ -52,10 +52,6 @@ fwstat_fleet_ready() {
 	fi
 }
 
-fwstat_fleet_user() {
-	grep -q '^fwstat-fleet:' /etc/passwd
-}
-
 # The spools, which the daemon writes and the sender empties: setgid, so that what one of them makes belongs to the
 # other's group.
 fwstat_fleet_directories() {
@@ -66,7 +62,7 @@ fwstat_fleet_directories() {
 		mkdir -p "$spool/fleet"
 		# The sender may reach its spool, and read nothing else.
 		chmod o+x "$spool"
-		if fwstat_fleet_user && fwstat_user; then
+		if fwstat_has_user fwstat-fleet && fwstat_has_user fwstat; then
 			chown -h fwstat:fwstat-fleet "$spool/fleet"
 			chmod 2770 "$spool/fleet"
 		fi
@@ -82,7 +78,7 @@ fwstat_fleet_token() {
 		fwstat_say "cannot copy '$FWSTAT_FLEET_TOKEN' to $FWSTAT_FLEET_RUN: the token is not read again"
 		return 0
 	fi
-	fwstat_fleet_user && chown fwstat-fleet "$FWSTAT_FLEET_RUN/.token"
+	fwstat_has_user fwstat-fleet && chown fwstat-fleet "$FWSTAT_FLEET_RUN/.token"
 	mv -f "$FWSTAT_FLEET_RUN/.token" "$FWSTAT_FLEET_RUN/token"
 }
 
@@ -105,7 +101,7 @@ fwstat_fleet_instance() {
 	procd_set_param file "$FWSTAT_FLEET_TOKEN"
 	grep -qs '"state":"stopped"' "$FWSTAT_RUN/state/fleet/sender.json" &&
 		procd_set_param env "FWSTAT_RELOADED=$(date +%s)"
-	if fwstat_fleet_user; then
+	if fwstat_has_user fwstat-fleet; then
 		procd_set_param user fwstat-fleet
 		procd_set_param group fwstat-fleet
 		procd_set_param no_new_privs 1

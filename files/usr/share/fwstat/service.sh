@@ -98,12 +98,13 @@ fwstat_config() {
 	[ -n "$FWSTAT_ZONES" ] || FWSTAT_ZONES=wan
 }
 
-fwstat_user() {
-	grep -q '^fwstat:' /etc/passwd
+# Whether there is a user of this name.
+fwstat_has_user() {
+	grep -q "^$1:" /etc/passwd
 }
 
 fwstat_jailed() {
-	[ -x /sbin/ujail ] && fwstat_user
+	[ -x /sbin/ujail ] && fwstat_has_user fwstat
 }
 
 # The paths that are mounted in the service's jail, one a line: ro or rw, the path, and for paths that may be on the owner's
@@ -148,10 +149,10 @@ fwstat_directories() {
 			continue
 		fi
 		chmod 640 "$FWSTAT_RUN/config/.$file"
-		fwstat_user && chgrp fwstat "$FWSTAT_RUN/config/.$file"
+		fwstat_has_user fwstat && chgrp fwstat "$FWSTAT_RUN/config/.$file"
 		mv -f "$FWSTAT_RUN/config/.$file" "$FWSTAT_RUN/config/$file"
 	done
-	fwstat_user || return 0
+	fwstat_has_user fwstat || return 0
 	chgrp fwstat "$FWSTAT_RUN/config"
 	chmod 750 "$FWSTAT_RUN/config"
 	fwstat_own "$FWSTAT_RUN/state"
