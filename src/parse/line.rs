@@ -55,8 +55,8 @@ pub enum Outcome {
 /// How lines without a full date get their time.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct FileClock {
-    /// Year of the file's first stamp without a year. None: the latest that is not after `modified`.
-    pub year: Option<i32>,
+    /// Year of the file's first stamp without a year.
+    pub year: i32,
     /// Unix seconds: the time of lines with neither stamp nor a known boot.
     pub modified: i64,
     /// Wall time of uptime 0, for lines that have only an uptime.

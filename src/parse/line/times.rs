@@ -39,7 +39,7 @@ impl LineReader {
                 };
                 [year, year + 1, year - 1].into_iter().min_by_key(day).and_then(|year| stamp.date_in(year))
             }
-            (None, None) => self.first_date(stamp),
+            (None, None) => stamp.date_in(self.clock.year),
         };
         let date = date?;
         let mut time = self.instant(stamp, date);
@@ -62,17 +62,6 @@ impl LineReader {
             Some(offset) => i64::from(date.0) * 86_400 + i64::from(stamp.second_of_day()) - i64::from(offset),
             None => self.calendar.instant(date, stamp.second_of_day()),
         }
-    }
-
-    /// The date of a file's first timestamp without a year. `None`: a day that this year does not have.
-    pub(super) fn first_date(&mut self, stamp: &Stamp) -> Option<Date> {
-        if let Some(year) = self.clock.year {
-            return stamp.date_in(year);
-        }
-        let modified = self.calendar.hour_of(self.clock.modified).date;
-        let (year, _, _) = modified.to_ymd();
-        let this_year = stamp.date_in(year);
-        this_year.filter(|date| date.0 <= modified.0 + 1).or_else(|| stamp.date_in(year - 1)).or(this_year)
     }
 }
 
