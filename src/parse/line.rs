@@ -27,7 +27,7 @@ use super::window::{Padded, Text, Window};
 use crate::event::calendar::{Calendar, Date};
 use crate::event::classify::{Way, classify};
 use crate::event::paths::{Path, Paths};
-use crate::event::{Class, Event, Origin, PathId, Verdict, protocol};
+use crate::event::{Class, Event, Origin, PathId, Verdict};
 
 mod contexts;
 mod events;

@@ -43,22 +43,11 @@ impl PathInfo {
 impl LineReader {
     /// The failed login of a daemon's message, if it is one. `time`: Unix seconds.
     pub(super) fn login(&mut self, tag: Tag, text: &[u8], time: i64, paths: &mut Paths) -> Outcome {
-        let Some(login) = self.logins.read(tag, text, time) else {
+        let Some((daemon, event)) = self.logins.read(tag, text, time) else {
             return Outcome::Skipped(Some(Uncounted::OtherProgram));
         };
-        let path = paths.intern(&Path { prefix: login.daemon.to_string(), ..Path::default() });
-        Outcome::Event(Event {
-            time,
-            source: login.source,
-            count: login.count,
-            source_port: login.source_port,
-            port: login.port,
-            path,
-            protocol: protocol::TCP,
-            class: Class::Login,
-            unhashed: true,
-            ..Event::default()
-        })
+        let path = paths.intern(&Path { prefix: daemon.to_string(), ..Path::default() });
+        Outcome::Event(Event { path, ..event })
     }
 }
 
