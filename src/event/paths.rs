@@ -38,8 +38,6 @@ pub struct Path {
     /// The firewall's zone: the one that the prefix names, else that of the input interface.
     pub firewall_zone: Option<String>,
     pub direction: Direction,
-    /// The prefix says that the packet was accepted or only watched: it is not an event.
-    pub accepted: bool,
 }
 
 /// The part of a path that is stored in the statistics.
@@ -128,10 +126,9 @@ impl Paths {
             group_mac: path.group_mac,
             verdict: path.verdict,
             direction: path.direction,
-            accepted: path.accepted,
             ..Path::default()
         };
-        // 2 origins, 2 directions, 3 verdicts and 2 flags: at most 48 more.
+        // 2 origins, 2 directions, 3 verdicts and a flag: at most 24 more.
         match self.paths.iter().position(|known| *known == nameless) {
             Some(index) => PathId(index as u16),
             None => self.push(nameless),

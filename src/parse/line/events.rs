@@ -25,11 +25,11 @@ impl PathInfo {
         lan_bridge: bool,
         paths: &mut Paths,
     ) -> PathInfo {
-        let path = log_prefix::path(context, origin, networks, lan_bridge);
-        let ignored = path.accepted || context.other_protocol;
+        let (path, accepted) = log_prefix::path(context, origin, networks, lan_bridge);
+        let ignored = accepted || context.other_protocol;
         // What is ignored needs no place in the table.
         let id = if ignored { PathId::default() } else { paths.intern(&path) };
-        let Path { direction, verdict, group_mac, accepted, .. } = path;
+        let Path { direction, verdict, group_mac, .. } = path;
         // The interfaces are taken for what their names say, and the packet leaves by another.
         let is_guessed = networks.wan.is_empty() && networks.lan.is_empty();
         let forwarded = is_guessed && !path.output.is_empty();
