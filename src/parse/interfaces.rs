@@ -6,7 +6,6 @@
 //! What the user names decides. Otherwise what the log prefix says, then the name of the interface. A name that says
 //! nothing (`eth0`) is taken for an uplink: on a server it is.
 
-use super::words;
 use crate::event::Verdict;
 use crate::event::paths::{Direction, Path};
 
@@ -79,7 +78,7 @@ impl Networks {
             (if is_inside(bridge_input) { Egress } else { Inbound }, BRIDGE_PORT)
         } else if is_inside(name) {
             (Egress, "a name of the inside (LAN, bridge, container, VPN)")
-        } else if starts_with_any(name, &WIRELESS) {
+        } else if starts_with_any(name, WIRELESS) {
             if lan_bridge { (Egress, WIRELESS_LAN) } else { (Inbound, WIRELESS_UPLINK) }
         } else if !bridge_input.is_empty() && is_inside(bridge_input) {
             (Egress, BRIDGE_PORT)
@@ -100,16 +99,14 @@ fn is_named(input: &str, name: &str) -> bool {
 /// Names begin so on OpenWrt, IPFire and with pppd for what leads outside.
 const UPLINKS: &str = "wan wwan pppoe ppp red internet";
 /// `wlan0` is the LAN's on an access point, and the uplink of a laptop.
-const WIRELESS: [&[u8]; 3] = words("wlan wlp wlx");
+const WIRELESS: &str = "wlan wlp wlx";
 /// Names begin so for the inside on OpenWrt, on other routers, or of containers, virtual machines and VPNs.
-const INSIDE: [&[u8]; 40] = words(
-    "br- lan guest iot switch green blue orange docker virbr vmnet vboxnet waydroid hassio veth vnet \
+const INSIDE: &str = "br- lan guest iot switch green blue orange docker virbr vmnet vboxnet waydroid hassio veth vnet \
     tap fwln fwpr lxc lxd incusbr podman cni flannel cali vxlan cilium weave kube- wg tun utun nebula uap bat tailscale zt \
-    vti ipsec",
-);
+    vti ipsec";
 
 fn is_uplink(name: &str) -> bool {
-    starts_with_any(name.strip_prefix("br-").unwrap_or(name), &UPLINKS)
+    starts_with_any(name.strip_prefix("br-").unwrap_or(name), UPLINKS)
 }
 
 /// No interface, or a name that is the inside's.
@@ -121,15 +118,12 @@ pub fn is_inside(name: &str) -> bool {
     };
     let access_point = || name.starts_with("phy") && name.contains("-ap");
     !is_uplink(name)
-        && (matches!(name, "" | "lo")
-            || starts_with_any(name, &INSIDE)
-            || numbered_bridge()
-            || access_point())
+        && (matches!(name, "" | "lo") || starts_with_any(name, INSIDE) || numbered_bridge() || access_point())
 }
 
 /// Whether `name` begins with one of these words.
-fn starts_with_any(name: &str, beginnings: &[&[u8]]) -> bool {
-    beginnings.iter().any(|beginning| name.as_bytes().starts_with(beginning))
+fn starts_with_any(name: &str, beginnings: &str) -> bool {
+    beginnings.split_ascii_whitespace().any(|beginning| name.starts_with(beginning))
 }
 
 #[cfg(test)]
