@@ -157,10 +157,10 @@ impl LineReader {
             return Outcome::Skipped(Some(Uncounted::OtherProgram));
         }
         if let Some((micros, at)) = uptime(line, 0)
-            && let Some((info, source_at)) = self.known_context(text, at)
+            && let Some((info, _)) = self.known_context(text, at)
             && info.no_tag
         {
-            return self.known_packet(text, line, source_at, &info, self.time_of_uptime(micros), micros);
+            return self.packet(line, self.time_of_uptime(micros), paths);
         }
         self.read_unknown(line, paths)
     }
@@ -276,26 +276,13 @@ impl LineReader {
             && let Some((info, source_at)) =
                 self.known_context(padded.window(), 0).or_else(|| self.change_device(message))
         {
-            return self.known_packet(padded.window(), message, source_at, &info, time, uptime);
+            let packet = match netfilter::kernel_order(padded.window(), source_at, &mut self.destination) {
+                Some((packet, _)) => Some(packet),
+                None => netfilter::any_order(&message[source_at - b"SRC=".len()..]),
+            };
+            return outcome(packet, &info, time, uptime);
         }
         self.packet_of_new_head(message, time, uptime, paths)
-    }
-
-    /// The packet of `line`, which `text` begins with, whose source's address stands at `source_at`.
-    fn known_packet(
-        &mut self,
-        text: Window,
-        line: &[u8],
-        source_at: usize,
-        info: &PathInfo,
-        time: i64,
-        uptime: u64,
-    ) -> Outcome {
-        let packet = match netfilter::kernel_order(text, source_at, &mut self.destination) {
-            Some((packet, _)) => Some(packet),
-            None => netfilter::any_order(&line[source_at - b"SRC=".len()..]),
-        };
-        outcome(packet, info, time, uptime)
     }
 
     #[inline(never)]
