@@ -301,7 +301,7 @@ impl LineReader {
             return Outcome::Skipped(Some(Uncounted::Untagged));
         };
         let info = self.info(message, &context, paths);
-        let start = context.source_at.map_or(context.fields_at, |source_at| source_at - b"SRC=".len());
+        let start = context.source_at.map_or(context.prefix.len(), |source_at| source_at - b"SRC=".len());
         let packet = netfilter::any_order(&message[start..]);
         let shaped = context.input.is_some() || context.output.is_some();
         if packet.is_none() && (!shaped || context.other_protocol) {
