@@ -90,7 +90,7 @@ fn read_message(frame: Frame<'_>) -> Message<'_> {
 fn read_packet(body: &[u8]) -> Option<Record<'_>> {
     let mut record = Record::default();
     for attribute in attributes(body.get(NFGENMSG..)?) {
-        let (kind, value) = attribute.ok()?;
+        let (kind, value) = attribute?;
         match kind {
             4 => record.input = be32(value, 0)?,
             5 => record.output = be32(value, 0)?,

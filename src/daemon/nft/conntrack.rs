@@ -66,7 +66,7 @@ pub(super) fn list(request: &[u8], each: &mut dyn FnMut(&[u8])) -> io::Result<()
     let socket = Netlink::netfilter(0)?;
     socket.send(request)?;
     let errno = receive_answer(&socket, &mut vec![0; DATAGRAM], &mut |datagram| {
-        for frame in netlink::frames(datagram).map_while(Result::ok) {
+        for frame in netlink::frames(datagram).flatten() {
             match frame.kind {
                 NLMSG_DONE => return Some(0),
                 NLMSG_ERROR => return Some(frame.answer().map_or(0, |(_, errno)| errno)),
