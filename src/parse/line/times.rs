@@ -80,14 +80,7 @@ pub(super) fn with_log_timestamp(outcome: Outcome, fraction: &[u8]) -> Outcome {
 /// write it that know none.
 #[inline(always)]
 pub(super) fn micros_of(time: i64, fraction: &[u8]) -> u64 {
-    match fraction {
-        [b'.' | b',', digits @ ..] => micros(time, digits),
-        _ => 0,
-    }
-}
-
-#[inline(never)]
-fn micros(time: i64, digits: &[u8]) -> u64 {
+    let [b'.' | b',', digits @ ..] = fraction else { return 0 };
     let Some(digits) = digits.first_chunk::<6>().filter(|digits| digits.iter().all(u8::is_ascii_digit))
     else {
         return 0;
