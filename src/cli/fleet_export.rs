@@ -40,7 +40,7 @@ pub fn export(
     let oldest = if wall >= BUILT { Date(today.0 - OLDEST) } else { Date(i32::MIN) };
     let (from, to) = (range.from.unwrap_or(oldest), range.to.unwrap_or(Date(i32::MAX)));
     let shown = config.map_or(Sources::Address, |config| Sources::of(config, opened.store.salt()));
-    let mut calendar = opened.calendar.clone();
+    let calendar = opened.calendar.clone();
     let lookup = opened.lookup.clone();
     let mut with_writer = |date: Date, write: &mut dyn FnMut(&mut Writer<'_>) -> io::Result<()>| {
         let end = calendar.instant(Date(date.0.saturating_add(1)), 0);

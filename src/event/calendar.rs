@@ -130,8 +130,6 @@ pub struct Calendar {
     start: i64,
     end: i64,
     hour: Hour,
-    /// The last local hour that was looked up, and its first instant.
-    civil: Option<(Hour, i64)>,
 }
 
 impl Calendar {
@@ -191,7 +189,7 @@ impl Calendar {
 
     fn with_zone(zone: TimeZone, name: &str) -> Calendar {
         let hour = Hour { date: Date(0), hour: 0 };
-        Calendar { zone, name: name.to_string(), start: 0, end: 0, hour, civil: None }
+        Calendar { zone, name: name.to_string(), start: 0, end: 0, hour }
     }
 
     /// The zone as it was given, `UTC`, or `local`.
@@ -238,27 +236,17 @@ impl Calendar {
 
     /// The instant of a local date and time of day (seconds, 0..86400). A time that a zone skips has the offset before
     /// the gap; one that occurs twice is the first.
-    pub fn instant(&mut self, date: Date, second: u32) -> i64 {
-        let hour = Hour { date, hour: (second / 3600) as u8 };
-        let start = match self.civil {
-            Some((known, start)) if known == hour => start,
-            _ => {
-                let start = self.first_instant(hour);
-                self.civil = Some((hour, start));
-                start
-            }
-        };
+    pub fn instant(&self, date: Date, second: u32) -> i64 {
+        let (year, month, day) = date.to_ymd();
+        // Of the hour, whose seconds are counted through a change of the offset within it.
+        let hour = second / 3600;
+        let civil = civil::DateTime::new(year as i16, month as i8, day as i8, hour as i8, 0, 0, 0);
+        let start =
+            match civil.ok().and_then(|civil| self.zone.to_ambiguous_timestamp(civil).compatible().ok()) {
+                Some(instant) => instant.as_second(),
+                None => i64::from(date.0) * 86_400 + i64::from(hour) * 3600,
+            };
         start + i64::from(second % 3600)
-    }
-
-    fn first_instant(&self, hour: Hour) -> i64 {
-        let (year, month, day) = hour.date.to_ymd();
-        let naive = i64::from(hour.date.0) * 86_400 + i64::from(hour.hour) * 3600;
-        let civil = civil::DateTime::new(year as i16, month as i8, day as i8, hour.hour as i8, 0, 0, 0);
-        match civil.ok().and_then(|civil| self.zone.to_ambiguous_timestamp(civil).compatible().ok()) {
-            Some(instant) => instant.as_second(),
-            None => naive,
-        }
     }
 
     /// An instant as RFC 3339 with the zone's offset, such as `2020-04-06T13:02:11+09:00`.

@@ -38,8 +38,6 @@ pub struct Path {
     /// The firewall's zone: the one that the prefix names, else that of the input interface.
     pub firewall_zone: Option<String>,
     pub direction: Direction,
-    /// The prefix says that the packet was accepted or only watched: it is not an event.
-    pub accepted: bool,
 }
 
 /// The part of a path that is stored in the statistics.
@@ -79,19 +77,20 @@ impl Rules {
 pub const MAX_PATHS: usize = 512;
 
 impl Path {
-    /// Whether it is of one of fwstat's rules: a refused packet matches exactly one of these.
-    fn is_of_exclusive_rule(&self) -> bool {
-        let prefix = self.prefix.strip_prefix("reject ").or(self.prefix.strip_prefix("drop "));
-        let ours = prefix.is_some_and(|prefix| {
-            matches!(prefix, "syn_flood:" | "invalid ct state:" | "forward:")
-                || (self.zone.is_some() && (prefix.ends_with(" in:") || prefix.ends_with(" forward:")))
-        });
-        ours && self.origin == Origin::Nflog
-    }
-
-    /// Whether both have the same interfaces and direction, whatever rule logs them.
-    fn has_same_interfaces(&self, other: &Path) -> bool {
-        self.input == other.input
+    /// Whether no packet matches the rules of both: they are fwstat's, of which a refused packet matches exactly one, and
+    /// log the same interfaces.
+    fn excludes(&self, other: &Path) -> bool {
+        let is_ours = |path: &Path| {
+            let prefix = path.prefix.strip_prefix("reject ").or(path.prefix.strip_prefix("drop "));
+            let is_known = prefix.is_some_and(|prefix| {
+                matches!(prefix, "syn_flood:" | "invalid ct state:" | "forward:")
+                    || (path.zone.is_some() && (prefix.ends_with(" in:") || prefix.ends_with(" forward:")))
+            });
+            is_known && path.origin == Origin::Nflog
+        };
+        is_ours(self)
+            && is_ours(other)
+            && self.input == other.input
             && self.output == other.output
             && self.bridge_input == other.bridge_input
             && self.bridge_output == other.bridge_output
@@ -128,10 +127,9 @@ impl Paths {
             group_mac: path.group_mac,
             verdict: path.verdict,
             direction: path.direction,
-            accepted: path.accepted,
             ..Path::default()
         };
-        // 2 origins, 2 directions, 3 verdicts and 2 flags: at most 48 more.
+        // 2 origins, 2 directions, 3 verdicts and a flag: at most 24 more.
         match self.paths.iter().position(|known| *known == nameless) {
             Some(index) => PathId(index as u16),
             None => self.push(nameless),
@@ -140,9 +138,7 @@ impl Paths {
 
     fn push(&mut self, path: Path) -> PathId {
         let id = PathId(self.paths.len() as u16);
-        let first = self.paths.iter().position(|known| {
-            known.is_of_exclusive_rule() && path.is_of_exclusive_rule() && known.has_same_interfaces(&path)
-        });
+        let first = self.paths.iter().position(|known| known.excludes(&path));
         self.exclusive.push(first.map_or(id, |first| PathId(first as u16)));
         self.rules.push(&path);
         self.paths.push(path);
@@ -168,16 +164,6 @@ impl Paths {
     /// All paths, in the order of their ids.
     pub fn iter(&self) -> impl Iterator<Item = &Path> {
         self.paths.iter()
-    }
-
-    /// How many there are.
-    pub fn len(&self) -> usize {
-        self.paths.len()
-    }
-
-    /// Whether there is none yet.
-    pub fn is_empty(&self) -> bool {
-        self.paths.is_empty()
     }
 }
 
@@ -220,6 +206,6 @@ mod tests {
             let id = paths.intern(&path);
             assert_eq!(paths.get(id).unwrap().direction, path.direction);
         }
-        assert_eq!(paths.len(), MAX_PATHS + 2);
+        assert_eq!(paths.iter().count(), MAX_PATHS + 2);
     }
 }

@@ -179,7 +179,7 @@ impl Input {
     /// Completes the report of an input that was read to its end, and notes its content.
     pub fn finish(&mut self, open: &Open) {
         let (name, content) = (self.name(), &open.lines.source);
-        let assumed = self.clock.filter(|clock| clock.year_assumed).and_then(|clock| clock.year);
+        let assumed = self.clock.filter(|clock| clock.year_assumed).map(|clock| clock.year);
         let report = &mut self.report;
         report.counts = InputCounts {
             skipped_because: open.uncounted.rows(),

@@ -124,7 +124,7 @@ impl Scan {
         };
         let boot = self.uptime.map(|uptime| modified.saturating_sub((uptime / 1_000_000) as i64));
         let year_assumed = wanted.year.is_none() && self.month > 0;
-        let year = Some(year.clamp(1970, 9999));
+        let year = year.clamp(1970, 9999);
         FileClock { year, modified, boot, year_assumed, latest: year_assumed.then_some(limit) }
     }
 }
@@ -170,65 +170,61 @@ mod tests {
         Scan::run(&mut lines, wanted, |_| {}).clock(wanted, modified, &mut Calendar::utc())
     }
 
-    fn year(text: &str, modified: &str, given: Option<i32>, from: u64) -> Option<i32> {
+    fn year(text: &str, modified: &str, given: Option<i32>, from: u64) -> i32 {
         clock(text, modified, Wanted { year: given, from }).year
     }
 
     #[test]
     fn the_last_stamp_is_no_later_than_the_file() {
-        assert_eq!(year("Apr  6 a\n", "2020-04-06", None, 0), Some(2020));
-        assert_eq!(year("Apr  7 a\n", "2020-04-06", None, 0), Some(2020));
-        assert_eq!(year("Apr  8 a\n", "2020-04-06", None, 0), Some(2019));
-        assert_eq!(year("Dec 31 a\n", "2020-01-01", None, 0), Some(2019));
-        assert_eq!(year("Jan  1 a\n", "2019-12-31", None, 0), Some(2020));
-        assert_eq!(year("Feb 29 a\n", "2019-05-01", None, 0), Some(2016));
+        assert_eq!(year("Apr  6 a\n", "2020-04-06", None, 0), 2020);
+        assert_eq!(year("Apr  7 a\n", "2020-04-06", None, 0), 2020);
+        assert_eq!(year("Apr  8 a\n", "2020-04-06", None, 0), 2019);
+        assert_eq!(year("Dec 31 a\n", "2020-01-01", None, 0), 2019);
+        assert_eq!(year("Jan  1 a\n", "2019-12-31", None, 0), 2020);
+        assert_eq!(year("Feb 29 a\n", "2019-05-01", None, 0), 2016);
     }
 
     #[test]
     fn the_order_of_months_tells_how_many_years() {
         let text =
             "Mar  1 a\nAug  1 a\nDec 31 a\nJan  1 a\nDec 31 late\nJan  1 a\nMay  1 a\nSep  1 a\nJan 20 a\n";
-        assert_eq!(year(text, "2020-02-02", None, 0), Some(2018));
-        assert_eq!(year(text, "2020-01-02", None, 0), Some(2017));
-        assert_eq!(year(text, "2020-01-02", Some(2001), 0), Some(2001));
+        assert_eq!(year(text, "2020-02-02", None, 0), 2018);
+        assert_eq!(year(text, "2020-01-02", None, 0), 2017);
+        assert_eq!(year(text, "2020-01-02", Some(2001), 0), 2001);
         let from = text.find("May").unwrap() as u64;
-        assert_eq!(year(text, "2020-02-02", None, from), Some(2019));
-        assert_eq!(year(text, "2020-02-02", Some(2001), from), Some(2002));
+        assert_eq!(year(text, "2020-02-02", None, from), 2019);
+        assert_eq!(year(text, "2020-02-02", Some(2001), from), 2002);
     }
 
     #[test]
     fn a_gap_of_less_than_half_a_year_is_no_turn() {
-        assert_eq!(year("Jan  5 a\nJul  1 a\nDec 20 a\n", "2020-12-20", None, 0), Some(2020));
-        assert_eq!(year("Jul 10 a\nJan  2 a\n", "2020-12-20", None, 0), Some(2019));
-        assert_eq!(year("Jan  1 a\nDec 31 late\nJan  1 a\n", "2020-12-20", None, 0), Some(2020));
-        assert_eq!(year("Feb 28 a\nFeb 29 a\nMar  1 a\n", "2020-12-20", None, 0), Some(2020));
+        assert_eq!(year("Jan  5 a\nJul  1 a\nDec 20 a\n", "2020-12-20", None, 0), 2020);
+        assert_eq!(year("Jul 10 a\nJan  2 a\n", "2020-12-20", None, 0), 2019);
+        assert_eq!(year("Jan  1 a\nDec 31 late\nJan  1 a\n", "2020-12-20", None, 0), 2020);
+        assert_eq!(year("Feb 28 a\nFeb 29 a\nMar  1 a\n", "2020-12-20", None, 0), 2020);
     }
 
     #[test]
     fn a_boot_before_the_clock_was_set_is_no_turn() {
         let log = "Dec 30 a\nJan  1 a\nJun  1 a\nNov 28 a\n";
         for boot in ["May  5 a\nMay  5 b\n", "Jan  1 a\n"] {
-            assert_eq!(year(&format!("Nov 28 a\n{boot}"), "2026-11-29", None, 0), Some(2026), "{boot}");
-            assert_eq!(year(&format!("{log}{boot}"), "2026-11-29", None, 0), Some(2025), "{boot}");
-            assert_eq!(year(&format!("{log}{boot}"), "2026-11-29", None, 9), Some(2026), "{boot}");
-            assert_eq!(
-                year(&format!("{log}{boot}"), "2026-11-29", None, log.len() as u64),
-                Some(2026),
-                "{boot}"
-            );
+            assert_eq!(year(&format!("Nov 28 a\n{boot}"), "2026-11-29", None, 0), 2026, "{boot}");
+            assert_eq!(year(&format!("{log}{boot}"), "2026-11-29", None, 0), 2025, "{boot}");
+            assert_eq!(year(&format!("{log}{boot}"), "2026-11-29", None, 9), 2026, "{boot}");
+            assert_eq!(year(&format!("{log}{boot}"), "2026-11-29", None, log.len() as u64), 2026, "{boot}");
         }
         // At the beginning, and a later part of a log before an earlier one.
-        assert_eq!(year("May  5 a\nNov 28 a\n", "2026-11-29", None, 0), Some(2027));
-        assert_eq!(year("Jan 10 a\nMar 20 a\nOct  1 a\nDec 31 a\n", "2026-04-01", None, 0), Some(2026));
+        assert_eq!(year("May  5 a\nNov 28 a\n", "2026-11-29", None, 0), 2027);
+        assert_eq!(year("Jan 10 a\nMar 20 a\nOct  1 a\nDec 31 a\n", "2026-04-01", None, 0), 2026);
         // Logs that ended in spring.
-        assert_eq!(year("Nov 28 a\nMay  5 a\n", "2026-05-06", None, 0), Some(2025));
-        assert_eq!(year("Nov 28 a\nMay  5 a\nMay  6 a\n", "2026-11-29", None, 0), Some(2025));
+        assert_eq!(year("Nov 28 a\nMay  5 a\n", "2026-05-06", None, 0), 2025);
+        assert_eq!(year("Nov 28 a\nMay  5 a\nMay  6 a\n", "2026-11-29", None, 0), 2025);
     }
 
     #[test]
     fn lines_between_without_a_stamp_do_not_matter() {
         let text = format!("{}Dec 30 a\njunk\n[junk\n{}\nJan  2 a", "x\n".repeat(5000), "y".repeat(100_000));
-        assert_eq!(year(&text, "2020-01-03", None, 0), Some(2019));
+        assert_eq!(year(&text, "2020-01-03", None, 0), 2019);
     }
 
     #[test]

@@ -6,9 +6,8 @@
 //! What the user names decides. Otherwise what the log prefix says, then the name of the interface. A name that says
 //! nothing (`eth0`) is taken for an uplink: on a server it is.
 
-use super::words;
 use crate::event::Verdict;
-use crate::event::paths::Direction;
+use crate::event::paths::{Direction, Path};
 
 /// What is known of the machine's interfaces and rules before its log is read.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -39,17 +38,6 @@ pub(super) const WIRELESS_UPLINK: &str = "wireless, on a machine without br-lan"
 /// Why a wireless interface is inside.
 pub(super) const WIRELESS_LAN: &str = "wireless, on a machine with br-lan";
 
-/// The interfaces in one packet's log line; empty where the line has none.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Interfaces<'a> {
-    /// None: no `IN=` at all.
-    pub input: Option<&'a str>,
-    /// `OUT=`
-    pub output: &'a str,
-    /// `PHYSIN=`: the bridge port that the packet came in by.
-    pub bridge_input: &'a str,
-}
-
 impl Networks {
     /// The firewall's zone of an interface, as far as its configuration is known.
     pub fn zone_of(&self, interface: &str) -> Option<&str> {
@@ -57,17 +45,17 @@ impl Networks {
         zone.map(|(_, zone)| zone.as_str())
     }
 
-    /// The direction of a packet, and the reason for a person, in the words of these options. `hint`: what the log prefix
-    /// says; `lan_bridge`: the machine has OpenWrt's `br-lan`.
+    /// The direction of a packet by the interfaces of its path, and the reason for a person, in the words of these options.
+    /// `hint`: what the log prefix says; `has_input`: the line has `IN=`; `lan_bridge`: the machine has OpenWrt's `br-lan`.
     pub fn direction(
         &self,
         hint: Option<Direction>,
-        interfaces: Interfaces,
+        has_input: bool,
+        path: &Path,
         lan_bridge: bool,
     ) -> (Direction, &'static str) {
         use Direction::{Egress, Inbound};
-        let Interfaces { input, output, bridge_input } = interfaces;
-        let name = input.unwrap_or_default();
+        let Path { input: name, output, bridge_input, .. } = path;
         let named = |names: &[String]| names.iter().any(|known| is_named(name, known));
         if named(&self.wan) {
             (Inbound, "named by --wan")
@@ -75,11 +63,11 @@ impl Networks {
             (Egress, "named by --lan")
         } else if !self.wan.is_empty() {
             (Egress, "not named by --wan or --lan")
-        } else if !self.lan.is_empty() && !matches!(name, "" | "lo") {
+        } else if !self.lan.is_empty() && !matches!(name.as_str(), "" | "lo") {
             (Inbound, "not named by --wan or --lan")
         } else if let Some(direction) = hint {
             (direction, "the log prefix says so")
-        } else if input.is_none() {
+        } else if !has_input {
             (Inbound, OTHER_NAME)
         } else if name.is_empty() {
             (Egress, "sent by the machine itself")
@@ -90,7 +78,7 @@ impl Networks {
             (if is_inside(bridge_input) { Egress } else { Inbound }, BRIDGE_PORT)
         } else if is_inside(name) {
             (Egress, "a name of the inside (LAN, bridge, container, VPN)")
-        } else if starts_with_any(name, &WIRELESS) {
+        } else if starts_with_any(name, WIRELESS) {
             if lan_bridge { (Egress, WIRELESS_LAN) } else { (Inbound, WIRELESS_UPLINK) }
         } else if !bridge_input.is_empty() && is_inside(bridge_input) {
             (Egress, BRIDGE_PORT)
@@ -109,18 +97,16 @@ fn is_named(input: &str, name: &str) -> bool {
 }
 
 /// Names begin so on OpenWrt, IPFire and with pppd for what leads outside.
-const UPLINKS: [&[u8]; 6] = words("wan wwan pppoe ppp red internet");
+const UPLINKS: &str = "wan wwan pppoe ppp red internet";
 /// `wlan0` is the LAN's on an access point, and the uplink of a laptop.
-const WIRELESS: [&[u8]; 3] = words("wlan wlp wlx");
+const WIRELESS: &str = "wlan wlp wlx";
 /// Names begin so for the inside on OpenWrt, on other routers, or of containers, virtual machines and VPNs.
-const INSIDE: [&[u8]; 40] = words(
-    "br- lan guest iot switch green blue orange docker virbr vmnet vboxnet waydroid hassio veth vnet \
+const INSIDE: &str = "br- lan guest iot switch green blue orange docker virbr vmnet vboxnet waydroid hassio veth vnet \
     tap fwln fwpr lxc lxd incusbr podman cni flannel cali vxlan cilium weave kube- wg tun utun nebula uap bat tailscale zt \
-    vti ipsec",
-);
+    vti ipsec";
 
 fn is_uplink(name: &str) -> bool {
-    starts_with_any(name.strip_prefix("br-").unwrap_or(name), &UPLINKS)
+    starts_with_any(name.strip_prefix("br-").unwrap_or(name), UPLINKS)
 }
 
 /// No interface, or a name that is the inside's.
@@ -132,15 +118,12 @@ pub fn is_inside(name: &str) -> bool {
     };
     let access_point = || name.starts_with("phy") && name.contains("-ap");
     !is_uplink(name)
-        && (matches!(name, "" | "lo")
-            || starts_with_any(name, &INSIDE)
-            || numbered_bridge()
-            || access_point())
+        && (matches!(name, "" | "lo") || starts_with_any(name, INSIDE) || numbered_bridge() || access_point())
 }
 
 /// Whether `name` begins with one of these words.
-fn starts_with_any(name: &str, beginnings: &[&[u8]]) -> bool {
-    beginnings.iter().any(|beginning| name.as_bytes().starts_with(beginning))
+fn starts_with_any(name: &str, beginnings: &str) -> bool {
+    beginnings.split_ascii_whitespace().any(|beginning| name.starts_with(beginning))
 }
 
 #[cfg(test)]
@@ -148,8 +131,9 @@ mod tests {
     use super::*;
 
     fn direction(input: &str, output: &str, port: &str, lan_bridge: bool) -> String {
-        let interfaces = Interfaces { input: Some(input), output, bridge_input: port };
-        let (direction, reason) = Networks::default().direction(None, interfaces, lan_bridge);
+        let path =
+            Path { input: input.into(), output: output.into(), bridge_input: port.into(), ..Path::default() };
+        let (direction, reason) = Networks::default().direction(None, true, &path, lan_bridge);
         format!("{direction:?} {reason}")
     }
 
@@ -228,10 +212,10 @@ mod tests {
     #[test]
     fn what_the_user_names_decides() {
         let names = |list: &[&str]| list.iter().map(|name| name.to_string()).collect::<Vec<_>>();
-        let read = |wan: &[&str], lan: &[&str], hint, input| {
+        let read = |wan: &[&str], lan: &[&str], hint, input: &str| {
             let networks = Networks { wan: names(wan), lan: names(lan), ..Networks::default() };
-            let interfaces = Interfaces { input: Some(input), ..Interfaces::default() };
-            let (direction, reason) = networks.direction(hint, interfaces, false);
+            let path = Path { input: input.into(), ..Path::default() };
+            let (direction, reason) = networks.direction(hint, true, &path, false);
             format!("{direction:?} {reason}")
         };
         assert_eq!(read(&["br-lan"], &[], Some(Direction::Egress), "br-lan"), "Inbound named by --wan");

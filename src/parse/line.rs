@@ -27,7 +27,7 @@ use super::window::{Padded, Text, Window};
 use crate::event::calendar::{Calendar, Date};
 use crate::event::classify::{Way, classify};
 use crate::event::paths::{Path, Paths};
-use crate::event::{Class, Event, Origin, PathId, Verdict, protocol};
+use crate::event::{Class, Event, Origin, PathId, Verdict};
 
 mod contexts;
 mod events;
@@ -55,8 +55,8 @@ pub enum Outcome {
 /// How lines without a full date get their time.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct FileClock {
-    /// Year of the file's first stamp without a year. None: the latest that is not after `modified`.
-    pub year: Option<i32>,
+    /// Year of the file's first stamp without a year.
+    pub year: i32,
     /// Unix seconds: the time of lines with neither stamp nor a known boot.
     pub modified: i64,
     /// Wall time of uptime 0, for lines that have only an uptime.
@@ -157,10 +157,10 @@ impl LineReader {
             return Outcome::Skipped(Some(Uncounted::OtherProgram));
         }
         if let Some((micros, at)) = uptime(line, 0)
-            && let Some((info, source_at)) = self.known_context(text, at)
+            && let Some((info, _)) = self.known_context(text, at)
             && info.no_tag
         {
-            return self.known_packet(text, line, source_at, &info, self.time_of_uptime(micros), micros);
+            return self.packet(line, self.time_of_uptime(micros), paths);
         }
         self.read_unknown(line, paths)
     }
@@ -276,26 +276,13 @@ impl LineReader {
             && let Some((info, source_at)) =
                 self.known_context(padded.window(), 0).or_else(|| self.change_device(message))
         {
-            return self.known_packet(padded.window(), message, source_at, &info, time, uptime);
+            let packet = match netfilter::kernel_order(padded.window(), source_at, &mut self.destination) {
+                Some((packet, _)) => Some(packet),
+                None => netfilter::any_order(&message[source_at - b"SRC=".len()..]),
+            };
+            return outcome(packet, &info, time, uptime);
         }
         self.packet_of_new_head(message, time, uptime, paths)
-    }
-
-    /// The packet of `line`, which `text` begins with, whose source's address stands at `source_at`.
-    fn known_packet(
-        &mut self,
-        text: Window,
-        line: &[u8],
-        source_at: usize,
-        info: &PathInfo,
-        time: i64,
-        uptime: u64,
-    ) -> Outcome {
-        let packet = match netfilter::kernel_order(text, source_at, &mut self.destination) {
-            Some((packet, _)) => Some(packet),
-            None => netfilter::any_order(&line[source_at - b"SRC=".len()..]),
-        };
-        outcome(packet, info, time, uptime)
     }
 
     #[inline(never)]
@@ -314,7 +301,7 @@ impl LineReader {
             return Outcome::Skipped(Some(Uncounted::Untagged));
         };
         let info = self.info(message, &context, paths);
-        let start = context.source_at.map_or(context.fields_at, |source_at| source_at - b"SRC=".len());
+        let start = context.source_at.map_or(context.prefix.len(), |source_at| source_at - b"SRC=".len());
         let packet = netfilter::any_order(&message[start..]);
         let shaped = context.input.is_some() || context.output.is_some();
         if packet.is_none() && (!shaped || context.other_protocol) {
@@ -384,36 +371,6 @@ pub fn bare_uptime(line: &[u8]) -> Option<u64> {
         return None;
     }
     uptime(line, line_start.at).map(|(micros, _)| micros)
-}
-
-/// Reads a line of any bytes in every way there is. For fuzzing.
-pub fn read_anything(line: &[u8]) {
-    let mut paths = Paths::new();
-    let mut reader = LineReader::new(&Networks::default(), Calendar::utc());
-    for _ in 0..2 {
-        reader.read(line, &mut paths);
-        reader.read_kernel(line, 0, &mut paths);
-        reader.read_daemon(line, 0, &mut paths);
-    }
-    day_without_year(line);
-    bare_uptime(line);
-    let Some(padded) = Padded::new(line) else { return };
-    let text = padded.window();
-    if let Some((fast, end)) = netfilter::kernel_order(text, 0, &mut KnownAddress::default()) {
-        let slow = netfilter::any_order(&[b"SRC=", line].concat());
-        assert_eq!(Some(fast), slow);
-        assert!(end <= line.len());
-    }
-    // Once to know the context, then quickly.
-    for _ in 0..2 {
-        let mut event = Event::default();
-        let quick = reader.read_quickly(text, &mut event);
-        let outcome = reader.read(line, &mut paths);
-        if let Some(end) = quick {
-            assert!(matches!(outcome, Outcome::Event(read) if read == event), "{event:?} {outcome:?}");
-            assert!(end <= line.len());
-        }
-    }
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 //! Takes the text before `IN=` with the interfaces behind it, gives a `Path`. Called once for each new log prefix and
 //! pair of interfaces, not for each line.
 
-use super::interfaces::{Interfaces, Networks, WIRELESS_LAN, WIRELESS_UPLINK};
+use super::interfaces::{Networks, WIRELESS_LAN, WIRELESS_UPLINK};
 use super::netfilter::Context;
 use super::syslog::without_description;
 use crate::event::paths::Direction::{self, Egress, Inbound};
@@ -16,35 +16,31 @@ const EGRESS: &str = "fwstat egress:";
 /// Longer texts are cut: prefixes have at most 127 bytes in the kernel, interfaces 15.
 const LONGEST_TEXT: usize = 128;
 
-/// The path of a packet by its log prefix and interfaces.
-pub fn path(context: &Context, origin: Origin, networks: &Networks, lan_bridge: bool) -> Path {
+/// The path of a packet by its log prefix and interfaces, and whether the firewall let it pass or only watched it.
+pub fn path(context: &Context, origin: Origin, networks: &Networks, lan_bridge: bool) -> (Path, bool) {
     let prefix = text(without_description(context.prefix).trim_ascii_end());
     let (verdict, accepted) = match networks.rules.iter().find(|rule| rule.prefix == prefix) {
         Some(rule) => (rule.refuses.unwrap_or_default(), rule.refuses.is_none()),
         None => verdict(&prefix),
     };
     let (zone, hint) = zone(&prefix);
-    let input = context.input.map(text);
-    let output = text(context.output.unwrap_or_default());
-    let bridge_input = text(context.bridge_input);
-    let interfaces = Interfaces { input: input.as_deref(), output: &output, bridge_input: &bridge_input };
-    let (direction, _) = networks.direction(hint, interfaces, lan_bridge);
-    let named = zone.filter(|_| prefix != EGRESS);
-    let firewall_zone = named.or_else(|| networks.zone_of(input.as_deref().unwrap_or_default()));
-    Path {
+    let input = text(context.input.unwrap_or_default());
+    let firewall_zone = zone.filter(|_| prefix != EGRESS).or_else(|| networks.zone_of(&input));
+    let mut path = Path {
         origin,
         firewall_zone: firewall_zone.map(str::to_string),
         zone: zone.map(str::to_string),
         prefix: prefix.clone(),
-        input: input.unwrap_or_default(),
-        output,
-        bridge_input,
+        input,
+        output: text(context.output.unwrap_or_default()),
+        bridge_input: text(context.bridge_input),
         bridge_output: text(context.bridge_output),
         group_mac: context.group_mac,
         verdict,
-        direction,
-        accepted,
-    }
+        direction: Inbound,
+    };
+    (path.direction, _) = networks.direction(hint, context.input.is_some(), &path, lan_bridge);
+    (path, accepted)
 }
 
 /// Printable ASCII; `?` replaces any other byte.
@@ -214,9 +210,7 @@ fn rule_set(label: &str) -> Option<Direction> {
 /// Whether packets of this path count as coming from outside, and why: for people.
 pub fn reason(path: &Path, networks: &Networks, lan_bridge: bool) -> &'static str {
     let (_, hint) = zone(&path.prefix);
-    let interfaces =
-        Interfaces { input: Some(&path.input), output: &path.output, bridge_input: &path.bridge_input };
-    let (direction, reason) = networks.direction(hint, interfaces, lan_bridge);
+    let (direction, reason) = networks.direction(hint, true, path, lan_bridge);
     match path.direction {
         known if known == direction => reason,
         // It was read before `br-lan` was seen in the log.
@@ -232,8 +226,8 @@ mod tests {
     fn read(prefix: &str, input: &str) -> String {
         let context =
             Context { prefix: prefix.as_bytes(), input: Some(input.as_bytes()), ..Context::default() };
-        let path = path(&context, Origin::Log, &Networks::default(), false);
-        let accepted = if path.accepted { " accepted" } else { "" };
+        let (path, accepted) = path(&context, Origin::Log, &Networks::default(), false);
+        let accepted = if accepted { " accepted" } else { "" };
         let zone = path.zone.as_deref().unwrap_or("-");
         format!("{} {zone} {:?}{accepted}", path.verdict.name(), path.direction)
     }
@@ -353,8 +347,8 @@ mod tests {
         let networks = Networks { rules, ..Networks::default() };
         let read = |prefix: &str| {
             let context = Context { prefix: prefix.as_bytes(), input: Some(b"eth0"), ..Context::default() };
-            let path = path(&context, Origin::Log, &networks, false);
-            (path.accepted, path.verdict)
+            let (path, accepted) = path(&context, Origin::Log, &networks, false);
+            (accepted, path.verdict)
         };
         assert_eq!(read("Web: "), (true, Verdict::Unknown));
         assert_eq!(read("Webmail: "), (false, Verdict::Unknown));

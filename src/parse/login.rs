@@ -1,6 +1,6 @@
 //! Failed logins.
 //!
-//! Takes a daemon's tag, its message and the time, gives the peer of a failed login. A user name is the attacker's
+//! Takes a daemon's tag, its message and the time, gives the event of a failed login. A user name is the attacker's
 //! text and may look like anything, so the address is read from its fixed place, counted from the end of
 //! the message; and a message so long that some log may have cut its end is not read at all.
 //!
@@ -20,7 +20,7 @@
 
 use super::netfilter::address;
 use super::syslog::Tag;
-use crate::event::Address;
+use crate::event::{Address, Class, Event, protocol};
 
 mod folded;
 mod sessions;
@@ -36,45 +36,21 @@ const RECENT: usize = 32;
 /// (`AUTH_TIMEOUT`), sshd after 120 (`LoginGraceTime`).
 const LONGEST_SESSION: u64 = 600;
 
-/// A failed login, or several equal ones.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Login {
-    /// As the name of the event's path.
-    pub daemon: &'static str,
-    /// The client's address.
-    pub source: Address,
-    /// 0 if the line does not have it.
-    pub source_port: u16,
-    /// The service's port.
-    pub port: u16,
-    /// Number of failures, at least 1.
-    pub count: u32,
-}
-
 /// Address and port of the client.
 type Peer = (Address, u16);
 
-/// A program that logs failed logins.
-enum Daemon {
-    Dropbear,
-    Sshd,
-    /// Whichever writes LuCI's lines.
-    Luci(&'static str),
-}
-
-impl Daemon {
-    fn of(name: &[u8]) -> Option<Daemon> {
-        match name {
-            // `journalctl -o with-unit` writes the unit's name in its place.
-            b"dropbear" | b"dropbear.service" => Some(Daemon::Dropbear),
-            b"sshd" | b"sshd-session" | b"sshd-auth" | b"ssh.service" | b"sshd.service" => Some(Daemon::Sshd),
-            // Without a tag: LuCI of OpenWrt 21.02.2 to 22.03.
-            b"luci" | b"" => Some(Daemon::Luci("luci")),
-            b"rpcd" => Some(Daemon::Luci("rpcd")),
-            b"uhttpd" => Some(Daemon::Luci("uhttpd")),
-            b"dispatcher.uc" => Some(Daemon::Luci("dispatcher.uc")),
-            _ => None,
-        }
+/// A program that logs failed logins, as the event's path names it, and the port of the service.
+fn daemon(name: &[u8]) -> Option<(&'static str, u16)> {
+    match name {
+        // `journalctl -o with-unit` writes the unit's name in its place.
+        b"dropbear" | b"dropbear.service" => Some(("dropbear", 22)),
+        b"sshd" | b"sshd-session" | b"sshd-auth" | b"ssh.service" | b"sshd.service" => Some(("sshd", 22)),
+        // Without a tag: LuCI of OpenWrt 21.02.2 to 22.03.
+        b"luci" | b"" => Some(("luci", 80)),
+        b"rpcd" => Some(("rpcd", 80)),
+        b"uhttpd" => Some(("uhttpd", 80)),
+        b"dispatcher.uc" => Some(("dispatcher.uc", 80)),
+        _ => None,
     }
 }
 
@@ -105,25 +81,35 @@ impl Recent {
 impl Logins {
     /// Whether a daemon of this name logs failed logins.
     pub fn reads(name: &[u8]) -> bool {
-        Daemon::of(name).is_some()
+        daemon(name).is_some()
     }
 
-    /// The failed login in a message of the daemon `tag`. `time`: of the message, in Unix seconds.
-    pub fn read(&mut self, tag: Tag, message: &[u8], time: i64) -> Option<Login> {
-        let daemon = Daemon::of(tag.name)?;
+    /// The failed login in a message of the daemon `tag`, or several equal ones: the name of the event's path, and the
+    /// event without its path. `time`: of the message, in Unix seconds.
+    pub fn read(&mut self, tag: Tag, message: &[u8], time: i64) -> Option<(&'static str, Event)> {
+        let (daemon, port) = daemon(tag.name)?;
         let (count, message) = unfold(message).unwrap_or((1, message));
         if message.len() > LONGEST_MESSAGE {
             return None;
         }
-        let (daemon, port, (source, source_port), times) = match daemon {
-            Daemon::Dropbear => {
-                let (peer, times) = self.dropbear(tag.pid, message, time, count)?;
-                ("dropbear", 22, peer, times)
-            }
-            Daemon::Sshd => ("sshd", 22, self.sshd(tag.pid, message, time, count)?, 1),
-            Daemon::Luci(name) => (name, 80, (luci(message, tag.name.is_empty())?, 0), 1),
+        let ((source, source_port), times) = match daemon {
+            "dropbear" => self.dropbear(tag.pid, message, time, count)?,
+            "sshd" => (self.sshd(tag.pid, message, time, count)?, 1),
+            // Whichever writes LuCI's lines.
+            _ => ((luci(message, tag.name.is_empty())?, 0), 1),
         };
-        Some(Login { daemon, source, source_port, port, count: times.saturating_mul(count) })
+        let event = Event {
+            time,
+            source,
+            count: times.saturating_mul(count),
+            source_port,
+            port,
+            protocol: protocol::TCP,
+            class: Class::Login,
+            unhashed: true,
+            ..Event::default()
+        };
+        Some((daemon, event))
     }
 
     /// The peer, and how many failures the message stands for.

@@ -21,7 +21,7 @@ pub use fields::{KnownAddress, any_order, kernel_order, v4_kernel_order, v6_kern
 /// What the packets of one rule and interface have in common, as it stands before `SRC=`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Context<'a> {
-    /// The rule's log prefix.
+    /// The rule's log prefix: all that comes before the fields.
     pub prefix: &'a [u8],
     /// None: no `IN=` at all.
     pub input: Option<&'a [u8]>,
@@ -35,8 +35,6 @@ pub struct Context<'a> {
     pub group_mac: bool,
     /// Not IP: ARP, or another protocol on a bridge.
     pub other_protocol: bool,
-    /// Where the fields begin.
-    pub fields_at: usize,
     /// Where the address behind `SRC=` begins if all of the context comes before it, as in the kernel's order.
     pub source_at: Option<usize>,
 }
@@ -44,7 +42,7 @@ pub struct Context<'a> {
 /// The context of a packet's line; None if the message has none of its fields.
 pub fn context(message: &[u8]) -> Option<Context<'_>> {
     let fields_at = fields_at(message)?;
-    let mut context = Context { prefix: &message[..fields_at], fields_at, ..Context::default() };
+    let mut context = Context { prefix: &message[..fields_at], ..Context::default() };
     let mut ordered = true;
     for Word { at, key, value } in outer_words(message, fields_at) {
         match key {

@@ -46,12 +46,8 @@ impl Frame<'_> {
     }
 }
 
-/// A message or attribute is longer than what is left, or shorter than its header.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct BadLength;
-
-/// The messages of a datagram. An error is a length that does not fit: the rest is skipped.
-pub fn frames(datagram: &[u8]) -> impl Iterator<Item = Result<Frame<'_>, BadLength>> {
+/// The messages of a datagram. None at the end: a length that is beyond the datagram, or shorter than a header.
+pub fn frames(datagram: &[u8]) -> impl Iterator<Item = Option<Frame<'_>>> {
     let mut rest = datagram;
     std::iter::from_fn(move || {
         if rest.is_empty() {
@@ -60,11 +56,11 @@ pub fn frames(datagram: &[u8]) -> impl Iterator<Item = Result<Frame<'_>, BadLeng
         let length = native32(rest, 0).unwrap_or(0) as usize;
         if !(NLMSG_HEADER..=rest.len()).contains(&length) {
             rest = &[];
-            return Some(Err(BadLength));
+            return Some(None);
         }
         let message = &rest[..length];
         rest = rest.get(align4(length)..).unwrap_or_default();
-        Some(Ok(Frame {
+        Some(Some(Frame {
             kind: u16::from_ne_bytes([message[4], message[5]]),
             sequence: native32(message, 8).unwrap_or(0),
             port: native32(message, 12).unwrap_or(0),
@@ -73,8 +69,8 @@ pub fn frames(datagram: &[u8]) -> impl Iterator<Item = Result<Frame<'_>, BadLeng
     })
 }
 
-/// The attributes in these bytes: type (without its flags) and value. Ends with an error if a length does not fit.
-pub fn attributes(bytes: &[u8]) -> impl Iterator<Item = Result<(u16, &[u8]), BadLength>> {
+/// The attributes in these bytes: type (without its flags) and value. Ends with None if a length does not fit.
+pub fn attributes(bytes: &[u8]) -> impl Iterator<Item = Option<(u16, &[u8])>> {
     let mut rest = bytes;
     std::iter::from_fn(move || {
         if rest.len() < ATTRIBUTE_HEADER {
@@ -84,16 +80,16 @@ pub fn attributes(bytes: &[u8]) -> impl Iterator<Item = Result<(u16, &[u8]), Bad
         let kind = u16::from_ne_bytes([rest[2], rest[3]]) & ATTRIBUTE_TYPE;
         let Some(value) = rest.get(ATTRIBUTE_HEADER..length) else {
             rest = &[];
-            return Some(Err(BadLength));
+            return Some(None);
         };
         rest = rest.get(align4(length)..).unwrap_or_default();
-        Some(Ok((kind, value)))
+        Some(Some((kind, value)))
     })
 }
 
 /// The value of the first attribute of this type.
 pub fn attribute(bytes: &[u8], wanted: u16) -> Option<&[u8]> {
-    attributes(bytes).map_while(Result::ok).find(|(kind, _)| *kind == wanted).map(|(_, value)| value)
+    attributes(bytes).flatten().find(|(kind, _)| *kind == wanted).map(|(_, value)| value)
 }
 
 /// A text's bytes up to its NUL.

@@ -6,9 +6,9 @@
 
 use super::netlink::{self, Frame, NFGENMSG, NLM_F_ACK, NLMSG_ERROR, attributes, be16, be32, put};
 
-const NFNL_SUBSYS_ULOG: u16 = 4;
-const MSG_PACKET: u16 = NFNL_SUBSYS_ULOG << 8;
-const MSG_CONFIG: u16 = NFNL_SUBSYS_ULOG << 8 | 1;
+/// `NFNL_SUBSYS_ULOG` in the upper byte.
+const MSG_PACKET: u16 = 4 << 8;
+const MSG_CONFIG: u16 = 4 << 8 | 1;
 
 const CFG_CMD: u16 = 1;
 const CFG_MODE: u16 = 2;
@@ -90,7 +90,7 @@ fn read_message(frame: Frame<'_>) -> Message<'_> {
 fn read_packet(body: &[u8]) -> Option<Record<'_>> {
     let mut record = Record::default();
     for attribute in attributes(body.get(NFGENMSG..)?) {
-        let (kind, value) = attribute.ok()?;
+        let (kind, value) = attribute?;
         match kind {
             4 => record.input = be32(value, 0)?,
             5 => record.output = be32(value, 0)?,
@@ -107,29 +107,31 @@ fn read_packet(body: &[u8]) -> Option<Record<'_>> {
     Some(record)
 }
 
-/// How the kernel shall log to a group.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Settings {
-    /// Bytes of each packet that are copied.
-    pub copy_range: u32,
-    /// Bytes of one datagram's buffer.
-    pub buffer: u32,
-    /// A batch waits at most this long, in hundredths of a second.
-    pub timeout: u32,
-    /// A batch has at most this many packets. A rule's `queue-threshold` can only lower it.
-    pub queue_threshold: u32,
-}
+/// Bytes of each packet that are copied: IPv4 with all options and TCP need 80; IPv6 with TCP 60, so 68 are left
+/// for its extension headers.
+pub const COPY_RANGE: u32 = 128;
 
-/// The request number `request` to listen to `group` in this way, with sequence numbers. All of
-/// it is one message, so that there is no time in which packets are logged in another way.
-pub fn listen(group: u16, settings: &Settings, request: u32) -> Vec<u8> {
-    config(group, request, &|message| {
+/// Packets of a batch. A rule's `queue-threshold` can only lower it and should be the same; a lower one costs time.
+pub const QUEUE_THRESHOLD: u32 = 40;
+
+/// Bytes of a batch's buffer in the kernel. With its administration it fills a block of 8 KiB, and
+/// 36 packets of a scan (some 205 bytes each) fill it: the kernel need not copy it to a smaller
+/// block, and the receive buffer holds the more of them.
+const BATCH_BUFFER: u32 = 7500;
+
+/// A batch waits at most 20 ms for its next packet: the guard's answer to a slow flood waits for it.
+const FLUSH_TIMEOUT: u32 = 2;
+
+/// The request number `request` to listen to `group`, with sequence numbers. All of it is one message, so that there is no
+/// time in which packets are logged in another way.
+pub fn listen(group: u16, request: u32) -> Vec<u8> {
+    netlink::request(MSG_CONFIG, NLM_F_ACK, request, (0, group), &|message| {
         put(message, CFG_CMD, &[CFG_CMD_BIND]);
-        let range = settings.copy_range.to_be_bytes();
+        let range = COPY_RANGE.to_be_bytes();
         put(message, CFG_MODE, &[range[0], range[1], range[2], range[3], COPY_PACKET, 0]);
-        put(message, CFG_NLBUFSIZ, &settings.buffer.to_be_bytes());
-        put(message, CFG_TIMEOUT, &settings.timeout.to_be_bytes());
-        put(message, CFG_QTHRESH, &settings.queue_threshold.to_be_bytes());
+        put(message, CFG_NLBUFSIZ, &BATCH_BUFFER.to_be_bytes());
+        put(message, CFG_TIMEOUT, &FLUSH_TIMEOUT.to_be_bytes());
+        put(message, CFG_QTHRESH, &QUEUE_THRESHOLD.to_be_bytes());
         put(message, CFG_FLAGS, &CFG_F_SEQ.to_be_bytes());
     })
 }
@@ -137,25 +139,17 @@ pub fn listen(group: u16, settings: &Settings, request: u32) -> Vec<u8> {
 /// A request of no known kind. The kernel refuses it with EPERM to those who have no permission
 /// for netfilter, with EINVAL to the others.
 pub fn nothing(group: u16, request: u32) -> Vec<u8> {
-    let mut message = config(group, request, &|_| {});
-    message[4..6].copy_from_slice(&(NFNL_SUBSYS_ULOG << 8 | 0xff).to_ne_bytes());
-    message
-}
-
-fn config(group: u16, request: u32, attributes: &dyn Fn(&mut Vec<u8>)) -> Vec<u8> {
-    netlink::request(MSG_CONFIG, NLM_F_ACK, request, (0, group), attributes)
+    netlink::request(MSG_PACKET | 0xff, NLM_F_ACK, request, (0, group), &|_| {})
 }
 
 /// A packet message for the tests of those who read them.
 #[cfg(test)]
 pub fn example(sequence: u32, payload: &[u8]) -> Vec<u8> {
-    let mut message = config(32, 0, &|message| {
+    netlink::request(MSG_PACKET, NLM_F_ACK, 0, (0, 32), &|message| {
         put(message, 10, b"drop wan in: \0");
         put(message, 12, &sequence.to_be_bytes());
         put(message, 9, payload);
-    });
-    message[4..6].copy_from_slice(&MSG_PACKET.to_ne_bytes());
-    message
+    })
 }
 
 #[cfg(test)]
@@ -166,14 +160,11 @@ mod tests {
 
     /// A packet message with these attributes.
     fn packet(attributes: &[(u16, &[u8])]) -> Vec<u8> {
-        let mut message = config(32, 0, &|message| {
+        netlink::request(MSG_PACKET, NLM_F_ACK, 0, (2, 32), &|message| {
             for (kind, value) in attributes {
                 put(message, *kind, value);
             }
-        });
-        message[4..6].copy_from_slice(&MSG_PACKET.to_ne_bytes());
-        message[16] = 2;
-        message
+        })
     }
 
     fn header(length: u32, kind: u16) -> Vec<u8> {
@@ -283,8 +274,7 @@ mod tests {
 
     #[test]
     fn requests_have_the_kernels_form() {
-        let settings = Settings { copy_range: 128, buffer: 8192, timeout: 10, queue_threshold: 40 };
-        let message = listen(32, &settings, 5);
+        let message = listen(32, 5);
         assert_eq!(
             message.first_chunk().map(|length| u32::from_ne_bytes(*length)),
             Some(message.len() as u32)

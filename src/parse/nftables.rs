@@ -132,7 +132,7 @@ pub struct Elements<'a>(&'a [u8]);
 impl<'a> Elements<'a> {
     /// Whether one of a verdict map's elements drops. That of `*` has no key.
     pub fn any_drops(self) -> bool {
-        attributes(self.0).map_while(Result::ok).any(|(_, element)| {
+        attributes(self.0).flatten().any(|(_, element)| {
             let verdict = attribute(element, ELEMENT_DATA).and_then(|data| attribute(data, DATA_VERDICT));
             let code = verdict.and_then(|verdict| attribute(verdict, VERDICT_CODE));
             code.and_then(|code| be32(code, 0)) == Some(NF_DROP)
@@ -141,7 +141,7 @@ impl<'a> Elements<'a> {
 
     /// Those that have a key.
     pub fn iter(self) -> impl Iterator<Item = Element<'a>> {
-        attributes(self.0).map_while(Result::ok).filter_map(|(_, element)| {
+        attributes(self.0).flatten().filter_map(|(_, element)| {
             let key = attribute(attribute(element, ELEMENT_KEY)?, DATA_VALUE)?;
             let flags = attribute(element, ELEMENT_FLAGS).and_then(|value| be32(value, 0));
             let is_end = flags.is_some_and(|flags| flags & INTERVAL_END != 0);

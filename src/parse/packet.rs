@@ -190,16 +190,9 @@ fn parse_v6(bytes: &[u8]) -> Option<Packet> {
                 return Some(packet);
             }
         };
-        match length.and_then(|length| rest.get(length..)) {
-            Some(after) => {
-                packet.protocol = rest[0];
-                rest = after;
-            }
-            None => {
-                packet.truncated = true;
-                return Some(packet);
-            }
-        }
+        let Some(after) = length.and_then(|length| rest.get(length..)) else { break };
+        packet.protocol = rest[0];
+        rest = after;
     }
     packet.truncated = true;
     Some(packet)

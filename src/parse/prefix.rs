@@ -13,14 +13,9 @@ const AT_ONCE: usize = 32;
 pub(super) struct Prefix {
     text: Vec<u8>,
     /// The text's first bytes and zeros, and which of them count.
-    first: Aligned,
-    mask: Aligned,
+    first: [u8; AT_ONCE],
+    mask: [u8; AT_ONCE],
 }
-
-/// Aligned bytes are compared without being loaded first.
-#[derive(Clone, Debug, Default)]
-#[repr(align(16))]
-struct Aligned([u8; AT_ONCE]);
 
 impl Prefix {
     /// Compares lines with `text`.
@@ -35,9 +30,9 @@ impl Prefix {
         self.text.clear();
         self.text.extend_from_slice(text);
         let at_once = text.len().min(AT_ONCE);
-        (self.first.0, self.mask.0) = ([0; AT_ONCE], [0; AT_ONCE]);
-        self.first.0[..at_once].copy_from_slice(&text[..at_once]);
-        self.mask.0[..at_once].fill(0xff);
+        (self.first, self.mask) = ([0; AT_ONCE], [0; AT_ONCE]);
+        self.first[..at_once].copy_from_slice(&text[..at_once]);
+        self.mask[..at_once].fill(0xff);
     }
 
     /// The text.
@@ -63,7 +58,7 @@ impl Prefix {
     fn begins_at<'a>(&self, line: impl Text<'a>, at: usize) -> bool {
         let words = |bytes: &[u8; AT_ONCE], word: usize| u64::from_ne_bytes(bytes.as_chunks::<8>().0[word]);
         let start = line.bytes(at);
-        let other = |word| (words(start, word) ^ words(&self.first.0, word)) & words(&self.mask.0, word);
+        let other = |word| (words(start, word) ^ words(&self.first, word)) & words(&self.mask, word);
         (0..AT_ONCE / 8).fold(0, |others, word| others | other(word)) == 0
     }
 

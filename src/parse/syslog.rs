@@ -60,11 +60,6 @@ pub fn header(line: &[u8]) -> Header<'_> {
     }
 }
 
-/// Facility and severity of `<4>`.
-fn split_priority(priority: u16) -> (usize, usize) {
-    (usize::from(priority >> 3), usize::from(priority & 7))
-}
-
 /// Facilities that collectors and appliances give to what they relay.
 fn is_local(facility: usize) -> bool {
     (16..24).contains(&facility)
@@ -80,10 +75,9 @@ fn may_be_kernels(facility: Option<(usize, usize)>) -> bool {
 }
 
 /// Any form but that of RFC 5424.
-fn classic(line: &[u8], LineStart { priority, stamp, at }: LineStart) -> Header<'_> {
+fn classic(line: &[u8], LineStart { priority: mut facility, stamp, at }: LineStart) -> Header<'_> {
     let mut at = skip_blanks(line, at);
     let writer = stamp.map(|stamp| stamp.writer);
-    let mut facility = priority.map(split_priority);
     if writer == Some(Writer::Dmesg) {
         // It shows the kernel's buffer, into which programs can write, too; with -x their facility is shown.
         let author = if facility.is_none_or(|(facility, _)| facility == KERN) {
@@ -235,10 +229,9 @@ fn syslog_protocol<'a>(line: &'a [u8], line_start: LineStart) -> Option<Header<'
     let message = line.get(at..).unwrap_or_default();
     let at = at + if message.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };
     let at = skip_blanks(line, at);
-    let facility = line_start.priority.map(split_priority);
     let tag = Tag { name, pid: number(process) };
-    let author = match (name, facility) {
-        (b"kernel", _) if may_be_kernels(facility) => Author::Kernel,
+    let author = match (name, line_start.priority) {
+        (b"kernel", facility) if may_be_kernels(facility) => Author::Kernel,
         (b"kernel", _) => Author::Nobody,
         (b"-", _) => {
             let inner = self::line_start(&line[at..]);

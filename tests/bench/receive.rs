@@ -5,7 +5,7 @@
 use std::time::{Duration, Instant};
 
 use fwstat::input::nflog::NflogReader;
-use fwstat::parse::nflog::{Settings, listen};
+use fwstat::parse::nflog::listen;
 use fwstat::sys::netlink::Netlink;
 use fwstat::sys::wait::{Wait, wait};
 use nix::time::{ClockId, clock_gettime};
@@ -25,8 +25,7 @@ fn main() {
 fn bare(group: u16, packets: u64) -> (u64, u64) {
     let socket = Netlink::netfilter(0).unwrap();
     socket.set_receive_buffer(2 << 20).unwrap();
-    let settings = Settings { copy_range: 128, buffer: 7500, timeout: 10, queue_threshold: 40 };
-    socket.send(&listen(group, &settings, 1)).unwrap();
+    socket.send(&listen(group, 1)).unwrap();
     eprintln!("ready");
     let mut buffer = vec![0; 16 << 10];
     let (mut received, mut last) = (0u64, Instant::now());

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use fwstat::config::{Config, rules, zones};
 use fwstat::event::calendar::{Calendar, Month};
 use fwstat::event::paths::Paths;
-use fwstat::event::{Address, Class};
+use fwstat::event::{Address, Class, Event};
 use fwstat::geoip;
 use fwstat::geoip::mmdb::{Bytes, Layout, Walk};
 use fwstat::input::content::Content;
@@ -24,12 +24,14 @@ use fwstat::output::blobmsg::{
 };
 use fwstat::output::rendering::Rendering;
 use fwstat::parse::interfaces::Networks;
-use fwstat::parse::line::{LineReader, Outcome};
+use fwstat::parse::line::{FileClock, LineReader, Outcome, bare_uptime, day_without_year};
 use fwstat::parse::login::Logins;
+use fwstat::parse::netfilter::{self, KnownAddress};
+use fwstat::parse::nflog;
 use fwstat::parse::nflog::{Message, messages};
 use fwstat::parse::packet::Packet;
 use fwstat::parse::syslog::Tag;
-use fwstat::parse::{line, nflog};
+use fwstat::parse::window::Padded;
 use fwstat::query::history::{self, History, Need};
 use fwstat::query::question::MAX_LIMIT;
 use fwstat::query::target::MAX_NETWORKS;
@@ -44,6 +46,10 @@ use fwstat::ubus::link::{BusEvent, Link};
 use ubus::blobmsg::BlobMsgTable;
 use ubus::envelope::{EnvBuilder, UbusAttr};
 use ubus::wire::{Codec, Frame, MsgType};
+
+#[path = "log_line.rs"]
+mod log_line;
+pub use log_line::log_line;
 
 pub type Target = (&'static str, fn(&[u8]));
 
@@ -66,11 +72,6 @@ pub const ALL: &[Target] = &[
     ("netifd_interfaces", netifd_interfaces),
     ("conntrack_datagram", conntrack_datagram),
 ];
-
-/// A line of a log. The fast and the slow reader must agree.
-pub fn log_line(data: &[u8]) {
-    line::read_anything(data);
-}
 
 /// A daemon's message; its name is what stands before the first zero.
 pub fn login_line(data: &[u8]) {
@@ -452,7 +453,7 @@ pub fn netifd_interfaces(data: &[u8]) {
 /// Connections as the kernel lists them.
 pub fn conntrack_datagram(data: &[u8]) {
     use fwstat::daemon::nft::conntrack::{answering, opener};
-    let frames = fwstat::parse::netlink::frames(data).map_while(Result::ok);
+    let frames = fwstat::parse::netlink::frames(data).flatten();
     for entry in std::iter::once(data).chain(frames.map(|frame| frame.body)) {
         answering(entry);
         opener(entry);

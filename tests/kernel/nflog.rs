@@ -12,7 +12,8 @@ use crate::support::flood::flood;
 use crate::support::namespaces::{Network, OUTSIDE_V4, OUTSIDE_V6, ROUTER_V4, ROUTER_V6};
 use fwstat::event::protocol;
 use fwstat::input::Counters;
-use fwstat::input::nflog::{NflogError, NflogReader, NflogRecord, QUEUE_THRESHOLD};
+use fwstat::input::nflog::{NflogError, NflogReader, NflogRecord};
+use fwstat::parse::nflog::QUEUE_THRESHOLD;
 use fwstat::sys::netlink::interface_name;
 use fwstat::sys::wait::{Wait, wait};
 use nix::sys::socket::{

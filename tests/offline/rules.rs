@@ -214,7 +214,6 @@ fn forged_destinations_leave_rules_exact_and_heavy_targets_found() {
         zone: Some("wan".into()),
         firewall_zone: Some("wan".into()),
         direction: Direction::Inbound,
-        accepted: false,
     });
     let mut day = Day::new(Date(20_000), 7).with_rules(&paths.rules());
     let aimed_at = Address::v6(0x2001_0db8 << 96 | 7);

@@ -52,7 +52,6 @@ fn paths() -> Paths {
             zone: None,
             firewall_zone: Some("wan".into()),
             direction: Direction::Inbound,
-            accepted: false,
         });
     }
     paths

@@ -7,7 +7,7 @@ use std::fmt::Write;
 use crate::guard::Source;
 use crate::guard::networks::MAX_RANGES;
 use crate::guard::ranges::{Range, as_v4, of_v4};
-use crate::input::nflog::{COPY_RANGE, QUEUE_THRESHOLD};
+use crate::parse::nflog::{COPY_RANGE, QUEUE_THRESHOLD};
 
 /// The name of the guard's own table, of family inet.
 pub const TABLE: &str = "fwstat";

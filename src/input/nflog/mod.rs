@@ -8,7 +8,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
 use super::Counters;
-use crate::parse::nflog::{self, Message, Record, Settings};
+use crate::parse::nflog::{self, Message, Record};
 use crate::parse::packet::Packet;
 use crate::sys::clock;
 use crate::sys::netlink::Netlink;
@@ -21,24 +21,9 @@ pub mod events;
 /// packets: 40 ms of half a million packets per second.
 pub const RECEIVE_BUFFER: usize = 2 << 20;
 
-/// Bytes of each packet: IPv4 with all options and TCP need 80; IPv6 with TCP 60, so 68 are left
-/// for its extension headers.
-pub const COPY_RANGE: u32 = 128;
-
-/// Packets of a batch. A rule's `queue-threshold` should be the same; a lower one costs time.
-pub const QUEUE_THRESHOLD: u32 = 40;
-
 /// A batch of this many packets did not wait for the timeout: packets come in fast. A batch of the longest
 /// ones has 31.
 pub const FULL_BATCH: u64 = 24;
-
-/// Bytes of a batch's buffer in the kernel. With its administration it fills a block of 8 KiB, and
-/// 36 packets of a scan (some 205 bytes each) fill it: the kernel need not copy it to a smaller
-/// block, and the receive buffer holds the more of them.
-const BATCH_BUFFER: u32 = 7500;
-
-/// A batch waits at most 20 ms for its next packet: the guard's answer to a slow flood waits for it.
-const FLUSH_TIMEOUT: u32 = 2;
 
 /// Longer than any batch.
 const DATAGRAM: usize = 16 << 10;
@@ -111,13 +96,7 @@ impl NflogReader {
             .map_err(|error| NflogError::System("set the receive buffer", error))?;
         let buffer = vec![0; DATAGRAM].into_boxed_slice();
         let mut reader = NflogReader { socket, buffer, expected: 0, counters: Counters::default() };
-        let settings = Settings {
-            copy_range: COPY_RANGE,
-            buffer: BATCH_BUFFER,
-            timeout: FLUSH_TIMEOUT,
-            queue_threshold: QUEUE_THRESHOLD,
-        };
-        match reader.request(1, &nflog::listen(group, &settings, 1))? {
+        match reader.request(1, &nflog::listen(group, 1))? {
             0 => {}
             // The kernel says EPERM for a group that has a listener, too. With permission it finds
             // fault with the kind of the next request instead.

@@ -179,7 +179,6 @@ fn path(origin: Origin, input: &str) -> Path {
         verdict: Verdict::Reject,
         zone: Some("wan".into()),
         direction: crate::event::paths::Direction::Inbound,
-        accepted: false,
     }
 }
 

@@ -17,7 +17,6 @@ fn give(router: &mut Router, prefix: &str, zone: Option<&str>, inside: Option<u3
         zone: None,
         firewall_zone: zone.map(str::to_string),
         direction: Direction::Inbound,
-        accepted: false,
     });
     for source in 0..count {
         let packet = Event { path, ..event(source, 22, router.machine.boot_ms) };

@@ -25,11 +25,11 @@ impl PathInfo {
         lan_bridge: bool,
         paths: &mut Paths,
     ) -> PathInfo {
-        let path = log_prefix::path(context, origin, networks, lan_bridge);
-        let ignored = path.accepted || context.other_protocol;
+        let (path, accepted) = log_prefix::path(context, origin, networks, lan_bridge);
+        let ignored = accepted || context.other_protocol;
         // What is ignored needs no place in the table.
         let id = if ignored { PathId::default() } else { paths.intern(&path) };
-        let Path { direction, verdict, group_mac, accepted, .. } = path;
+        let Path { direction, verdict, group_mac, .. } = path;
         // The interfaces are taken for what their names say, and the packet leaves by another.
         let is_guessed = networks.wan.is_empty() && networks.lan.is_empty();
         let forwarded = is_guessed && !path.output.is_empty();
@@ -43,22 +43,11 @@ impl PathInfo {
 impl LineReader {
     /// The failed login of a daemon's message, if it is one. `time`: Unix seconds.
     pub(super) fn login(&mut self, tag: Tag, text: &[u8], time: i64, paths: &mut Paths) -> Outcome {
-        let Some(login) = self.logins.read(tag, text, time) else {
+        let Some((daemon, event)) = self.logins.read(tag, text, time) else {
             return Outcome::Skipped(Some(Uncounted::OtherProgram));
         };
-        let path = paths.intern(&Path { prefix: login.daemon.to_string(), ..Path::default() });
-        Outcome::Event(Event {
-            time,
-            source: login.source,
-            count: login.count,
-            source_port: login.source_port,
-            port: login.port,
-            path,
-            protocol: protocol::TCP,
-            class: Class::Login,
-            unhashed: true,
-            ..Event::default()
-        })
+        let path = paths.intern(&Path { prefix: daemon.to_string(), ..Path::default() });
+        Outcome::Event(Event { path, ..event })
     }
 }
 

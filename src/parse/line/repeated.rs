@@ -110,7 +110,7 @@ mod tests {
     /// Repetitions of the message; 0: the line is no such line.
     fn count(before: &[&str], line: &str) -> u32 {
         let mut reader = LineReader::new(&Networks::default(), Calendar::utc());
-        reader.begin_file(FileClock { year: Some(2026), ..FileClock::default() });
+        reader.begin_file(FileClock { year: 2026, ..FileClock::default() });
         let before: String = before.iter().map(|line| format!("Nov 21 08:00:00 {line}\n")).collect();
         let line = format!("Nov 21 08:00:05 {line}");
         assert!(may_repeat(line.as_bytes()));

@@ -39,7 +39,7 @@ impl LineReader {
                 };
                 [year, year + 1, year - 1].into_iter().min_by_key(day).and_then(|year| stamp.date_in(year))
             }
-            (None, None) => self.first_date(stamp),
+            (None, None) => stamp.date_in(self.clock.year),
         };
         let date = date?;
         let mut time = self.instant(stamp, date);
@@ -63,17 +63,6 @@ impl LineReader {
             None => self.calendar.instant(date, stamp.second_of_day()),
         }
     }
-
-    /// The date of a file's first timestamp without a year. `None`: a day that this year does not have.
-    pub(super) fn first_date(&mut self, stamp: &Stamp) -> Option<Date> {
-        if let Some(year) = self.clock.year {
-            return stamp.date_in(year);
-        }
-        let modified = self.calendar.hour_of(self.clock.modified).date;
-        let (year, _, _) = modified.to_ymd();
-        let this_year = stamp.date_in(year);
-        this_year.filter(|date| date.0 <= modified.0 + 1).or_else(|| stamp.date_in(year - 1)).or(this_year)
-    }
 }
 
 /// Gives an event without the kernel's timestamp (Ubuntu since 24.04) the log's timestamp in its place, as far as that has
@@ -91,14 +80,7 @@ pub(super) fn with_log_timestamp(outcome: Outcome, fraction: &[u8]) -> Outcome {
 /// write it that know none.
 #[inline(always)]
 pub(super) fn micros_of(time: i64, fraction: &[u8]) -> u64 {
-    match fraction {
-        [b'.' | b',', digits @ ..] => micros(time, digits),
-        _ => 0,
-    }
-}
-
-#[inline(never)]
-fn micros(time: i64, digits: &[u8]) -> u64 {
+    let [b'.' | b',', digits @ ..] = fraction else { return 0 };
     let Some(digits) = digits.first_chunk::<6>().filter(|digits| digits.iter().all(u8::is_ascii_digit))
     else {
         return 0;

@@ -7,10 +7,10 @@ fn read(logins: &mut Logins, name: &str, message: &str) -> String {
 fn read_at(logins: &mut Logins, name: &str, pid: u32, time: i64, message: &str) -> String {
     let tag = Tag { name: name.as_bytes(), pid: Some(pid) };
     match logins.read(tag, message.as_bytes(), time) {
-        Some(Login { source, source_port, port, count: 1, .. }) => {
+        Some((_, Event { source, source_port, port, count: 1, .. })) => {
             format!("{source} {source_port} {port}")
         }
-        Some(login) => format!("{} {} {} x{}", login.source, login.source_port, login.port, login.count),
+        Some((_, login)) => format!("{} {} {} x{}", login.source, login.source_port, login.port, login.count),
         None => "none".to_string(),
     }
 }

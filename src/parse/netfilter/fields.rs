@@ -21,11 +21,58 @@ const LONGEST_ADDRESSES: usize = 64;
 /// field. None: no address to be read behind `SRC=` or `DST=`.
 pub fn any_order(text: &[u8]) -> Option<Packet> {
     let mut packet = Packet::default();
-    let mut seen = FieldsRead::default();
-    for word in outer_words(text, 0) {
-        seen.read(&word, &mut packet)?;
+    let (mut has_fragment, mut has_urgent) = (false, false);
+    // Each field has a bit.
+    let (source, destination, id) = (0, 1, 2);
+    let mut seen = 0u32;
+    let mut is_first = |field: u32| {
+        let before = seen;
+        seen |= 1 << field;
+        seen != before
+    };
+    for Word { key, value, .. } in outer_words(text, 0) {
+        let is_icmp = matches!(packet.protocol, protocol::ICMP | protocol::ICMPV6);
+        let number = || digits(value).map_or(0, |(number, _)| number);
+        match key {
+            b"SRC=" if is_first(source) => packet.source = address(value)?,
+            b"DST=" if is_first(destination) => packet.destination = address(value)?,
+            b"ID=" if is_first(id) => packet.id |= u64::from(number()),
+            b"LEN=" if is_first(3) => packet.length = number().min(0xffff) as u16,
+            b"FLOWLBL=" if is_first(4) => packet.id |= u64::from(number()),
+            b"PROTO=" if is_first(5) => {
+                packet.protocol = protocol_of(value);
+                // Behind it, that of IP does not come any more.
+                is_first(id);
+            }
+            b"SPT=" if is_first(6) => packet.source_port = port_of(number()),
+            b"DPT=" if is_first(7) => packet.port = port_of(number()),
+            b"TYPE=" if is_icmp && is_first(8) => packet.icmp_type = number().min(255) as u8,
+            b"CODE=" if is_icmp && is_first(9) => packet.icmp_code = number().min(255) as u8,
+            b"ID=" if is_icmp && is_first(10) => packet.icmp_id = port_of(number()),
+            b"SEQ=" if is_icmp && is_first(11) => packet.icmp_sequence = port_of(number()),
+            b"URGP=" => has_urgent = true,
+            &[a, b, c] if packet.protocol == protocol::TCP && !has_urgent => {
+                packet.flags |= flag(&[a, b, c]).unwrap_or(0);
+            }
+            // `FRAG:185` counts units of 8 bytes for IPv4, bytes for IPv6, where `ID:0000abcd` goes with it.
+            _ => {
+                if let Some((offset, _)) = key.strip_prefix(b"FRAG:").and_then(digits)
+                    && !has_fragment
+                {
+                    let bytes = if packet.source.is_v4() { offset.saturating_mul(8) } else { offset };
+                    packet.fragment_offset = bytes.min(0xffff) as u16;
+                    has_fragment = true;
+                } else if let Some(digits) = key.strip_prefix(b"ID:")
+                    && has_fragment
+                    && let Ok(digits) = std::str::from_utf8(digits)
+                    && let Ok(id) = u32::from_str_radix(digits, 16)
+                {
+                    packet.id |= u64::from(id) << 32;
+                }
+            }
+        }
     }
-    if !(seen.source && seen.destination) {
+    if is_first(source) || is_first(destination) {
         return None;
     }
     if !Service::has_ports(packet.protocol) {
@@ -35,72 +82,6 @@ pub fn any_order(text: &[u8]) -> Option<Packet> {
         (packet.icmp_id, packet.icmp_sequence) = (0, 0);
     }
     Some(packet)
-}
-
-/// Which fields were read already.
-#[derive(Default)]
-struct FieldsRead {
-    source: bool,
-    destination: bool,
-    length: bool,
-    id: bool,
-    label: bool,
-    fragment: bool,
-    protocol: bool,
-    source_port: bool,
-    port: bool,
-    icmp_type: bool,
-    icmp_code: bool,
-    icmp_id: bool,
-    icmp_sequence: bool,
-    urgent: bool,
-}
-
-impl FieldsRead {
-    /// None: an address that can't be read.
-    fn read(&mut self, word: &Word, packet: &mut Packet) -> Option<()> {
-        let is_icmp = matches!(packet.protocol, protocol::ICMP | protocol::ICMPV6);
-        let Word { key, value, .. } = *word;
-        let number = || digits(value).map_or(0, |(number, _)| number);
-        let first = |seen: &mut bool| !std::mem::replace(seen, true);
-        match key {
-            b"SRC=" if first(&mut self.source) => packet.source = address(value)?,
-            b"DST=" if first(&mut self.destination) => packet.destination = address(value)?,
-            b"LEN=" if first(&mut self.length) => packet.length = number().min(0xffff) as u16,
-            b"ID=" if !self.protocol && first(&mut self.id) => packet.id |= u64::from(number()),
-            b"ID=" if is_icmp && first(&mut self.icmp_id) => packet.icmp_id = port_of(number()),
-            b"SEQ=" if is_icmp && first(&mut self.icmp_sequence) => packet.icmp_sequence = port_of(number()),
-            b"FLOWLBL=" if first(&mut self.label) => packet.id |= u64::from(number()),
-            b"PROTO=" if first(&mut self.protocol) => packet.protocol = protocol_of(value),
-            b"SPT=" if first(&mut self.source_port) => packet.source_port = port_of(number()),
-            b"DPT=" if first(&mut self.port) => packet.port = port_of(number()),
-            b"TYPE=" if is_icmp && first(&mut self.icmp_type) => packet.icmp_type = number().min(255) as u8,
-            b"CODE=" if is_icmp && first(&mut self.icmp_code) => packet.icmp_code = number().min(255) as u8,
-            b"URGP=" => self.urgent = true,
-            &[a, b, c] if packet.protocol == protocol::TCP && !self.urgent => {
-                packet.flags |= flag(&[a, b, c]).unwrap_or(0);
-            }
-            _ => self.fragment(key, packet),
-        }
-        Some(())
-    }
-
-    /// `FRAG:185` counts units of 8 bytes for IPv4, bytes for IPv6, where `ID:0000abcd` goes with it.
-    fn fragment(&mut self, word: &[u8], packet: &mut Packet) {
-        if let Some(value) = word.strip_prefix(b"FRAG:")
-            && let Some((offset, _)) = digits(value)
-            && !std::mem::replace(&mut self.fragment, true)
-        {
-            let bytes = if packet.source.is_v4() { offset.saturating_mul(8) } else { offset };
-            packet.fragment_offset = bytes.min(0xffff) as u16;
-        } else if let Some(value) = word.strip_prefix(b"ID:")
-            && self.fragment
-            && let Ok(text) = std::str::from_utf8(value)
-            && let Ok(id) = u32::from_str_radix(text, 16)
-        {
-            packet.id |= u64::from(id) << 32;
-        }
-    }
 }
 
 fn protocol_of(value: &[u8]) -> u8 {

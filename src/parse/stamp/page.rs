@@ -16,7 +16,7 @@
 //! Two numbers and a year behind them without full stops (`11/12/2026`) could be either order: such a time is not read,
 //! nor is any other whose order or month is in doubt. A zone whose name is not known counts as the own one.
 
-use super::{NOWHERE, Stamp, Writer, names};
+use super::{Cursor, NOWHERE, Stamp, Writer, names};
 
 /// Longer texts in brackets are no time.
 const LONGEST: usize = 80;
@@ -131,7 +131,7 @@ impl Parts {
         let value: u32 = number.parse().ok()?;
         let has_year = self.numbers.iter().any(|(_, digits)| *digits == 4);
         if after.starts_with(':') || after.starts_with('.') && has_year && is_time(after) {
-            return self.time_of_day(text, at, digits);
+            return self.time_of_day(text, at);
         }
         let unit = UNITS.iter().find(|(unit, _)| {
             let after = after.strip_prefix(' ').unwrap_or(after);
@@ -157,26 +157,21 @@ impl Parts {
         Some(at + digits + unit.map_or(0, str::len))
     }
 
-    fn time_of_day(&mut self, text: &str, at: usize, digits: usize) -> Option<usize> {
-        let bytes = text.as_bytes();
-        let two = |at: usize| match bytes.get(at..at + 2)? {
-            [a @ b'0'..=b'5', b @ b'0'..=b'9'] => Some((a - b'0') * 10 + (b - b'0')),
-            _ => None,
-        };
-        let hour: u8 = text[at..at + digits].parse().ok()?;
-        let minute_at = at + digits + 1;
-        let (minute, second) = (two(minute_at)?, two(minute_at + 3)?);
-        let end = minute_at + 5;
-        let separator = bytes[minute_at - 1];
-        if digits > 2 || hour > 23 || bytes[minute_at + 2] != separator || self.time.is_some() {
-            return None;
-        }
-        if bytes.get(end).is_some_and(u8::is_ascii_digit) {
+    fn time_of_day(&mut self, text: &str, at: usize) -> Option<usize> {
+        let mut cursor = Cursor { line: text.as_bytes(), at };
+        let hour = cursor.number(1, 2, 0..=23)? as u8;
+        let separator = cursor.peek()?;
+        cursor.at += 1;
+        let minute_at = cursor.at;
+        let minute = cursor.number(2, 2, 0..=59)? as u8;
+        cursor.expect(separator)?;
+        let second = cursor.number(2, 2, 0..=59)? as u8;
+        if self.time.is_some() || cursor.peek().is_some_and(|byte| byte.is_ascii_digit()) {
             return None;
         }
         self.time = Some((hour, minute, second));
-        (self.minute_at, self.seconds_end) = ((separator == b':').then_some(minute_at), end);
-        Some(end)
+        (self.minute_at, self.seconds_end) = ((separator == b':').then_some(minute_at), cursor.at);
+        Some(cursor.at)
     }
 
     fn word(&mut self, text: &str, at: usize) -> Option<usize> {
@@ -242,25 +237,17 @@ fn is_time(after: &str) -> bool {
 
 /// `+1`, `-3:30`, ` +1` behind a zone's name: minutes, and where it ends. Without one it ends at `at`.
 fn offset(text: &str, at: usize) -> Option<(Option<i32>, usize)> {
-    let rest = text.as_bytes().get(at..)?;
-    let blank = usize::from(matches!(rest, [b' ', b'+' | b'-', ..]));
-    let sign = match rest.get(blank) {
+    let mut cursor = Cursor { line: text.as_bytes(), at };
+    cursor.eat(b' ');
+    let sign = match cursor.peek() {
         Some(b'+') => 1,
         Some(b'-') => -1,
         _ => return Some((None, at)),
     };
-    let number = |from: usize| {
-        let digits = rest.get(from..)?.iter().take(2).take_while(|byte| byte.is_ascii_digit());
-        let (value, count) =
-            digits.fold((0, 0), |(sum, count), digit| (sum * 10 + i32::from(digit - b'0'), count + 1));
-        (count > 0).then_some((value, from + count))
-    };
-    let Some((hours, mut end)) = number(blank + 1) else { return Some((None, at)) };
-    let mut minutes = 0;
-    if rest.get(end) == Some(&b':') {
-        (minutes, end) = number(end + 1)?;
-    }
-    (hours <= 23 && minutes <= 59).then_some((Some(sign * (hours * 60 + minutes)), at + end))
+    cursor.at += 1;
+    let Some((hours, _)) = cursor.digits(2) else { return Some((None, at)) };
+    let minutes = if cursor.eat(b':') { cursor.digits(2)?.0 } else { 0 };
+    (hours <= 23 && minutes <= 59).then_some((Some(sign * (hours * 60 + minutes) as i32), cursor.at))
 }
 
 #[cfg(test)]

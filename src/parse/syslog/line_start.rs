@@ -7,8 +7,8 @@ use super::{skip_blanks, word};
 /// How a line begins: `file:` of grep and `<4>` are passed over.
 #[derive(Clone, Copy, Debug)]
 pub struct LineStart {
-    /// Facility * 8 + severity (RFC 3164), if the line has it.
-    pub priority: Option<u16>,
+    /// Facility and severity (RFC 3164), if the line has them.
+    pub priority: Option<(usize, usize)>,
     /// The timestamp, if the line has one.
     pub stamp: Option<Stamp>,
     /// Behind the stamp; without one, where it would stand.
@@ -77,20 +77,20 @@ fn beginning_at(line: &[u8], at: usize) -> LineStart {
     LineStart { priority, stamp, at: stamp.map_or(at, |stamp| stamp.end) }
 }
 
-/// `<4>`
-fn priority(line: &[u8], at: usize) -> Option<(u16, usize)> {
+/// `<4>`: facility and severity, and where it ends.
+fn priority(line: &[u8], at: usize) -> Option<((usize, usize), usize)> {
     let rest = line.get(at..)?.strip_prefix(b"<")?;
     let length = rest.iter().take(4).position(|&byte| byte == b'>')?;
     let digits = &rest[..length];
     if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
         return None;
     }
-    let value = digits.iter().fold(0u16, |sum, digit| sum * 10 + u16::from(digit - b'0'));
-    (value < 192).then_some((value, at + 2 + length))
+    let value = digits.iter().fold(0, |sum, digit| sum * 10 + usize::from(digit - b'0'));
+    (value < 192).then_some(((value >> 3, value & 7), at + 2 + length))
 }
 
 /// `kern  :warn  : ` of dmesg -x.
-fn decoded_priority(line: &[u8], at: usize) -> Option<(u16, usize)> {
+fn decoded_priority(line: &[u8], at: usize) -> Option<((usize, usize), usize)> {
     let mut at = at;
     let mut part = || {
         let start = at;
@@ -99,5 +99,5 @@ fn decoded_priority(line: &[u8], at: usize) -> Option<(u16, usize)> {
     };
     let (facility, severity) = (facility(part()?)?, severity(part()?)?);
     line.get(at..)?.strip_prefix(b" ")?;
-    Some(((facility << 3 | severity & 7) as u16, at + 1))
+    Some(((facility, severity & 7), at + 1))
 }

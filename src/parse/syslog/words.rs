@@ -1,26 +1,38 @@
 //! Names of facilities and severities, and the words of firewalls' log prefixes.
 
-use super::super::words;
+use std::sync::LazyLock;
+
+/// Words, split when they are first looked up.
+type Words = LazyLock<Vec<&'static [u8]>>;
+
+fn words(text: &'static str) -> Vec<&'static [u8]> {
+    text.split_ascii_whitespace().map(str::as_bytes).collect()
+}
 
 /// In the order of their numbers.
-const FACILITIES: [&[u8]; 24] = words(
-    "kern user mail daemon auth syslog lpr news uucp cron authpriv ftp ntp security console \
-    solaris-cron local0 local1 local2 local3 local4 local5 local6 local7",
-);
+static FACILITIES: Words = Words::new(|| {
+    words(
+        "kern user mail daemon auth syslog lpr news uucp cron authpriv ftp ntp security console \
+        solaris-cron local0 local1 local2 local3 local4 local5 local6 local7",
+    )
+});
 /// The facility `kern` (RFC 5424, section 6.2.1).
 pub(super) const KERN: usize = 0;
 /// The facility `user`.
 pub(super) const USER: usize = 1;
-const SEVERITIES: [&[u8]; 12] = words("emerg alert crit err warn notice info debug panic error warning none");
+static SEVERITIES: Words =
+    Words::new(|| words("emerg alert crit err warn notice info debug panic error warning none"));
 /// The severity `notice`.
 pub(super) const NOTICE: usize = 5;
 
 /// Words of firewall prefixes. Whole words: `dropbear` is none.
-const FIREWALL_WORDS: [&[u8]; 46] = words(
-    "drop dropped drops reject rejected deny denied block blocked discard discarded accept \
+static FIREWALL_WORDS: Words = Words::new(|| {
+    words(
+        "drop dropped drops reject rejected deny denied block blocked discard discarded accept \
     accepted allow allowed permit permitted kill invalid bad limit trace audit mssfix in out input output forward fwd \
     inbound outbound incoming state firewall fw iptables ip6tables nft nftables netfilter ufw shorewall banip rule redirect",
-);
+    )
+});
 
 /// The place of a word in a list, in any case.
 fn place_in(list: &[&[u8]], word: &[u8]) -> Option<usize> {
