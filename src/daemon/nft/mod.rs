@@ -53,7 +53,7 @@ fn list(request: &[u8], each: &mut dyn FnMut(Frame<'_>) -> Option<i32>) -> io::R
     let socket = Netlink::netfilter(0)?;
     socket.send(request)?;
     let errno = receive_answer(&socket, &mut vec![0; DATAGRAM], &mut |datagram| {
-        netlink::frames(datagram).map_while(Result::ok).find_map(|frame| match frame.kind {
+        netlink::frames(datagram).flatten().find_map(|frame| match frame.kind {
             NLMSG_DONE => Some(0),
             NLMSG_ERROR => Some(frame.answer().map_or(libc::EBADMSG, |(_, errno)| errno)),
             _ => each(frame),
