@@ -26,13 +26,13 @@ use super::wan::WanInterfaces;
 use super::zone::ZoneFiles;
 use crate::config::Config;
 use crate::config::exposure;
-use crate::event::calendar::{Calendar, Date};
+use crate::event::calendar::Date;
 use crate::geoip::{Content, Database};
 use crate::input::Counters;
 use crate::input::logd::Mark;
 use crate::input::uncounted::UncountedLines;
 use crate::live::open_day::LiveJob;
-use crate::live::{Action, Engine, Now};
+use crate::live::{Engine, Now};
 use crate::output::blobmsg::{AnswerError, Answered};
 use crate::output::rendering::Rendering;
 use crate::parse::line::LineReader;
@@ -101,12 +101,10 @@ pub(super) struct Core {
     clock_set_at: Option<SystemTime>,
     /// The clock has stepped and is not trusted yet; this was logged.
     clock_ahead: bool,
-    /// Queued questions, with the numbers of their answers.
-    waiting: VecDeque<(u64, Rendering)>,
+    /// Queued questions, with the numbers of their answers. The first one may be in progress.
+    waiting: VecDeque<(u64, Rendering, Option<LiveJob>)>,
     /// The calls of `commit` to be answered once flash has everything.
     commits: Vec<u64>,
-    /// The question that is being answered.
-    job: Option<(u64, Rendering, LiveJob)>,
     answered: Vec<(u64, Answered)>,
     /// The last number given to an answer.
     last_number: u64,
@@ -130,7 +128,7 @@ impl Core {
         let mut zone = ZoneFiles::new(directory);
         let mut outside = WanInterfaces::new(directory);
         outside.refresh(&config.zone);
-        let (calendar, wrong) = zone.refresh().unwrap_or_else(|| (Calendar::utc(), None));
+        let (calendar, wrong) = zone.refresh().unwrap_or_default();
         problems.extend(wrong);
         let (mut storage, saved) = Storage::new(&config, run, &random::boot_id(), disk);
         let mut engine = Engine::new(calendar.clone(), storage.store.salt(), config.evidence as usize);
@@ -189,7 +187,6 @@ impl Core {
             clock_ahead: false,
             waiting: VecDeque::new(),
             commits: Vec::new(),
-            job: None,
             answered: Vec::new(),
             last_number: 0,
             logged_problem: None,
@@ -215,11 +212,12 @@ impl Core {
     /// When [`Core::on_time`] has something to do, in milliseconds since boot.
     pub(super) fn deadline(&self) -> Option<u64> {
         // Nothing wakes the loop for a commit that waited for another, or for a suspect of entries that were held back.
-        let has_work = self.storage.wants_commit() || !self.engine.actions.is_empty();
-        if self.job.is_some() || !self.waiting.is_empty() || has_work {
+        let Engine { wants_commit, suspects, .. } = &self.engine;
+        let has_work = self.storage.wants_commit() || *wants_commit || !suspects.is_empty();
+        if !self.waiting.is_empty() || has_work {
             return Some(0);
         }
-        let clock = if self.engine.clock_is_set() { u64::MAX } else { self.check_clock_at };
+        let clock = if self.engine.clock.is_set() { u64::MAX } else { self.check_clock_at };
         let enforcer = self.enforcer.deadline(&self.config, &self.engine);
         let others = [enforcer, self.counters.nft.deadline()].into_iter().flatten();
         others.chain([self.minute_at, self.commit_at, clock]).min()
@@ -229,7 +227,7 @@ impl Core {
     pub(super) fn now(&mut self) -> Now {
         let machine = now();
         if machine.boot_ms >= self.check_clock_at {
-            let set = self.engine.clock_is_set();
+            let set = self.engine.clock.is_set();
             self.check_clock_at = machine.boot_ms.saturating_add(if set { MINUTE_MS } else { SECOND_MS });
             let set_at = modified(&self.run.join(CLOCK_SET)).filter(|at| self.clock_set_at != Some(*at));
             if set_at.is_some() || !set && clock::is_synchronized() {
@@ -253,14 +251,10 @@ impl Core {
             self.storage.set_today(today);
         }
         self.storage.count_due(&mut self.engine, now);
-        let mut suspects = Vec::new();
-        for action in self.engine.actions() {
-            match action {
-                Action::Commit => self.commit_at = 0,
-                Action::Say(sentence) => self.log.warn(now.boot_ms, &sentence),
-                Action::Suspect(suspect, detail) => suspects.push((suspect, detail)),
-            }
+        if std::mem::take(&mut self.engine.wants_commit) {
+            self.commit_at = 0;
         }
+        let suspects = std::mem::take(&mut self.engine.suspects);
         self.enforcer.judge(now, &mut self.engine, suspects);
     }
 
@@ -287,7 +281,7 @@ impl Core {
 
     /// The day of a trusted clock.
     fn today(&self) -> Option<Date> {
-        self.engine.date().filter(|_| self.engine.clock_is_set())
+        self.engine.date().filter(|_| self.engine.clock.is_set())
     }
 
     fn turn_fleet(&mut self, now: Now) {
@@ -295,7 +289,7 @@ impl Core {
         let mut fleet = self.fleet.borrow_mut();
         fleet.each_minute(today);
         self.storage.add_written(std::mem::take(&mut fleet.written));
-        let wall = self.engine.clock_is_set().then_some(now.wall);
+        let wall = self.engine.clock.is_set().then_some(now.wall);
         let shared = fleet.shared(wall);
         if self.enforcer.shared != shared {
             self.enforcer.shared = shared.to_vec();
@@ -311,7 +305,7 @@ impl Core {
     }
 
     fn turn_store(&mut self, now: Now) {
-        let publish = self.job.is_none();
+        let publish = !matches!(self.waiting.front(), Some((.., Some(_))));
         self.storage.turn(&mut self.engine, now, publish);
         self.log_store(now);
         if self.storage.is_busy() {
@@ -396,8 +390,8 @@ impl Core {
 
     /// The store or what is shown of it changes: a question that is being answered begins anew.
     fn begin_question_anew(&mut self) {
-        if let Some((number, rendering, _)) = self.job.take() {
-            self.waiting.push_front((number, rendering));
+        if let Some((.., job)) = self.waiting.front_mut() {
+            *job = None;
         }
     }
 

@@ -86,7 +86,7 @@ fn settings(config: &Config) -> Settings {
 
 /// Unix seconds, if the clock is set.
 fn instant(now: Now, engine: &Engine) -> Option<i64> {
-    engine.clock_is_set().then_some(now.wall)
+    engine.clock.is_set().then_some(now.wall)
 }
 
 /// The time of a decision that is made now.
@@ -108,7 +108,7 @@ impl Enforcer {
             nft_sync: NftSync::new(),
             ledger: LedgerFile::new(run, &storage.boot),
             directory: directory.to_owned(),
-            clock_was_set: engine.clock_is_set(),
+            clock_was_set: engine.clock.is_set(),
             ..Enforcer::default()
         };
         let wall = instant(now, engine);

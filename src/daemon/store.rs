@@ -154,7 +154,7 @@ impl Storage {
     fn reopen(&mut self, engine: &mut Engine, salt: Option<u64>, is_other: bool) {
         (self.worker, self.store, self.prepared) = Default::default();
         let flash = self.open_disk(Disk::open_for_daemon(&self.directory, &self.run), salt);
-        if self.is_open() && (is_other || engine.salt() != self.store.salt()) {
+        if self.is_open() && (is_other || engine.salt != self.store.salt()) {
             engine.forget_commits();
             engine.set_salt(self.store.salt());
         }
@@ -376,7 +376,6 @@ impl Storage {
         };
         let Some(written) = engine.copy(state, write) else { return };
         self.no_copy = written.err().map(|error| {
-            engine.copy_failed();
             format!("cannot write {}: {error}; a crash would lose what flash does not have", path.display())
         });
     }

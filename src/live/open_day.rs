@@ -7,12 +7,12 @@ use std::net::IpAddr;
 use crate::event::calendar::{Date, Month};
 use crate::event::services;
 use crate::event::{Address, Class, Service};
-use crate::query::answer::{AnomalyRow, Completeness, EventRow, RecentAnswer, SourcesAnswer, SummaryAnswer};
+use crate::query::answer::{Completeness, EventRow, RecentAnswer, SourcesAnswer, SummaryAnswer};
 use crate::query::filter::Filter;
 use crate::query::history::{History, Need};
 use crate::query::open::{WithOpenDays, focused, joined};
 use crate::query::question::{Prefix, Question, Topic};
-use crate::query::{self, Answer, AnswerError, Job};
+use crate::query::{Answer, AnswerError, Job};
 use crate::stats::countries::{Country, CountryLookup, with_lookup};
 use crate::stats::summary::DaySummary;
 
@@ -106,18 +106,6 @@ impl Engine {
         self.end_answer(now, job)
     }
 
-    /// The anomalies of a day so far, highest score first.
-    pub fn anomalies_on(&self, date: Date, stored: &mut dyn History) -> Vec<AnomalyRow> {
-        let question =
-            Question { from: Some(date), to: Some(date), limit: 20, ..Question::new(Topic::Anomalies) };
-        let open = self.days(&question);
-        let mut history = WithOpenDays { stored, open: &open };
-        match query::answer(&question, &mut history, &self.calendar, None, None) {
-            Ok(Answer::Anomalies(answer)) => answer.anomalies,
-            _ => Vec::new(),
-        }
-    }
-
     /// As [`Engine::days`], with the countries of the open days if the question is about countries.
     fn measured_days(&mut self, question: &Question) -> Vec<DaySummary> {
         if question.topic != Topic::Countries && question.country.is_none() {
@@ -176,12 +164,12 @@ impl Engine {
     fn recent(&self, question: &Question) -> RecentAnswer {
         let limit = question.limit as usize;
         let watch = self.watches.get(&question.filter);
-        let oldest = self.evidence.events().next().map_or(self.evidence.last() + 1, |held| held.number);
+        let oldest = self.evidence.events().next().map_or(self.evidence.last + 1, |held| held.number);
         let earlier =
             watch.into_iter().flat_map(|watch| watch.events.events()).filter(|held| held.number < oldest);
         let fitting = earlier.chain(self.evidence.events()).filter(|held| self.fits(question, held));
         let mut completeness = Completeness::from_reasons(&[]);
-        let mut cursor = self.evidence.last();
+        let mut cursor = self.evidence.last;
         let is_of_earlier_run = question.cursor > cursor;
         let from = watch.map_or(oldest, |watch| watch.complete_from.min(oldest));
         if is_of_earlier_run || question.cursor > 0 && question.cursor.saturating_add(1) < from {
@@ -230,7 +218,7 @@ impl Engine {
 
     /// A boot time as RFC 3339; while the clock is not set, as seconds since boot.
     pub fn label(&self, boot_ms: u64) -> String {
-        if self.clock_is_set() {
+        if self.clock.is_set() {
             self.calendar.rfc3339(self.clock.instant(boot_ms))
         } else {
             format!("boot+{}s", boot_ms / 1000)

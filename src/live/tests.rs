@@ -144,16 +144,11 @@ impl Router {
     fn look(&mut self) {
         self.now = self.engine.clock.update(self.machine);
         self.engine.tick(self.now);
-        if let Some(today) = self.engine.date().filter(|_| self.engine.clock_is_set()) {
+        if let Some(today) = self.engine.date().filter(|_| self.engine.clock.is_set()) {
             self.storage.set_today(today);
         }
         self.storage.count_due(&mut self.engine, self.now);
-        let actions = self.engine.actions();
-        self.said.extend(actions.iter().filter_map(|action| match action {
-            Action::Say(sentence) => Some(sentence.clone()),
-            _ => None,
-        }));
-        if actions.contains(&Action::Commit) {
+        if std::mem::take(&mut self.engine.wants_commit) {
             self.commit();
         }
     }
@@ -231,7 +226,7 @@ impl Router {
     fn crash(self) -> Router {
         self.quiesce();
         let Router { machine, engine, storage, disks, boots, config, .. } = self;
-        let zone = engine.calendar().name().to_string();
+        let zone = engine.calendar.name().to_string();
         drop((engine, storage));
         Router::start(machine, &zone, disks, boots, false, config)
     }
@@ -246,7 +241,7 @@ impl Router {
     fn power_cut_until(self, wall: i64, told: bool) -> Router {
         self.quiesce();
         let Router { engine, storage, disks, boots, config, .. } = self;
-        let zone = engine.calendar().name().to_string();
+        let zone = engine.calendar.name().to_string();
         drop((engine, storage));
         std::fs::remove_dir_all(disks.run()).unwrap();
         std::fs::create_dir_all(disks.run()).unwrap();

@@ -36,8 +36,9 @@ impl Engine {
     fn add_part(&mut self, part: DaySummary) {
         match &mut self.open {
             Some(day) if day.date == part.date => {
-                day.add_summary(&part, &Samples::default());
-                self.since.add_summary(&part, &Samples::default());
+                for day in std::iter::once(day).chain(&mut self.since) {
+                    day.add_summary(&part, &Samples::default());
+                }
             }
             _ => self.close(part),
         }

@@ -22,7 +22,7 @@ impl Core {
             self.log.warn(now.boot_ms, &wrong);
             self.problems.push(wrong);
         }
-        self.engine.set_calendar(calendar.clone());
+        self.engine.calendar = calendar.clone();
         self.lines.renew(&self.outside.networks, calendar);
     }
 
@@ -38,7 +38,7 @@ impl Core {
             let names = || format!("WAN interfaces: {}", self.outside.networks.wan.join(" "));
             let (guessed, is_guessed) = (self.outside.guessed.clone(), self.outside.guessed.is_some());
             self.log.write(now.boot_ms, &guessed.unwrap_or_else(names), is_guessed);
-            self.lines.renew(&self.outside.networks, self.engine.calendar().clone());
+            self.lines.renew(&self.outside.networks, self.engine.calendar.clone());
         }
     }
 
@@ -173,7 +173,7 @@ mod tests {
             fs::write(directory.join("config/fwstat"), options).unwrap();
             let core = Core::start(NOW, &directory.join("config/fwstat"), &directory.join("run"));
             let mut core = core.unwrap_or_else(|taken| panic!("{taken:?}"));
-            core.engine.actions();
+            core.engine.wants_commit = false;
             Started { core, directory }
         }
 
@@ -243,7 +243,7 @@ mod tests {
         let zone = "config system\n\toption timezone 'JST-9'\n";
         fs::write(started.directory.join("config/system"), zone).unwrap();
         started.core.refresh_zone(NOW);
-        assert_eq!(started.core.engine.calendar().name(), "JST-9");
+        assert_eq!(started.core.engine.calendar.name(), "JST-9");
         started
             .entry("sshd[9]: Connection closed by authenticating user root 203.0.113.5 port 4022 [preauth]");
         started.entry("dropbear[7]: Login attempt for nonexistent user");

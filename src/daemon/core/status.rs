@@ -55,12 +55,12 @@ impl Core {
             path: self.storage.directory.display().to_string(),
             bytes: self.storage.bytes,
             written_today: self.storage.written_today(self.engine.date()),
-            last_commit: self.storage.last_commit.map(|at| self.engine.calendar().rfc3339(at)),
+            last_commit: self.storage.last_commit.map(|at| self.engine.calendar.rfc3339(at)),
             state: self.storage.problem.clone().unwrap_or_else(|| "ok".to_string()),
         };
         let findings = self.findings(&store);
         let deleted = |deletion: &Deletion| DeletedRow {
-            when: self.engine.calendar().rfc3339(deletion.when),
+            when: self.engine.calendar.rfc3339(deletion.when),
             what: deletion.what.clone(),
             because: deletion.because.clone(),
         };
@@ -68,8 +68,8 @@ impl Core {
             version: env!("CARGO_PKG_VERSION").to_string(),
             uptime: now.boot_ms.saturating_sub(self.started_ms) / 1000,
             clock: ClockStatus {
-                set: self.engine.clock_is_set(),
-                timezone: self.engine.calendar().name().to_string(),
+                set: self.engine.clock.is_set(),
+                timezone: self.engine.calendar.name().to_string(),
             },
             inputs: self.inputs(),
             outside: (self.outside.guessed.is_none())
@@ -82,7 +82,7 @@ impl Core {
             fleet: Some(FleetStatus {
                 shared: (self.config.fleet.enabled && self.config.fleet.shared)
                     .then(|| self.enforcer.shared_in_force(now, &self.engine).len() as u64),
-                ..self.fleet.borrow().status(self.engine.calendar())
+                ..self.fleet.borrow().status(&self.engine.calendar)
             }),
             totals: Some(self.totals()),
             countries: Some(status_of(&self.countries)),
@@ -155,17 +155,17 @@ impl Core {
             ));
         }
         warnings.extend(self.counters.why.iter().chain(&self.outside.guessed).cloned());
-        warnings.extend(self.fleet.borrow().warnings(self.engine.calendar()));
+        warnings.extend(self.fleet.borrow().warnings(&self.engine.calendar));
         warnings.extend(self.enforcer.warnings(now, &self.config, &self.engine));
         warnings.extend_from_slice(&self.refusals);
-        let wall = if self.engine.clock_is_set() { now.wall } else { 0 };
+        let wall = if self.engine.clock.is_set() { now.wall } else { 0 };
         let databases = std::iter::once(&self.countries).chain(&self.asns);
         warnings.extend(databases.filter_map(|database| refreshed(database).problem(wall)));
         let assumed = self.engine.health(Input::Logd).assumed;
         if assumed > 0 {
             warnings.push(taken_for_copies(assumed));
         }
-        if !self.engine.clock_is_set() {
+        if !self.engine.clock.is_set() {
             warnings.push("the clock is not set: packets are counted and get their day once it is".into());
         }
         for input in inputs.iter().filter(|input| input.state != RUNNING) {
@@ -177,7 +177,7 @@ impl Core {
     /// The findings of `fwstat check` that need no waiting.
     fn findings(&self, store: &StoreStatus) -> Vec<FindingRow> {
         let (_, mut findings) = check::from_files(&self.config_path);
-        check::time(&self.run, clock::wall(), Some(self.engine.clock_is_set()), &mut findings);
+        check::time(&self.run, clock::wall(), Some(self.engine.clock.is_set()), &mut findings);
         check::store(&self.config, &store.path, &store.state, &mut findings);
         if self.config.input.nflog {
             match self.nflog.state.as_str() {
@@ -208,7 +208,7 @@ impl Core {
     pub(super) fn complete(&mut self, now: Now, summary: &mut SummaryAnswer) {
         self.counters.ask(now.boot_ms, MINUTE_MS);
         summary.warnings = Some(self.warnings(now, &self.inputs()));
-        summary.now = self.engine.clock_is_set().then(|| self.engine.calendar().rfc3339(now.wall));
+        summary.now = self.engine.clock.is_set().then(|| self.engine.calendar.rfc3339(now.wall));
     }
 
     fn inputs(&self) -> Vec<InputStatus> {

@@ -40,11 +40,11 @@ impl Storage {
         let disk = self.store.directory().disk();
         let gone = disk.is_some_and(|disk| !disk.is_there());
         if self.worker.is_none() || gone || self.problem.is_some() {
-            let before = engine.salt();
+            let before = engine.salt;
             // Until it has files, the store keeps the salt that was drawn for it.
             let salt = (disk.is_some() && !gone).then(|| self.store.salt());
             self.reopen(engine, salt, salt.is_none());
-            if gone && engine.salt() != before {
+            if gone && engine.salt != before {
                 let path = self.directory.display();
                 self.log_lines.push(format!(
                     "{path} has another store now: the months of the one before are in no answer"
@@ -52,12 +52,12 @@ impl Storage {
             }
         }
         if self.worker.is_none() {
-            engine.bound_closed();
+            self.log_lines.extend(engine.bound_closed());
             return;
         }
         let of_today = self.pieces.iter().filter(|(_, date, _)| Some(*date) == engine.date()).count();
         let Commit { closed, part } = engine.begin_commit(of_today >= MAX_PIECES);
-        let zone = engine.calendar().reusable_name().map(String::from);
+        let zone = engine.calendar.reusable_name().map(String::from);
         if closed.is_empty() && part.is_none() && self.extra.is_empty() && !self.later_changed {
             engine.end_commit(true);
             return;
@@ -113,6 +113,7 @@ impl Storage {
     pub(super) fn failed(&mut self, why: &str, engine: &mut Engine) {
         if self.committing.take().is_some() {
             engine.end_commit(false);
+            self.log_lines.extend(engine.bound_closed());
         }
         self.later_changed |= std::mem::take(&mut self.later_in_flight);
         let waiting = std::mem::take(&mut self.extra_in_flight);
@@ -141,7 +142,7 @@ impl Storage {
             let job = Job::Prepare { closed: Vec::new(), changes, keep: self.keep };
             self.submit(job, engine);
         } else if self.wants_maintenance
-            && let Some(today) = engine.date().filter(|_| engine.clock_is_set())
+            && let Some(today) = engine.date().filter(|_| engine.clock.is_set())
         {
             self.wants_maintenance = false;
             let job = Job::Maintain { now: now.wall, today, keep: self.keep, may: self.may };

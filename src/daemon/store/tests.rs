@@ -122,7 +122,7 @@ impl Run {
         let now = self.engine.clock.update(machine);
         self.engine.clock.synchronized(machine);
         self.engine.tick(now);
-        self.engine.actions();
+        self.engine.wants_commit = false;
         now
     }
 
