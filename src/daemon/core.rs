@@ -143,7 +143,6 @@ impl Core {
         let mark = state.and_then(|state| state.mark).map(|(id, time_ms)| Mark { id, time_ms });
         let machine = now;
         if modified(&run.join(CLOCK_SET)).is_some() || clock::is_synchronized() {
-            engine.clock.update(machine);
             engine.clock.synchronized(machine);
         }
         let now = engine.clock.update(machine);
@@ -232,7 +231,6 @@ impl Core {
             let set_at = modified(&self.run.join(CLOCK_SET)).filter(|at| self.clock_set_at != Some(*at));
             if set_at.is_some() || !set && clock::is_synchronized() {
                 self.clock_set_at = set_at.or(self.clock_set_at);
-                self.engine.clock.update(machine);
                 self.engine.clock.synchronized(machine);
             }
         }

@@ -80,9 +80,10 @@ impl WallClock {
         }
     }
 
-    /// NTP has just set the clock, or keeps it. A long step that NTP made itself before must last like any other: a
+    /// As [`WallClock::update`]; and NTP has just set the clock, or keeps it. A long step that NTP made itself before must last like any other: a
     /// single server can be wrong.
     pub fn synchronized(&mut self, machine: Now) {
+        self.update(machine);
         let offset = offset_of(machine);
         let known_to_ntp =
             matches!(self.trusted, Some((trusted, Authority::Ntp)) if is_long(offset, trusted));

@@ -167,7 +167,6 @@ impl Router {
 
     /// NTP's word for what the machine's clock shows.
     fn ntp(&mut self) {
-        self.engine.clock.update(self.machine);
         self.engine.clock.synchronized(self.machine);
         self.look();
     }
