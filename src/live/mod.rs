@@ -318,7 +318,8 @@ impl Engine {
         Day::new(date, self.salt).with_rules(&self.paths.rules())
     }
 
-    /// Flash has all of the open day now, or there is nothing of it yet.
+    /// Flash has all of the open day now, or there is nothing of it yet. Not inlined: a day would take some 12 KB of the stack
+    /// of each caller.
     #[inline(never)]
     fn begin_since(&mut self) {
         self.since = Some(since(self.date().unwrap_or_default(), self.salt, &self.paths));

@@ -167,7 +167,6 @@ impl Engine {
         let oldest = self.evidence.events().next().map_or(self.evidence.last + 1, |held| held.number);
         let earlier =
             watch.into_iter().flat_map(|watch| watch.events.events()).filter(|held| held.number < oldest);
-        let fitting = earlier.chain(self.evidence.events()).filter(|held| self.fits(question, held));
         let mut completeness = Completeness::from_reasons(&[]);
         let mut cursor = self.evidence.last;
         let is_of_earlier_run = question.cursor > cursor;
@@ -175,19 +174,17 @@ impl Engine {
         if is_of_earlier_run || question.cursor > 0 && question.cursor.saturating_add(1) < from {
             completeness.add_reason("older events are no longer held".to_string());
         }
-        let chosen: Vec<&RecentEvent> = if question.cursor == 0 || is_of_earlier_run {
-            let mut newest: Vec<&RecentEvent> = fitting.rev().take(limit).collect();
-            newest.reverse();
-            newest
-        } else {
-            let mut after: Vec<&RecentEvent> =
-                fitting.filter(|held| held.number > question.cursor).take(limit + 1).collect();
-            if after.len() > limit {
-                after.pop();
-                cursor = after.last().map_or(cursor, |held| held.number);
-            }
-            after
-        };
+        let fitting = earlier
+            .chain(self.evidence.events())
+            .filter(|held| (is_of_earlier_run || held.number > question.cursor) && self.fits(question, held));
+        let mut chosen: Vec<&RecentEvent> = fitting.collect();
+        let more = chosen.len().saturating_sub(limit);
+        if question.cursor == 0 || is_of_earlier_run {
+            chosen.drain(..more);
+        } else if more > 0 {
+            chosen.truncate(limit);
+            cursor = chosen.last().map_or(cursor, |held| held.number);
+        }
         let events = chosen.into_iter().map(|held| self.row(held)).collect();
         RecentAnswer { events, cursor, completeness }
     }

@@ -66,9 +66,8 @@ impl Engine {
         self.watches.see(now.boot_ms, &held, self.paths.get(event.path));
         self.evidence.add(held);
         if let Some(suspect) = self.guard.see(now.boot_ms, boot_ms, event) {
-            let open = self.guard.is_open(&suspect);
             let mut detail = Detail::default();
-            if open {
+            if self.guard.is_open(&suspect) {
                 detail.lines = self.lines_of(suspect.source, LINES, LONGEST_LINE);
                 detail.last = Some(event.source);
             }
