@@ -18,6 +18,7 @@ use serde_json::{Value, json};
 
 use super::DaemonPaths;
 use super::core::CLOCK_SET;
+use super::options_file;
 use super::running::{self, explained, is_running};
 use crate::config::{Config, shown};
 use crate::event::calendar::duration_text;
@@ -171,10 +172,10 @@ fn firewall(config_path: &Path) -> String {
 /// Reads the options and adds their errors.
 fn configuration(path: &Path, findings: &mut Findings) -> Config {
     let shown = shown(path);
-    let text = match fs::read(path) {
-        Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
-        Err(error) => {
-            findings.wrong(format!("cannot read {shown}: {error}; the daemon runs with its defaults"));
+    let text = match options_file::read(path) {
+        Ok(text) => text,
+        Err(why) => {
+            findings.wrong(format!("{why}; the daemon runs with its defaults"));
             return Config::default();
         }
     };
