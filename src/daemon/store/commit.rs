@@ -124,8 +124,7 @@ impl Storage {
 
     /// Continues a commit. `publish`: no question is being answered, so that the files may change.
     pub(crate) fn turn(&mut self, engine: &mut Engine, now: Now, publish: bool) {
-        let done = self.worker.as_mut().and_then(Worker::take);
-        if let Some(done) = done {
+        if let Some(done) = self.worker.as_mut().and_then(Worker::take) {
             self.done(done, engine);
         } else if self.in_flight() && self.worker.as_ref().is_some_and(Worker::is_dead) {
             self.failed("the thread that writes it ended", engine);
@@ -205,20 +204,17 @@ impl Storage {
         self.submit(Job::Finish, engine);
     }
 
-    /// Finishes pending commits, but stops at `until`. Returns whether flash has everything.
-    pub(crate) fn finish_commits(&mut self, engine: &mut Engine, now: Now, until: Instant) -> bool {
+    /// Finishes pending commits, but stops at `until`.
+    pub(crate) fn finish_commits(&mut self, engine: &mut Engine, now: Now, until: Instant) {
         self.wants_maintenance = false;
         loop {
             self.turn(engine, now, true);
-            if !self.in_flight() && self.extra.is_empty() {
-                return self.problem.is_none();
-            }
             let left = until.saturating_duration_since(Instant::now());
-            let Some(worker) = self.worker.as_mut().filter(|_| !left.is_zero()) else { return false };
-            match worker.wait(left) {
-                Some(done) => self.done(done, engine),
-                None => return false,
+            if left.is_zero() || !self.in_flight() && self.extra.is_empty() {
+                return;
             }
+            let Some(done) = self.worker.as_mut().and_then(|worker| worker.wait(left)) else { return };
+            self.done(done, engine);
         }
     }
 }
