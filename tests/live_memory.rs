@@ -74,7 +74,7 @@ fn ten_million_forged_sources_in_a_day() {
             let state = State { serial, date: engine.date(), ..State::default() };
             if minute % 15 == 14 {
                 let mut out = std::fs::File::create(directory.join("copy")).unwrap();
-                engine.copy(|_| state.clone(), |copy| copy.write(&mut out)).unwrap().unwrap();
+                engine.copy(state.clone()).unwrap().write(&mut out).unwrap();
                 let copy = out.metadata().unwrap().len();
                 assert!(copy < 3 << 19, "{copy} bytes");
             }

@@ -9,7 +9,6 @@ mod rules;
 
 pub(super) use rules::{not_seen, zone_rules};
 
-use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
@@ -284,6 +283,7 @@ fn room(config: &Config, there: &Path, free: u64, findings: &mut Findings) {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
 
     use super::rules::*;
     use super::*;

@@ -34,8 +34,6 @@ use crate::sys::worker::Worker;
 
 /// After this many pieces of the open day the next one has the whole day.
 const MAX_PIECES: usize = 48;
-/// Queued jobs of the worker: it gets one at a time.
-const QUEUE: usize = 1;
 const STACK: usize = 256 << 10;
 
 /// The retention options.
@@ -191,7 +189,7 @@ impl Storage {
         self.store.set_last(self.last);
         // A new store has no salt yet: both handles must have the same.
         let mut store = Store::open(Directory::Disk(shared?), self.keep, Some(self.store.salt()))?;
-        let started = Worker::start("fwstat-store", QUEUE, STACK, move |job| work(&mut store, job));
+        let started = Worker::start("fwstat-store", STACK, move |job| work(&mut store, job));
         self.worker = Some(started.map_err(|error| format!("cannot start a thread: {error}"))?);
         self.problem = None;
         Ok(())
@@ -361,20 +359,17 @@ impl Storage {
     /// Writes the copy in tmpfs, if anything changed.
     pub(crate) fn copy(&mut self, engine: &mut Engine, mark: Option<(u32, i64)>) {
         let (new, path) = (self.run.join("today.new"), self.run.join(pieces::RAM_COPY));
-        let state = |engine: &Engine| State {
-            on_flash: engine.is_on_flash(),
+        let state = State {
             due: self.due,
             restored: self.restored.clone(),
             committing: self.committing,
             ..self.state(engine, mark)
         };
-        let write = |copy: pieces::RamCopy<'_>| {
-            let _ = fs::remove_file(&new);
-            let file = fs::File::options().write(true).create_new(true).mode(0o600).open(&new)?;
-            copy.write(file)?;
-            fs::rename(&new, &path)
-        };
-        let Some(written) = engine.copy(state, write) else { return };
+        let Some(copy) = engine.copy(state) else { return };
+        let _ = fs::remove_file(&new);
+        let file = fs::File::options().write(true).create_new(true).mode(0o600).open(&new);
+        let written = file.and_then(|file| copy.write(file)).and_then(|()| fs::rename(&new, &path));
+        engine.changed |= written.is_err();
         self.no_copy = written.err().map(|error| {
             format!("cannot write {}: {error}; a crash would lose what flash does not have", path.display())
         });

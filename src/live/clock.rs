@@ -132,12 +132,6 @@ fn is_step(before: i64, offset: i64, elapsed_ms: u64) -> bool {
     before.abs_diff(offset) > 2 + elapsed_ms / 1000 / SLEW
 }
 
-/// The wall time of the boot time `boot_ms`, relative to `now`.
-pub fn instant(now: Now, boot_ms: u64) -> i64 {
-    let ago = now.boot_ms.saturating_sub(boot_ms) / 1000;
-    now.wall.saturating_sub_unsigned(ago)
-}
-
 /// The boot time of a wall time, relative to `now`.
 pub fn moment(now: Now, wall_ms: i64) -> u64 {
     let ago = (now.wall.saturating_mul(1000).saturating_add(999)).saturating_sub(wall_ms);
@@ -259,9 +253,8 @@ mod tests {
     }
 
     #[test]
-    fn moments_and_instants_belong_together() {
+    fn a_moment_is_relative_to_now_and_never_in_the_future() {
         let now = Now { boot_ms: 100_000, wall: 5000 };
-        assert_eq!(instant(now, 40_000), 4940);
         assert_eq!(moment(now, 4_940_500), 40_000 - 499);
         assert_eq!(moment(now, 9_000_000), 100_000);
         assert_eq!(moment(now, i64::MIN), 0);

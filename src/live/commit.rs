@@ -3,8 +3,6 @@
 //! Takes the engine's tables, gives what flash does not have yet. Writes nothing.
 
 use super::Engine;
-use std::io;
-
 use crate::query::open::joined;
 use crate::stats::day::{Day, Samples};
 use crate::stats::summary::DaySummary;
@@ -77,25 +75,19 @@ impl Engine {
         self.changed = true;
     }
 
-    /// Calls `write` with everything that flash may lack, and the state, if anything has changed since the last copy that
-    /// could be written.
-    pub fn copy(
-        &mut self,
-        state: impl FnOnce(&Engine) -> State,
-        write: impl FnOnce(RamCopy<'_>) -> io::Result<()>,
-    ) -> Option<io::Result<()>> {
+    /// Everything that flash may lack, with the state, if anything has changed since the last copy. [`State::on_flash`] is
+    /// set here.
+    pub fn copy(&mut self, state: State) -> Option<RamCopy<'_>> {
         self.close_late();
         // The closed days of a copy must be those of the commit in progress, if there is one, so that a reader knows
         // whether flash has them. Otherwise the previous copy stays until the commit has ended.
         let is_mixed = self.committing && !self.closed.is_empty();
-        if is_mixed || !self.changed {
+        if is_mixed || !std::mem::take(&mut self.changed) {
             return None;
         }
-        let (salt, state, closed) = (self.salt, state(self), joined(self.closed().cloned()));
+        let (on_flash, closed) = (self.is_on_flash(), joined(self.closed().cloned()));
         let (open, waiting) = (self.open.as_ref(), &self.waiting);
-        let written = write(RamCopy { salt, state, closed, open, waiting });
-        self.changed = written.is_err();
-        Some(written)
+        Some(RamCopy { salt: self.salt, state: State { on_flash, ..state }, closed, open, waiting })
     }
 
     /// Everything must be written again, to another store.
@@ -126,7 +118,7 @@ impl Engine {
     }
 
     /// Whether flash has everything of the open day, and no other day is to be written.
-    pub fn is_on_flash(&self) -> bool {
+    fn is_on_flash(&self) -> bool {
         !self.committing
             && self.since.as_ref().is_some_and(Day::is_empty)
             && self.late.is_none()

@@ -123,8 +123,6 @@ pub struct Engine {
     pub(crate) salt: u64,
     /// The zone of dates and labels.
     pub(crate) calendar: Calendar,
-    /// The last trusted time.
-    wall: i64,
     /// The newest day that was open.
     newest: Option<Date>,
     /// How much of the open day its tables have.
@@ -152,8 +150,8 @@ pub struct Engine {
     assumed_today: u64,
     /// Why today is incomplete, besides losses, a sentence each: what the firewall refuses unseen.
     pub not_seen: Vec<String>,
-    /// Whether anything has changed since the last copy.
-    changed: bool,
+    /// Whether anything has changed since the last copy, or that could not be written.
+    pub(crate) changed: bool,
     /// NFLOG packets by path.
     received: Packets,
     /// A day has ended: commit now.
@@ -229,13 +227,12 @@ impl Engine {
         if !self.clock.is_set() {
             return;
         }
-        self.wall = now.wall;
         let date = self.calendar.hour_of(now.wall).date;
         if self.open.as_ref().is_none_or(|day| day.date != date) {
             self.turn_to(date);
         }
         if !self.waiting.is_empty() {
-            self.label_waiting(now);
+            self.label_waiting();
         }
         let undated = std::mem::take(&mut self.lost_undated);
         self.note_unseen(undated);
@@ -327,19 +324,14 @@ impl Engine {
 
     /// Begins another day, later or, if the clock stepped back, earlier.
     fn turn_to(&mut self, date: Date) {
-        match self.open.take() {
-            Some(mut day) => {
-                let extent = self.open_extent;
-                let over = (!day.is_empty()).then(|| self.close_tables(&mut day, extent));
-                day.restart(date);
-                self.open = Some(day);
-                if let Some(over) = over {
-                    self.close(over);
-                }
-                self.wants_commit = true;
+        if let Some(mut day) = self.open.take() {
+            if !day.is_empty() {
+                let over = self.close_tables(&mut day, self.open_extent);
+                self.close(over);
             }
-            None => self.open = Some(self.new_day(date)),
+            self.wants_commit = true;
         }
+        self.open = Some(self.new_day(date));
         let is_new = self.newest.is_none_or(|newest| date > newest);
         self.open_extent = if is_new { Extent::All } else { Extent::More };
         self.newest = self.newest.max(Some(date));
@@ -375,7 +367,8 @@ impl Engine {
     /// A day as it is stored; its whole tables are first given to [`ClosedDays`].
     fn close_tables(&mut self, day: &mut Day, extent: Extent) -> DaySummary {
         if let Some(closed_days) = self.closed_days.clone() {
-            let over = DayOver { day, extent, calendar: &self.calendar, wall: self.wall };
+            let wall = self.clock.latest().unwrap_or(0);
+            let over = DayOver { day, extent, calendar: &self.calendar, wall };
             with_lookup(self.lookup.as_ref(), |lookup| closed_days.borrow_mut().day_over(&over, lookup));
         }
         close(day, self.lookup.as_ref())

@@ -70,10 +70,8 @@ impl Engine {
             (hour.date, hour.hour)
         });
         let open = self.measured_days(&question);
-        let lookup = self.lookup.clone();
-        let job = with_lookup(lookup.as_ref(), |lookup| {
-            Job::new(&question, &WithOpenDays { stored, open: &open }, lookup.is_some())
-        })?;
+        let has_lookup = with_lookup(self.lookup.as_ref(), |lookup| lookup.is_some());
+        let job = Job::new(&question, &WithOpenDays { stored, open: &open }, has_lookup)?;
         Ok(LiveJob { question, open, job })
     }
 
@@ -111,12 +109,9 @@ impl Engine {
         if question.topic != Topic::Countries && question.country.is_none() {
             return self.days(question);
         }
-        let lookup = self.lookup.clone();
-        with_lookup(lookup.as_ref(), |mut lookup| {
-            for day in self.late.iter_mut().chain(&mut self.open) {
-                day.measure_countries(lookup.as_mut().map(|lookup| &mut **lookup as &mut dyn CountryLookup));
-            }
-        });
+        for day in self.late.iter_mut().chain(&mut self.open) {
+            with_lookup(self.lookup.as_ref(), |lookup| day.measure_countries(lookup));
+        }
         let days = self.days(question);
         // They are outdated with the next packet.
         self.late.iter_mut().chain(&mut self.open).for_each(|day| day.measure_countries(None));

@@ -1,7 +1,7 @@
 //! Takes the items of the inputs: removes duplicates, stores events for `recent`, passes them to the guard, counts
 //! them.
 
-use super::clock::{self, instant, moment};
+use super::clock::{self, moment};
 use super::evidence::{self, RecentEvent};
 use super::{Engine, Input, InputItem, Now};
 use crate::event::{Class, Event, Origin};
@@ -57,7 +57,7 @@ impl Engine {
         if self.clock.is_set() {
             event.time = match plausible {
                 Some(wall_ms) => (wall_ms / 1000).min(now.wall),
-                None => instant(now, boot_ms),
+                None => self.clock.instant(boot_ms),
             };
         }
         let wall = self.clock.is_set().then_some(event.time);
