@@ -51,16 +51,11 @@ impl Severity {
     }
 }
 
-/// Sentences for the owner, in the order in which they were found.
+/// Sentences for the owner, in the order of the checks.
 #[derive(Default)]
-pub struct Findings(Vec<(Severity, String)>);
+pub struct Findings(pub Vec<(Severity, String)>);
 
 impl Findings {
-    /// In the order of the checks.
-    pub fn list(&self) -> &[(Severity, String)] {
-        &self.0
-    }
-
     /// The rows of an answer, errors first.
     pub(super) fn rows(&self) -> Vec<FindingRow> {
         let row = |(severity, text): &(Severity, String)| FindingRow {

@@ -80,7 +80,6 @@ pub(crate) struct Storage {
     serial: u64,
     /// The serial of the commit in progress.
     committing: Option<u64>,
-    pieces: Vec<(String, Date, u32)>,
     /// Pieces of imports and of earlier boots that were restored: RAM has them, too.
     restored: Vec<PieceId>,
     /// From the store's metadata.
@@ -286,14 +285,13 @@ impl Storage {
         (self.zone, self.deletions) = (zone, deletions);
         self.later = store.later().unwrap_or_default();
         self.bytes = store.directory().size();
-        self.pieces = store.pieces().unwrap_or_default();
         let mut all: Option<Flash> = None;
-        for (name, date, number) in &self.pieces {
-            let Ok(Some(Saved { days, state, .. })) = store.piece(name) else { continue };
+        for (name, date, number) in store.pieces().unwrap_or_default() {
+            let Ok(Some(Saved { days, state, .. })) = store.piece(&name) else { continue };
             let all = all.get_or_insert_default();
             let salt = if state.serial == 0 { store.salt() } else { 0 };
             let (boot, serial) = (state.boot.clone(), state.serial);
-            all.pieces.push(Piece { id: PieceId { salt, key: (*date, *number), boot, serial }, days });
+            all.pieces.push(Piece { id: PieceId { salt, key: (date, number), boot, serial }, days });
             self.serial = self.serial.max(serial);
             if state.rank(&self.boot) >= all.state.rank(&self.boot) {
                 all.state = state;
@@ -350,7 +348,7 @@ impl Storage {
             boot: self.boot.clone(),
             mark,
             date: engine.date(),
-            trusted_offset: engine.clock.offset(),
+            trusted_offset: engine.clock.trusted,
             written,
             ..State::default()
         }

@@ -22,20 +22,13 @@ const SHORT_STEP: i64 = 86_400;
 /// slews by at most 0.05 % (RFC 5905, 11.3), and seconds are read whole.
 const SLEW: u64 = 1000;
 
-/// Why an offset is trusted.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-enum Authority {
-    /// It ran for a day without a step.
-    Uptime,
-    /// NTP set the clock.
-    Ntp,
-}
-
 /// Decides which wall time is trusted (docs/STATISTICS.md).
 #[derive(Clone, Copy, Debug, Default)]
 pub struct WallClock {
-    /// The trusted offset: wall clock minus boot clock in seconds.
-    trusted: Option<(i64, Authority)>,
+    /// The trusted offset: wall clock minus boot clock in seconds, for [`WallClock::resume`].
+    pub trusted: Option<i64>,
+    /// NTP set it; else it is trusted since it ran for a day without a step.
+    is_of_ntp: bool,
     /// The same as the machine shows it, and since when (boot clock) it shows it without a step.
     shown: Option<(i64, u64)>,
     updated_ms: u64,
@@ -48,7 +41,7 @@ const SAME: u64 = 2;
 impl WallClock {
     /// Continues with the offset that an earlier run of this boot trusted.
     pub fn resume(&mut self, offset: Option<i64>) {
-        self.trusted = offset.map(|offset| (offset, Authority::Uptime));
+        (self.trusted, self.is_of_ntp) = (offset, false);
     }
 
     /// Whether a wall time is trusted.
@@ -56,26 +49,20 @@ impl WallClock {
         self.trusted.is_some()
     }
 
-    /// Wall clock minus boot clock in seconds, for [`WallClock::resume`].
-    pub fn offset(&self) -> Option<i64> {
-        self.trusted.map(|(offset, _)| offset)
-    }
-
     /// The trusted wall time of a boot time, the same at every call until the clock steps.
     pub fn instant(&self, boot_ms: u64) -> i64 {
-        self.trusted.map_or(0, |(offset, _)| offset).saturating_add((boot_ms / 1000).cast_signed())
+        self.trusted.unwrap_or(0).saturating_add((boot_ms / 1000).cast_signed())
     }
 
     /// The trusted wall time of the last update.
     pub fn latest(&self) -> Option<i64> {
-        self.shown?;
-        self.trusted.map(|_| self.instant(self.updated_ms))
+        self.shown.and(self.trusted).map(|_| self.instant(self.updated_ms))
     }
 
     /// How many seconds the machine's clock is ahead of the trusted one.
     pub fn ahead(&self) -> i64 {
         match (self.shown, self.trusted) {
-            (Some((shown, _)), Some((trusted, _))) => shown.saturating_sub(trusted),
+            (Some((shown, _)), Some(trusted)) => shown.saturating_sub(trusted),
             _ => 0,
         }
     }
@@ -85,10 +72,9 @@ impl WallClock {
     pub fn synchronized(&mut self, machine: Now) {
         self.update(machine);
         let offset = offset_of(machine);
-        let known_to_ntp =
-            matches!(self.trusted, Some((trusted, Authority::Ntp)) if is_long(offset, trusted));
+        let known_to_ntp = self.is_of_ntp && self.trusted.is_some_and(|trusted| is_long(offset, trusted));
         if machine.wall >= BUILT && !known_to_ntp {
-            self.trusted = Some((offset, Authority::Ntp));
+            (self.trusted, self.is_of_ntp) = (Some(offset), true);
         }
     }
 
@@ -107,16 +93,12 @@ impl WallClock {
         let lasted = machine.boot_ms.saturating_sub(since) >= TRIAL_MS;
         let plausible = machine.wall >= BUILT;
         match self.trusted {
-            Some((trusted, _)) if trusted.abs_diff(offset) < SAME => {}
-            Some((trusted, authority)) if plausible && !is_long(offset, trusted) => {
-                self.trusted = Some((offset, authority));
-            }
-            _ if plausible && lasted => self.trusted = Some((offset, Authority::Uptime)),
+            Some(trusted) if trusted.abs_diff(offset) < SAME => {}
+            Some(trusted) if plausible && !is_long(offset, trusted) => self.trusted = Some(offset),
+            _ if plausible && lasted => (self.trusted, self.is_of_ntp) = (Some(offset), false),
             _ => {}
         }
-        let seconds = (machine.boot_ms / 1000).cast_signed();
-        let wall = self.trusted.map_or(machine.wall, |(trusted, _)| trusted.saturating_add(seconds));
-        Now { wall, ..machine }
+        Now { wall: self.latest().unwrap_or(machine.wall), ..machine }
     }
 }
 

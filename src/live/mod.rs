@@ -173,7 +173,6 @@ impl Engine {
     /// Takes the state of an earlier run; call [`WallClock::update`] first. `on_flash`: flash has all of the day
     /// `state.date`.
     pub fn restore(&mut self, saved: Saved, on_flash: bool) {
-        self.changed |= !saved.deferred.is_empty();
         self.waiting.add_all(&saved.deferred);
         let is_closed = |day: &StoredDay| day.summary.classes.iter().any(|class| class.sample.is_some());
         let (closed, mut parts): (Vec<StoredDay>, Vec<StoredDay>) =

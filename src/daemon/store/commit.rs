@@ -10,7 +10,7 @@ use super::{MAX_PIECES, Storage};
 use crate::event::calendar::Date;
 use crate::live::{Commit, Engine, Now};
 use crate::store::directory::Disk;
-use crate::store::pieces;
+use crate::store::pieces::{encode_part, name_of};
 use crate::store::{Meta, StoreError};
 use crate::sys::worker::Worker;
 
@@ -55,7 +55,12 @@ impl Storage {
             self.log_lines.extend(engine.bound_closed());
             return;
         }
-        let of_today = self.pieces.iter().filter(|(_, date, _)| Some(*date) == engine.date()).count();
+        let pieces = match self.store.pieces() {
+            Ok(pieces) => pieces,
+            // A new piece could take the place of another.
+            Err(error) => return self.failed(&error.to_string(), engine),
+        };
+        let of_today = pieces.iter().filter(|(_, date, _)| Some(*date) == engine.date()).count();
         let Commit { closed, part } = engine.begin_commit(of_today >= MAX_PIECES);
         let zone = engine.calendar.reusable_name().map(String::from);
         if closed.is_empty() && part.is_none() && self.extra.is_empty() && !self.later_changed {
@@ -71,7 +76,7 @@ impl Storage {
         self.later_in_flight = std::mem::take(&mut self.later_changed);
         let store = &mut self.store;
         let mut change_others = || -> Result<(), StoreError> {
-            for (name, ..) in self.pieces.iter().filter(|(_, date, _)| is_over(date)) {
+            for (name, ..) in pieces.iter().filter(|(_, date, _)| is_over(date)) {
                 changes.extend(store.remove_piece(name)?);
             }
             if self.later_in_flight {
@@ -85,10 +90,9 @@ impl Storage {
         }
         if let Some(mut part) = part {
             let date = part.day.date;
-            let last =
-                self.pieces.iter().filter(|(_, known, _)| *known == date).map(|(.., number)| *number).max();
-            let name = pieces::name_of(date, last.map_or(0, |last| last.wrapping_add(1)));
-            let bytes = pieces::encode_part(store.salt(), &state, &mut part.day, &mut part.samples);
+            let last = pieces.iter().filter(|(_, known, _)| *known == date).map(|(.., number)| *number).max();
+            let name = name_of(date, last.map_or(0, |last| last.wrapping_add(1)));
+            let bytes = encode_part(store.salt(), &state, &mut part.day, &mut part.samples);
             changes.push((name, Some(bytes)));
         }
         if zone.is_some() && self.zone != zone {
@@ -179,11 +183,11 @@ impl Storage {
             return self.failed(&format!("cannot write the store: {error}"), engine);
         }
         store.committed(&prepared.names);
-        self.pieces = store.pieces().unwrap_or_default();
         // A later import can reuse the name of a deleted piece.
-        let (pieces, salt) = (&self.pieces, store.salt());
-        let is_there = |key| pieces.iter().any(|(_, date, number)| (*date, *number) == key);
-        self.restored.retain(|id| id.salt != salt || is_there(id.key));
+        if let (Ok(pieces), salt) = (store.pieces(), store.salt()) {
+            let is_there = |key| pieces.iter().any(|(_, date, number)| (*date, *number) == key);
+            self.restored.retain(|id| id.salt != salt || is_there(id.key));
+        }
         if let Some(left) = prepared.left {
             (self.may, self.wants_maintenance) = (left, true);
             self.deletions = store.meta().unwrap_or_default().deletions;

@@ -244,6 +244,26 @@ fn a_kill_at_each_step_of_a_commit_loses_and_doubles_nothing() {
 }
 
 #[test]
+fn a_directory_that_cannot_be_listed_loses_nothing() {
+    let router = Router::new("listing");
+    let mut run = router.start();
+    run.store(3, EVENING);
+    run.send(4, EVENING + 60);
+    let obstacle = Path::new(&router.config.database).join("commit");
+    fs::write(&obstacle, "").unwrap();
+    for minute in 2..4 {
+        run.commit();
+        let now = run.at(EVENING + 60 * minute);
+        run.storage.finish_commits(&mut run.engine, now, Instant::now() + AT_END);
+        assert!(run.storage.problem.is_some());
+    }
+    fs::remove_file(obstacle).unwrap();
+    run.store(1, EVENING + 300);
+    assert_eq!(run.days(EVENING + 301), is(&[("2025-11-27", 8)]));
+    assert_eq!(router.without_copy(run).days(EVENING + 302), is(&[("2025-11-27", 8)]));
+}
+
+#[test]
 fn a_kill_at_each_step_of_a_days_close_loses_and_doubles_nothing() {
     for (steps, step) in STEPS.iter().enumerate() {
         for more in [false, true] {
