@@ -94,7 +94,6 @@ pub(super) struct Core {
     refusals: Vec<String>,
     started_ms: u64,
     minute_at: u64,
-    /// 0: at once.
     commit_at: u64,
     /// When to check next whether the clock was set, and when the hotplug script ran last.
     check_clock_at: u64,
@@ -216,10 +215,9 @@ impl Core {
         if !self.waiting.is_empty() || has_work {
             return Some(0);
         }
-        let clock = if self.engine.clock.is_set() { u64::MAX } else { self.check_clock_at };
         let enforcer = self.enforcer.deadline(&self.config, &self.engine);
         let others = [enforcer, self.counters.nft.deadline()].into_iter().flatten();
-        others.chain([self.minute_at, self.commit_at, clock]).min()
+        others.chain([self.minute_at, self.commit_at, self.check_clock_at]).min()
     }
 
     /// The boot clock and the trusted time, after doing what depends on the time.
@@ -249,9 +247,6 @@ impl Core {
             self.storage.set_today(today);
         }
         self.storage.count_due(&mut self.engine, now);
-        if std::mem::take(&mut self.engine.wants_commit) {
-            self.commit_at = 0;
-        }
         let suspects = std::mem::take(&mut self.engine.suspects);
         self.enforcer.judge(now, &mut self.engine, suspects);
     }
@@ -260,7 +255,7 @@ impl Core {
     pub(super) fn on_time(&mut self, now: Now) {
         self.turn_enforcer(now);
         self.read_counters(now);
-        if now.boot_ms >= self.commit_at || self.storage.wants_commit() {
+        if now.boot_ms >= self.commit_at || self.engine.wants_commit || self.storage.wants_commit() {
             self.commit(now);
         }
         self.turn_store(now);
@@ -351,6 +346,7 @@ impl Core {
         let on_flash = self.stored_mark().filter(|_| self.engine.waiting.is_empty());
         self.copy();
         self.storage.commit(&mut self.engine, on_flash);
+        self.engine.wants_commit = false;
         self.commit_at = next_commit(now, &self.config, &self.storage);
         self.log_store(now);
         self.notice(now);

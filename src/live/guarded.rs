@@ -65,7 +65,7 @@ impl Engine {
     }
 
     /// The label of a past time: by its wall time, if that was noted.
-    fn moment(&self, boot_ms: u64, wall: Option<i64>) -> String {
+    pub(super) fn moment(&self, boot_ms: u64, wall: Option<i64>) -> String {
         match wall.filter(|_| self.clock.is_set()) {
             Some(wall) => self.calendar.rfc3339(wall),
             None => self.label(boot_ms),

@@ -190,10 +190,7 @@ impl Engine {
         let has_ports = event.has_known_ports();
         EventRow {
             id: held.number,
-            time: match held.wall {
-                Some(wall) => self.calendar.rfc3339(wall),
-                None => self.label(held.boot_ms),
-            },
+            time: self.moment(held.boot_ms, held.wall),
             class: event.class.name().to_string(),
             verdict: event.verdict.name().to_string(),
             zone: path.and_then(|path| path.zone.clone()),
