@@ -159,8 +159,7 @@ pub(super) fn from_files(config_path: &Path) -> (Config, Findings) {
 
 /// The text of `firewall` in the same directory.
 fn firewall(config_path: &Path) -> String {
-    let directory = config_path.parent().unwrap_or(Path::new("/etc/config"));
-    super::protected::text(&directory.join("firewall"))
+    super::protected::text(&config_path.with_file_name("firewall"))
 }
 
 /// Reads the options and adds their errors.

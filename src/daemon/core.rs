@@ -190,8 +190,8 @@ impl Core {
             logged_problem: None,
         };
         let damage = core.storage.store.damage().cloned();
-        core.log.warn_each(now.boot_ms, core.problems.iter().cloned().chain(damage));
-        core.log.warn_each(now.boot_ms, core.storage.left_out.clone());
+        let left_out = core.storage.left_out.clone();
+        core.log.warn_each(now.boot_ms, core.problems.iter().cloned().chain(damage).chain(left_out));
         core.log_store(now);
         core.counters.ask(now.boot_ms, 0);
         Ok(core)

@@ -4,7 +4,6 @@
 
 use super::{Core, RUNNING, STARTING_MS};
 use crate::config::Config;
-use crate::config::zones::Interface;
 use crate::daemon::ruleset::Read;
 use crate::event::small_map::SmallMap;
 use crate::input::Counters;
@@ -26,14 +25,8 @@ impl Core {
         self.lines.renew(&self.outside.networks, calendar);
     }
 
-    /// Takes netifd's present networks.
-    pub(crate) fn note_networks(&mut self, now: Now, interfaces: Vec<Interface>) {
-        self.outside.answer = Some(interfaces);
-        self.refresh_wan(now);
-    }
-
     /// Reads the WAN interfaces again, and logs a change.
-    pub(super) fn refresh_wan(&mut self, now: Now) {
+    pub(crate) fn refresh_wan(&mut self, now: Now) {
         if self.outside.refresh(&self.config.zone) {
             let names = || format!("WAN interfaces: {}", self.outside.networks.wan.join(" "));
             let (guessed, is_guessed) = (self.outside.guessed.clone(), self.outside.guessed.is_some());

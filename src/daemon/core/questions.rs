@@ -4,7 +4,7 @@
 
 use ubus::blobmsg::BlobMsgTable;
 
-use super::Core;
+use super::{Core, MINUTE_MS};
 use crate::config::exposure::{self, CachedExposure};
 use crate::guard::Source;
 use crate::live::Now;
@@ -68,7 +68,9 @@ impl Core {
         advice::add(question, &mut answer, installed::advice);
         match &mut answer {
             Answer::Summary(summary) => {
-                self.complete(now, summary);
+                self.counters.ask(now.boot_ms, MINUTE_MS);
+                summary.warnings = Some(self.warnings(now, &self.inputs()));
+                summary.now = self.engine.clock.is_set().then(|| self.engine.calendar.rfc3339(now.wall));
                 summary.exposure = self.exposure(now, question.limit);
                 summary.guard = Some(self.enforcer.status(now, &self.config, &self.engine));
             }

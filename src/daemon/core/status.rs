@@ -5,7 +5,7 @@
 use std::cell::{RefCell, RefMut};
 use std::fs;
 
-use super::{Core, MINUTE_MS, RUNNING, SECOND_MS};
+use super::{Core, RUNNING, SECOND_MS};
 use crate::daemon::check;
 use crate::daemon::counters::NotSeen;
 use crate::daemon::ruleset::Place;
@@ -20,8 +20,7 @@ use crate::live::open_day::taken_for_copies;
 use crate::live::{Engine, Input, Now};
 use crate::query::answer::{
     ClockStatus, Completeness, CounterStatus, DatabaseStatus, DeletedRow, FindingRow, FleetStatus,
-    InputStatus, MemoryStatus, NotSeenRow, ServiceTotal, StatusAnswer, StoreStatus, SummaryAnswer,
-    TotalsStatus,
+    InputStatus, MemoryStatus, NotSeenRow, ServiceTotal, StatusAnswer, StoreStatus, TotalsStatus,
 };
 use crate::store::Deletion;
 use crate::sys::clock;
@@ -144,7 +143,7 @@ impl Core {
     }
 
     /// Conditions that need attention, a sentence each; with those of `inputs` that do not work.
-    fn warnings(&mut self, now: Now, inputs: &[InputStatus]) -> Vec<String> {
+    pub(super) fn warnings(&mut self, now: Now, inputs: &[InputStatus]) -> Vec<String> {
         let mut warnings = self.problems.clone();
         warnings.extend(self.storage.warnings());
         warnings.extend(self.clock_warning());
@@ -204,14 +203,8 @@ impl Core {
         rows
     }
 
-    /// Adds what only the daemon knows of a period.
-    pub(super) fn complete(&mut self, now: Now, summary: &mut SummaryAnswer) {
-        self.counters.ask(now.boot_ms, MINUTE_MS);
-        summary.warnings = Some(self.warnings(now, &self.inputs()));
-        summary.now = self.engine.clock.is_set().then(|| self.engine.calendar.rfc3339(now.wall));
-    }
-
-    fn inputs(&self) -> Vec<InputStatus> {
+    /// A row for each input that is on.
+    pub(super) fn inputs(&self) -> Vec<InputStatus> {
         let row = |name: &str, input: Input, state: &str, counts: Counters| {
             let health = self.engine.health(input);
             InputStatus {
