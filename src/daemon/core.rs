@@ -138,7 +138,7 @@ impl Core {
         let fleet = Rc::new(RefCell::new(Fleet::new(&config, run, storage.store.salt())));
         engine.closed_days = Some(fleet.clone());
         let state = saved.as_ref().map(|(saved, _)| &saved.state);
-        engine.clock.resume(state.and_then(|state| state.trusted_offset));
+        engine.clock.trusted = state.and_then(|state| state.trusted_offset);
         let mark = state.and_then(|state| state.mark).map(|(id, time_ms)| Mark { id, time_ms });
         let machine = now;
         if modified(&run.join(CLOCK_SET)).is_some() || clock::is_synchronized() {

@@ -25,7 +25,7 @@ const SLEW: u64 = 1000;
 /// Decides which wall time is trusted (docs/STATISTICS.md).
 #[derive(Clone, Copy, Debug, Default)]
 pub struct WallClock {
-    /// The trusted offset: wall clock minus boot clock in seconds, for [`WallClock::resume`].
+    /// The trusted offset: wall clock minus boot clock in seconds. At the start, what an earlier run of this boot trusted.
     pub trusted: Option<i64>,
     /// NTP set it; else it is trusted since it ran for a day without a step.
     is_of_ntp: bool,
@@ -39,11 +39,6 @@ pub struct WallClock {
 const SAME: u64 = 2;
 
 impl WallClock {
-    /// Continues with the offset that an earlier run of this boot trusted.
-    pub fn resume(&mut self, offset: Option<i64>) {
-        (self.trusted, self.is_of_ntp) = (offset, false);
-    }
-
     /// Whether a wall time is trusted.
     pub fn is_set(&self) -> bool {
         self.trusted.is_some()

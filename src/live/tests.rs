@@ -125,7 +125,7 @@ impl Router {
         let config = Config { database: disks.flash().display().to_string(), ..config };
         let (mut storage, saved) = Storage::open(&config, &disks.run(), &format!("boot-{boots}"));
         let mut engine = Engine::new(Calendar::new(zone).unwrap(), storage.store.salt(), 20);
-        engine.clock.resume(saved.as_ref().and_then(|(saved, _)| saved.state.trusted_offset));
+        engine.clock.trusted = saved.as_ref().and_then(|(saved, _)| saved.state.trusted_offset);
         engine.clock.update(machine);
         if told {
             engine.clock.synchronized(machine);

@@ -29,18 +29,14 @@ impl Engine {
         }
         for (moment, counts) in rest {
             let part = unknown(self.calendar.hour_of(time_of(moment)), &counts);
-            self.add_part(part);
-        }
-    }
-
-    fn add_part(&mut self, part: DaySummary) {
-        match &mut self.open {
-            Some(day) if day.date == part.date => {
-                for day in std::iter::once(day).chain(&mut self.since) {
-                    day.add_summary(&part, &Samples::default());
+            match &mut self.open {
+                Some(day) if day.date == part.date => {
+                    for day in std::iter::once(day).chain(&mut self.since) {
+                        day.add_summary(&part, &Samples::default());
+                    }
                 }
+                _ => self.close(part),
             }
-            _ => self.close(part),
         }
     }
 

@@ -72,7 +72,7 @@ impl Core {
             },
             inputs: self.inputs(),
             outside: (self.outside.guessed.is_none())
-                .then(|| shortened(self.outside.networks.wan.clone(), "interfaces")),
+                .then(|| shortened(self.outside.networks.wan.clone(), MAX_LIST, "interfaces")),
             counters: self.counter_rows(),
             not_seen: self.counts.rules.as_ref().map(|_| self.not_seen()),
             store,
@@ -170,7 +170,7 @@ impl Core {
         for input in inputs.iter().filter(|input| input.state != RUNNING) {
             warnings.push(format!("input {}: {}", input.name, input.state));
         }
-        shortened(warnings, "warnings")
+        shortened(warnings, MAX_LIST, "warnings")
     }
 
     /// The findings of `fwstat check` that need no waiting.
@@ -192,15 +192,11 @@ impl Core {
                 }
             }
         }
-        let mut rows = findings.rows();
-        if rows.len() > MAX_FINDINGS {
-            let more = rows.len() - MAX_FINDINGS;
-            rows.truncate(MAX_FINDINGS);
-            let text = format!("{more} more findings: fwstat check lists them");
-            rows.push(FindingRow { kind: "note".to_string(), text });
-        }
-        rows.iter_mut().for_each(|row| cut(&mut row.text));
-        rows
+        let rows = findings.rows().into_iter().map(|row| (row.kind, row.text));
+        let (kinds, texts): (Vec<String>, Vec<String>) = rows.unzip();
+        let texts = shortened(texts, MAX_FINDINGS, "findings: fwstat check lists them");
+        let kinds = kinds.into_iter().take(MAX_FINDINGS).chain(["note".to_string()]);
+        kinds.zip(texts).map(|(kind, text)| FindingRow { kind, text }).collect()
     }
 
     /// A row for each input that is on.
@@ -234,12 +230,12 @@ impl Core {
     }
 }
 
-/// A list of sentences, at most [`MAX_LIST`] and a last one that says how many are left out.
-fn shortened(mut list: Vec<String>, what: &str) -> Vec<String> {
-    if list.len() > MAX_LIST {
+/// A list of sentences, at most `most` and a last one that says how many are left out.
+fn shortened(mut list: Vec<String>, most: usize, what: &str) -> Vec<String> {
+    if list.len() > most {
         // The added sentence makes one row more than the limit.
-        let more = list.len() - MAX_LIST;
-        list.truncate(MAX_LIST);
+        let more = list.len() - most;
+        list.truncate(most);
         list.push(format!("{more} more {what}"));
     }
     list.iter_mut().for_each(cut);
@@ -271,9 +267,9 @@ mod tests {
     fn long_lists_of_long_sentences_are_cut() {
         let list: Vec<String> =
             (0..50_000).map(|number| format!("{number} {}", "\u{e9}".repeat(1000))).collect();
-        let list = shortened(list, "warnings");
+        let list = shortened(list, MAX_LIST, "warnings");
         assert_eq!((list.len(), list[20].as_str()), (21, "49980 more warnings"));
         assert!(list.iter().all(|sentence| sentence.len() <= LONGEST_SENTENCE + 3));
-        assert_eq!(shortened(vec!["one".to_string(); 20], "warnings").len(), 20);
+        assert_eq!(shortened(vec!["one".to_string(); 20], MAX_LIST, "warnings").len(), 20);
     }
 }

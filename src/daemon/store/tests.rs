@@ -51,7 +51,7 @@ impl Router {
         let (storage, saved) = Storage::open(&self.config, &self.place.join("run"), &self.boot);
         let mut engine = Engine::new(Calendar::utc(), storage.store.salt(), 10);
         if let Some((saved, on_flash)) = saved {
-            engine.clock.resume(saved.state.trusted_offset);
+            engine.clock.trusted = saved.state.trusted_offset;
             engine.restore(saved, on_flash);
         }
         Run { storage, engine, sent: 0 }
