@@ -341,10 +341,9 @@ impl Storage {
     }
 
     fn state(&mut self, engine: &Engine, mark: Option<(u32, i64)>) -> State {
-        self.serial = self.serial.saturating_add(1);
         let written = self.written_today(engine.date());
         State {
-            serial: self.serial,
+            serial: self.serial.saturating_add(1),
             boot: self.boot.clone(),
             mark,
             date: engine.date(),
@@ -364,6 +363,8 @@ impl Storage {
             ..self.state(engine, mark)
         };
         let Some(copy) = engine.copy(state) else { return };
+        // Only now: a serial that no copy has is lost at a crash, and files of another directory may have it.
+        self.serial = copy.state.serial;
         let _ = fs::remove_file(&new);
         let file = fs::File::options().write(true).create_new(true).mode(0o600).open(&new);
         let written = file.and_then(|file| copy.write(file)).and_then(|()| fs::rename(&new, &path));

@@ -68,7 +68,7 @@ impl Storage {
             return;
         }
         let state = self.state(engine, mark);
-        self.committing = Some(state.serial);
+        (self.serial, self.committing) = (state.serial, Some(state.serial));
         let mut changes = std::mem::take(&mut self.extra);
         self.extra_in_flight = changes.clone();
         let whole = part.as_ref().filter(|part| part.whole).map(|part| part.day.date);
