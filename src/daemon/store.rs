@@ -244,7 +244,8 @@ impl Storage {
             }
             (None, None) => return None,
         };
-        self.serial = self.serial.max(saved.state.serial);
+        // A directory that is away can have the commit that followed that copy.
+        self.serial = self.serial.max(saved.state.serial).saturating_add(1);
         if let State { date: Some(date), written, .. } = saved.state {
             (self.written_on, self.written) = (Some(date), written);
         }
