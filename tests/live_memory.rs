@@ -3,7 +3,7 @@
 
 use fwstat::event::calendar::Calendar;
 use fwstat::event::{Address, Class, Event, PathId, Verdict, protocol};
-use fwstat::live::{Action, Commit, Engine, Input, InputItem, Now};
+use fwstat::live::{Commit, Engine, Input, InputItem, Now};
 use fwstat::query::Answer;
 use fwstat::query::question::{Prefix, Question, Topic};
 use fwstat::stats::heavy::mix;
@@ -69,12 +69,12 @@ fn ten_million_forged_sources_in_a_day() {
             let minute = (number / (SOURCES / 1440)).min(1439);
             now = engine.clock.update(Now { boot_ms: minute * 60_000, wall: START + minute as i64 * 60 });
             engine.tick(now);
-            assert!(!engine.actions().contains(&Action::Commit));
+            assert!(!engine.wants_commit);
             serial += 1;
             let state = State { serial, date: engine.date(), ..State::default() };
             if minute % 15 == 14 {
                 let mut out = std::fs::File::create(directory.join("copy")).unwrap();
-                engine.copy(|_| state.clone(), |copy| copy.write(&mut out)).unwrap().unwrap();
+                engine.copy(state.clone()).unwrap().write(&mut out).unwrap();
                 let copy = out.metadata().unwrap().len();
                 assert!(copy < 3 << 19, "{copy} bytes");
             }

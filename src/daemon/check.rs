@@ -9,7 +9,6 @@ mod rules;
 
 pub(super) use rules::{not_seen, zone_rules};
 
-use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
@@ -18,6 +17,7 @@ use serde_json::{Value, json};
 
 use super::DaemonPaths;
 use super::core::CLOCK_SET;
+use super::options_file;
 use super::running::{self, explained, is_running};
 use crate::config::{Config, shown};
 use crate::event::calendar::duration_text;
@@ -51,16 +51,11 @@ impl Severity {
     }
 }
 
-/// Sentences for the owner, in the order in which they were found.
+/// Sentences for the owner, in the order of the checks.
 #[derive(Default)]
-pub struct Findings(Vec<(Severity, String)>);
+pub struct Findings(pub Vec<(Severity, String)>);
 
 impl Findings {
-    /// In the order of the checks.
-    pub fn list(&self) -> &[(Severity, String)] {
-        &self.0
-    }
-
     /// The rows of an answer, errors first.
     pub(super) fn rows(&self) -> Vec<FindingRow> {
         let row = |(severity, text): &(Severity, String)| FindingRow {
@@ -164,17 +159,16 @@ pub(super) fn from_files(config_path: &Path) -> (Config, Findings) {
 
 /// The text of `firewall` in the same directory.
 fn firewall(config_path: &Path) -> String {
-    let directory = config_path.parent().unwrap_or(Path::new("/etc/config"));
-    super::protected::text(&directory.join("firewall"))
+    super::protected::text(&config_path.with_file_name("firewall"))
 }
 
 /// Reads the options and adds their errors.
 fn configuration(path: &Path, findings: &mut Findings) -> Config {
     let shown = shown(path);
-    let text = match fs::read(path) {
-        Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
-        Err(error) => {
-            findings.wrong(format!("cannot read {shown}: {error}; the daemon runs with its defaults"));
+    let text = match options_file::read(path) {
+        Ok(text) => text,
+        Err(why) => {
+            findings.wrong(format!("{why}; the daemon runs with its defaults"));
             return Config::default();
         }
     };
@@ -283,6 +277,7 @@ fn room(config: &Config, there: &Path, free: u64, findings: &mut Findings) {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
 
     use super::rules::*;
     use super::*;

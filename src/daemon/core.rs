@@ -26,13 +26,13 @@ use super::wan::WanInterfaces;
 use super::zone::ZoneFiles;
 use crate::config::Config;
 use crate::config::exposure;
-use crate::event::calendar::{Calendar, Date};
+use crate::event::calendar::Date;
 use crate::geoip::{Content, Database};
 use crate::input::Counters;
 use crate::input::logd::Mark;
 use crate::input::uncounted::UncountedLines;
 use crate::live::open_day::LiveJob;
-use crate::live::{Action, Engine, Now};
+use crate::live::{Engine, Now};
 use crate::output::blobmsg::Answered;
 use crate::output::rendering::Rendering;
 use crate::parse::line::LineReader;
@@ -94,19 +94,16 @@ pub(super) struct Core {
     refusals: Vec<String>,
     started_ms: u64,
     minute_at: u64,
-    /// 0: at once.
     commit_at: u64,
     /// When to check next whether the clock was set, and when the hotplug script ran last.
     check_clock_at: u64,
     clock_set_at: Option<SystemTime>,
     /// The clock has stepped and is not trusted yet; this was logged.
     clock_ahead: bool,
-    /// Queued questions, with the numbers of their answers.
-    waiting: VecDeque<(u64, Rendering)>,
+    /// Queued questions, with the numbers of their answers. The first one may be in progress.
+    waiting: VecDeque<(u64, Rendering, Option<LiveJob>)>,
     /// The calls of `commit` to be answered once flash has everything.
     commits: Vec<u64>,
-    /// The question that is being answered.
-    job: Option<(u64, Rendering, LiveJob)>,
     answered: Vec<(u64, Answered)>,
     /// The last number given to an answer.
     last_number: u64,
@@ -130,7 +127,7 @@ impl Core {
         let mut zone = ZoneFiles::new(directory);
         let mut outside = WanInterfaces::new(directory);
         outside.refresh(&config.zone);
-        let (calendar, wrong) = zone.refresh().unwrap_or_else(|| (Calendar::utc(), None));
+        let (calendar, wrong) = zone.refresh().unwrap_or_default();
         problems.extend(wrong);
         let (mut storage, saved) = Storage::new(&config, run, &random::boot_id(), disk);
         let mut engine = Engine::new(calendar.clone(), storage.store.salt(), config.evidence as usize);
@@ -141,11 +138,10 @@ impl Core {
         let fleet = Rc::new(RefCell::new(Fleet::new(&config, run, storage.store.salt())));
         engine.closed_days = Some(fleet.clone());
         let state = saved.as_ref().map(|(saved, _)| &saved.state);
-        engine.clock.resume(state.and_then(|state| state.trusted_offset));
+        engine.clock.trusted = state.and_then(|state| state.trusted_offset);
         let mark = state.and_then(|state| state.mark).map(|(id, time_ms)| Mark { id, time_ms });
         let machine = now;
         if modified(&run.join(CLOCK_SET)).is_some() || clock::is_synchronized() {
-            engine.clock.update(machine);
             engine.clock.synchronized(machine);
         }
         let now = engine.clock.update(machine);
@@ -189,14 +185,13 @@ impl Core {
             clock_ahead: false,
             waiting: VecDeque::new(),
             commits: Vec::new(),
-            job: None,
             answered: Vec::new(),
             last_number: 0,
             logged_problem: None,
         };
         let damage = core.storage.store.damage().cloned();
-        core.log.warn_each(now.boot_ms, core.problems.iter().cloned().chain(damage));
-        core.log.warn_each(now.boot_ms, core.storage.left_out.clone());
+        let left_out = core.storage.left_out.clone();
+        core.log.warn_each(now.boot_ms, core.problems.iter().cloned().chain(damage).chain(left_out));
         core.log_store(now);
         core.counters.ask(now.boot_ms, 0);
         Ok(core)
@@ -215,26 +210,25 @@ impl Core {
     /// When [`Core::on_time`] has something to do, in milliseconds since boot.
     pub(super) fn deadline(&self) -> Option<u64> {
         // Nothing wakes the loop for a commit that waited for another, or for a suspect of entries that were held back.
-        let has_work = self.storage.wants_commit() || !self.engine.actions.is_empty();
-        if self.job.is_some() || !self.waiting.is_empty() || has_work {
+        let Engine { wants_commit, suspects, .. } = &self.engine;
+        let has_work = self.storage.wants_commit() || *wants_commit || !suspects.is_empty();
+        if !self.waiting.is_empty() || has_work {
             return Some(0);
         }
-        let clock = if self.engine.clock_is_set() { u64::MAX } else { self.check_clock_at };
         let enforcer = self.enforcer.deadline(&self.config, &self.engine);
         let others = [enforcer, self.counters.nft.deadline()].into_iter().flatten();
-        others.chain([self.minute_at, self.commit_at, clock]).min()
+        others.chain([self.minute_at, self.commit_at, self.check_clock_at]).min()
     }
 
     /// The boot clock and the trusted time, after doing what depends on the time.
     pub(super) fn now(&mut self) -> Now {
         let machine = now();
         if machine.boot_ms >= self.check_clock_at {
-            let set = self.engine.clock_is_set();
+            let set = self.engine.clock.is_set();
             self.check_clock_at = machine.boot_ms.saturating_add(if set { MINUTE_MS } else { SECOND_MS });
             let set_at = modified(&self.run.join(CLOCK_SET)).filter(|at| self.clock_set_at != Some(*at));
             if set_at.is_some() || !set && clock::is_synchronized() {
                 self.clock_set_at = set_at.or(self.clock_set_at);
-                self.engine.clock.update(machine);
                 self.engine.clock.synchronized(machine);
             }
         }
@@ -253,14 +247,7 @@ impl Core {
             self.storage.set_today(today);
         }
         self.storage.count_due(&mut self.engine, now);
-        let mut suspects = Vec::new();
-        for action in self.engine.actions() {
-            match action {
-                Action::Commit => self.commit_at = 0,
-                Action::Say(sentence) => self.log.warn(now.boot_ms, &sentence),
-                Action::Suspect(suspect, detail) => suspects.push((suspect, detail)),
-            }
-        }
+        let suspects = std::mem::take(&mut self.engine.suspects);
         self.enforcer.judge(now, &mut self.engine, suspects);
     }
 
@@ -268,7 +255,7 @@ impl Core {
     pub(super) fn on_time(&mut self, now: Now) {
         self.turn_enforcer(now);
         self.read_counters(now);
-        if now.boot_ms >= self.commit_at || self.storage.wants_commit() {
+        if now.boot_ms >= self.commit_at || self.engine.wants_commit || self.storage.wants_commit() {
             self.commit(now);
         }
         self.turn_store(now);
@@ -287,7 +274,7 @@ impl Core {
 
     /// The day of a trusted clock.
     fn today(&self) -> Option<Date> {
-        self.engine.date().filter(|_| self.engine.clock_is_set())
+        self.engine.date().filter(|_| self.engine.clock.is_set())
     }
 
     fn turn_fleet(&mut self, now: Now) {
@@ -295,7 +282,7 @@ impl Core {
         let mut fleet = self.fleet.borrow_mut();
         fleet.each_minute(today);
         self.storage.add_written(std::mem::take(&mut fleet.written));
-        let wall = self.engine.clock_is_set().then_some(now.wall);
+        let wall = self.engine.clock.is_set().then_some(now.wall);
         let shared = fleet.shared(wall);
         if self.enforcer.shared != shared {
             self.enforcer.shared = shared.to_vec();
@@ -311,7 +298,7 @@ impl Core {
     }
 
     fn turn_store(&mut self, now: Now) {
-        let publish = self.job.is_none();
+        let publish = !matches!(self.waiting.front(), Some((.., Some(_))));
         self.storage.turn(&mut self.engine, now, publish);
         self.log_store(now);
         if self.storage.is_busy() {
@@ -359,6 +346,7 @@ impl Core {
         let on_flash = self.stored_mark().filter(|_| self.engine.waiting.is_empty());
         self.copy();
         self.storage.commit(&mut self.engine, on_flash);
+        self.engine.wants_commit = false;
         self.commit_at = next_commit(now, &self.config, &self.storage);
         self.log_store(now);
         self.notice(now);
@@ -396,8 +384,8 @@ impl Core {
 
     /// The store or what is shown of it changes: a question that is being answered begins anew.
     fn begin_question_anew(&mut self) {
-        if let Some((number, rendering, _)) = self.job.take() {
-            self.waiting.push_front((number, rendering));
+        if let Some((.., job)) = self.waiting.front_mut() {
+            *job = None;
         }
     }
 

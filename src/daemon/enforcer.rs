@@ -70,13 +70,13 @@ pub(super) struct Enforcer {
 
 /// Now on both clocks.
 fn moment(now: Now, engine: &Engine, storage: &Storage) -> Moment {
-    let wall = engine.clock_is_set().then_some(now.wall);
+    let wall = engine.clock.is_set().then_some(now.wall);
     Moment { boot: storage.boot.clone(), boot_ms: now.boot_ms, wall }
 }
 
 /// The time of a decision that is made now.
 fn when(now: Now, engine: &Engine) -> When {
-    let wall = engine.clock_is_set().then_some(now.wall);
+    let wall = engine.clock.is_set().then_some(now.wall);
     When { now_ms: now.boot_ms, wall, today: engine.date() }
 }
 
@@ -94,7 +94,7 @@ impl Enforcer {
             nft_sync: NftSync::new(),
             ledger: LedgerFile::new(run),
             directory: directory.to_owned(),
-            clock_was_set: engine.clock_is_set(),
+            clock_was_set: engine.clock.is_set(),
             ..Enforcer::default()
         };
         let moment = moment(now, engine, storage);

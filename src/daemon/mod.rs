@@ -204,7 +204,8 @@ impl Daemon {
             object.on_event(now.boot_ms, outgoing, &event, core);
             netifd.on_event(now.boot_ms, outgoing, &event);
             if let Some(interfaces) = netifd.news.take() {
-                core.note_networks(now, interfaces);
+                core.outside.answer = Some(interfaces);
+                core.refresh_wan(now);
             }
             if let Some(feed) = feed {
                 feed.on_event(now.boot_ms, outgoing, &event, &mut |kernel, time, msg| {

@@ -12,7 +12,7 @@ use crate::sys::read::at_most;
 const MAX_FILE: u64 = 256 << 10;
 
 /// The file's text. The error is a sentence without its consequence.
-fn read(path: &Path) -> Result<String, String> {
+pub(super) fn read(path: &Path) -> Result<String, String> {
     match File::open(path).and_then(|mut file| at_most(&mut file, MAX_FILE + 1)) {
         Err(error) => Err(format!("cannot read {}: {error}", shown(path))),
         Ok(bytes) if bytes.len() as u64 > MAX_FILE => {

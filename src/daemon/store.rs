@@ -34,8 +34,6 @@ use crate::sys::worker::Worker;
 
 /// After this many pieces of the open day the next one has the whole day.
 const MAX_PIECES: usize = 48;
-/// Queued jobs of the worker: it gets one at a time.
-const QUEUE: usize = 1;
 const STACK: usize = 256 << 10;
 
 /// The retention options.
@@ -82,7 +80,6 @@ pub(crate) struct Storage {
     serial: u64,
     /// The serial of the commit in progress.
     committing: Option<u64>,
-    pieces: Vec<(String, Date, u32)>,
     /// Pieces of imports and of earlier boots that were restored: RAM has them, too.
     restored: Vec<PieceId>,
     /// From the store's metadata.
@@ -154,7 +151,7 @@ impl Storage {
     fn reopen(&mut self, engine: &mut Engine, salt: Option<u64>, is_other: bool) {
         (self.worker, self.store, self.prepared) = Default::default();
         let flash = self.open_disk(Disk::open_for_daemon(&self.directory, &self.run), salt);
-        if self.is_open() && (is_other || engine.salt() != self.store.salt()) {
+        if self.is_open() && (is_other || engine.salt != self.store.salt()) {
             engine.forget_commits();
             engine.set_salt(self.store.salt());
         }
@@ -191,7 +188,7 @@ impl Storage {
         self.store.set_last(self.last);
         // A new store has no salt yet: both handles must have the same.
         let mut store = Store::open(Directory::Disk(shared?), self.keep, Some(self.store.salt()))?;
-        let started = Worker::start("fwstat-store", QUEUE, STACK, move |job| work(&mut store, job));
+        let started = Worker::start("fwstat-store", STACK, move |job| work(&mut store, job));
         self.worker = Some(started.map_err(|error| format!("cannot start a thread: {error}"))?);
         self.problem = None;
         Ok(())
@@ -247,7 +244,8 @@ impl Storage {
             }
             (None, None) => return None,
         };
-        self.serial = self.serial.max(saved.state.serial);
+        // A directory that is away can have the commit that followed that copy.
+        self.serial = self.serial.max(saved.state.serial).saturating_add(1);
         if let State { date: Some(date), written, .. } = saved.state {
             (self.written_on, self.written) = (Some(date), written);
         }
@@ -288,14 +286,13 @@ impl Storage {
         (self.zone, self.deletions) = (zone, deletions);
         self.later = store.later().unwrap_or_default();
         self.bytes = store.directory().size();
-        self.pieces = store.pieces().unwrap_or_default();
         let mut all: Option<Flash> = None;
-        for (name, date, number) in &self.pieces {
-            let Ok(Some(Saved { days, state, .. })) = store.piece(name) else { continue };
+        for (name, date, number) in store.pieces().unwrap_or_default() {
+            let Ok(Some(Saved { days, state, .. })) = store.piece(&name) else { continue };
             let all = all.get_or_insert_default();
             let salt = if state.serial == 0 { store.salt() } else { 0 };
             let (boot, serial) = (state.boot.clone(), state.serial);
-            all.pieces.push(Piece { id: PieceId { salt, key: (*date, *number), boot, serial }, days });
+            all.pieces.push(Piece { id: PieceId { salt, key: (date, number), boot, serial }, days });
             self.serial = self.serial.max(serial);
             if state.rank(&self.boot) >= all.state.rank(&self.boot) {
                 all.state = state;
@@ -345,14 +342,13 @@ impl Storage {
     }
 
     fn state(&mut self, engine: &Engine, mark: Option<(u32, i64)>) -> State {
-        self.serial = self.serial.saturating_add(1);
         let written = self.written_today(engine.date());
         State {
-            serial: self.serial,
+            serial: self.serial.saturating_add(1),
             boot: self.boot.clone(),
             mark,
             date: engine.date(),
-            trusted_offset: engine.clock.offset(),
+            trusted_offset: engine.clock.trusted,
             written,
             ..State::default()
         }
@@ -361,22 +357,20 @@ impl Storage {
     /// Writes the copy in tmpfs, if anything changed.
     pub(crate) fn copy(&mut self, engine: &mut Engine, mark: Option<(u32, i64)>) {
         let (new, path) = (self.run.join("today.new"), self.run.join(pieces::RAM_COPY));
-        let state = |engine: &Engine| State {
-            on_flash: engine.is_on_flash(),
+        let state = State {
             due: self.due,
             restored: self.restored.clone(),
             committing: self.committing,
             ..self.state(engine, mark)
         };
-        let write = |copy: pieces::RamCopy<'_>| {
-            let _ = fs::remove_file(&new);
-            let file = fs::File::options().write(true).create_new(true).mode(0o600).open(&new)?;
-            copy.write(file)?;
-            fs::rename(&new, &path)
-        };
-        let Some(written) = engine.copy(state, write) else { return };
+        let Some(copy) = engine.copy(state) else { return };
+        // Only now: a serial that no copy has is lost at a crash, and files of another directory may have it.
+        self.serial = copy.state.serial;
+        let _ = fs::remove_file(&new);
+        let file = fs::File::options().write(true).create_new(true).mode(0o600).open(&new);
+        let written = file.and_then(|file| copy.write(file)).and_then(|()| fs::rename(&new, &path));
+        engine.changed |= written.is_err();
         self.no_copy = written.err().map(|error| {
-            engine.copy_failed();
             format!("cannot write {}: {error}; a crash would lose what flash does not have", path.display())
         });
     }

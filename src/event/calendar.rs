@@ -132,6 +132,12 @@ pub struct Calendar {
     hour: Hour,
 }
 
+impl Default for Calendar {
+    fn default() -> Calendar {
+        Calendar::utc()
+    }
+}
+
 impl Calendar {
     /// A zone from a POSIX string such as `JST-9` or `CET-1CEST,M3.5.0,M10.5.0/3`
     /// (POSIX.1-2017, 8.3; RFC 8536, 3.3.1) or, in builds that read log files, an IANA name such as `Asia/Tokyo`.

@@ -22,20 +22,13 @@ const SHORT_STEP: i64 = 86_400;
 /// slews by at most 0.05 % (RFC 5905, 11.3), and seconds are read whole.
 const SLEW: u64 = 1000;
 
-/// Why an offset is trusted.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-enum Authority {
-    /// It ran for a day without a step.
-    Uptime,
-    /// NTP set the clock.
-    Ntp,
-}
-
 /// Decides which wall time is trusted (docs/STATISTICS.md).
 #[derive(Clone, Copy, Debug, Default)]
 pub struct WallClock {
-    /// The trusted offset: wall clock minus boot clock in seconds.
-    trusted: Option<(i64, Authority)>,
+    /// The trusted offset: wall clock minus boot clock in seconds. At the start, what an earlier run of this boot trusted.
+    pub trusted: Option<i64>,
+    /// NTP set it; else it is trusted since it ran for a day without a step.
+    is_of_ntp: bool,
     /// The same as the machine shows it, and since when (boot clock) it shows it without a step.
     shown: Option<(i64, u64)>,
     updated_ms: u64,
@@ -46,48 +39,37 @@ pub struct WallClock {
 const SAME: u64 = 2;
 
 impl WallClock {
-    /// Continues with the offset that an earlier run of this boot trusted.
-    pub fn resume(&mut self, offset: Option<i64>) {
-        self.trusted = offset.map(|offset| (offset, Authority::Uptime));
-    }
-
     /// Whether a wall time is trusted.
     pub fn is_set(&self) -> bool {
         self.trusted.is_some()
     }
 
-    /// Wall clock minus boot clock in seconds, for [`WallClock::resume`].
-    pub fn offset(&self) -> Option<i64> {
-        self.trusted.map(|(offset, _)| offset)
-    }
-
     /// The trusted wall time of a boot time, the same at every call until the clock steps.
     pub fn instant(&self, boot_ms: u64) -> i64 {
-        self.trusted.map_or(0, |(offset, _)| offset).saturating_add((boot_ms / 1000).cast_signed())
+        self.trusted.unwrap_or(0).saturating_add((boot_ms / 1000).cast_signed())
     }
 
     /// The trusted wall time of the last update.
     pub fn latest(&self) -> Option<i64> {
-        self.shown?;
-        self.trusted.map(|_| self.instant(self.updated_ms))
+        self.shown.and(self.trusted).map(|_| self.instant(self.updated_ms))
     }
 
     /// How many seconds the machine's clock is ahead of the trusted one.
     pub fn ahead(&self) -> i64 {
         match (self.shown, self.trusted) {
-            (Some((shown, _)), Some((trusted, _))) => shown.saturating_sub(trusted),
+            (Some((shown, _)), Some(trusted)) => shown.saturating_sub(trusted),
             _ => 0,
         }
     }
 
-    /// NTP has just set the clock, or keeps it. A long step that NTP made itself before must last like any other: a
+    /// As [`WallClock::update`]; and NTP has just set the clock, or keeps it. A long step that NTP made itself before must last like any other: a
     /// single server can be wrong.
     pub fn synchronized(&mut self, machine: Now) {
+        self.update(machine);
         let offset = offset_of(machine);
-        let known_to_ntp =
-            matches!(self.trusted, Some((trusted, Authority::Ntp)) if is_long(offset, trusted));
+        let known_to_ntp = self.is_of_ntp && self.trusted.is_some_and(|trusted| is_long(offset, trusted));
         if machine.wall >= BUILT && !known_to_ntp {
-            self.trusted = Some((offset, Authority::Ntp));
+            (self.trusted, self.is_of_ntp) = (Some(offset), true);
         }
     }
 
@@ -106,16 +88,12 @@ impl WallClock {
         let lasted = machine.boot_ms.saturating_sub(since) >= TRIAL_MS;
         let plausible = machine.wall >= BUILT;
         match self.trusted {
-            Some((trusted, _)) if trusted.abs_diff(offset) < SAME => {}
-            Some((trusted, authority)) if plausible && !is_long(offset, trusted) => {
-                self.trusted = Some((offset, authority));
-            }
-            _ if plausible && lasted => self.trusted = Some((offset, Authority::Uptime)),
+            Some(trusted) if trusted.abs_diff(offset) < SAME => {}
+            Some(trusted) if plausible && !is_long(offset, trusted) => self.trusted = Some(offset),
+            _ if plausible && lasted => (self.trusted, self.is_of_ntp) = (Some(offset), false),
             _ => {}
         }
-        let seconds = (machine.boot_ms / 1000).cast_signed();
-        let wall = self.trusted.map_or(machine.wall, |(trusted, _)| trusted.saturating_add(seconds));
-        Now { wall, ..machine }
+        Now { wall: self.latest().unwrap_or(machine.wall), ..machine }
     }
 }
 
@@ -129,12 +107,6 @@ fn is_long(offset: i64, trusted: i64) -> bool {
 
 fn is_step(before: i64, offset: i64, elapsed_ms: u64) -> bool {
     before.abs_diff(offset) > 2 + elapsed_ms / 1000 / SLEW
-}
-
-/// The wall time of the boot time `boot_ms`, relative to `now`.
-pub fn instant(now: Now, boot_ms: u64) -> i64 {
-    let ago = now.boot_ms.saturating_sub(boot_ms) / 1000;
-    now.wall.saturating_sub_unsigned(ago)
 }
 
 /// The boot time of a wall time, relative to `now`.
@@ -258,9 +230,8 @@ mod tests {
     }
 
     #[test]
-    fn moments_and_instants_belong_together() {
+    fn a_moment_is_relative_to_now_and_never_in_the_future() {
         let now = Now { boot_ms: 100_000, wall: 5000 };
-        assert_eq!(instant(now, 40_000), 4940);
         assert_eq!(moment(now, 4_940_500), 40_000 - 499);
         assert_eq!(moment(now, 9_000_000), 100_000);
         assert_eq!(moment(now, i64::MIN), 0);

@@ -2,7 +2,7 @@
 //!
 //! Takes the engine's tables, gives what flash does not have yet. Writes nothing.
 
-use super::{Engine, since};
+use super::Engine;
 use crate::query::open::joined;
 use crate::stats::day::{Day, Samples};
 use crate::stats::summary::DaySummary;
@@ -39,23 +39,22 @@ impl Engine {
         let mut part = None;
         if let Some(day) = &self.open {
             self.storing = std::mem::take(&mut self.closed);
-            if whole || !self.since_known || !self.since.is_whole() {
-                let (services, sources, pairs) = if day.is_whole() { PIECE } else { PIECE_OF_MANY };
-                let focused = day.focused(&Focus::heaviest(services, sources, pairs));
-                let samples = if is_cut(&focused) { day.all_samples() } else { day.samples() };
-                // An empty part carries the state, so that a copy from before the days' close does not replace it.
-                part = (!day.is_empty() || !self.storing.is_empty()).then_some(Part {
-                    day: without_countries(focused),
-                    samples,
-                    whole: true,
-                });
-            } else if !self.since.is_empty() || !self.storing.is_empty() {
-                let day = without_countries(self.since.to_summary());
-                part = Some(Part { day, samples: self.since.samples(), whole: false });
-            }
-            self.since.restart(day.date);
+            let since = self.since.as_ref().filter(|since| !whole && since.is_whole());
+            let (summary, samples) = match since {
+                Some(since) => (since.to_summary(), since.samples()),
+                None => {
+                    let (services, sources, pairs) = if day.is_whole() { PIECE } else { PIECE_OF_MANY };
+                    let focused = day.focused(&Focus::heaviest(services, sources, pairs));
+                    let samples = if is_cut(&focused) { day.all_samples() } else { day.samples() };
+                    (focused, samples)
+                }
+            };
+            // An empty part carries the state, so that a copy from before the days' close does not replace it.
+            let has_news = !since.unwrap_or(day).is_empty() || !self.storing.is_empty();
+            let (day, whole) = (without_countries(summary), since.is_none());
+            part = has_news.then_some(Part { day, samples, whole });
         }
-        self.since_known = true;
+        self.begin_since();
         let mut closed = self.storing.clone();
         for class in closed.iter_mut().flat_map(|day| &mut day.classes) {
             // It only marks a closed day in the copy in RAM; of the store it would shrink the samples of other days.
@@ -69,20 +68,16 @@ impl Engine {
         self.committing = false;
         let storing = std::mem::take(&mut self.storing);
         if !stored {
-            self.since_known = false;
+            self.since = None;
             storing.into_iter().for_each(|day| self.close(day));
-            self.bound_closed();
         }
         // The copy must be newer than flash.
         self.changed = true;
     }
 
-    /// Calls `write` with everything that flash may lack, and the state, if anything has changed since the last copy.
-    pub fn copy<T>(
-        &mut self,
-        state: impl FnOnce(&Engine) -> State,
-        write: impl FnOnce(RamCopy<'_>) -> T,
-    ) -> Option<T> {
+    /// Everything that flash may lack, with the state, if anything has changed since the last copy. [`State::on_flash`] is
+    /// set here.
+    pub fn copy(&mut self, state: State) -> Option<RamCopy<'_>> {
         self.close_late();
         // The closed days of a copy must be those of the commit in progress, if there is one, so that a reader knows
         // whether flash has them. Otherwise the previous copy stays until the commit has ended.
@@ -90,20 +85,15 @@ impl Engine {
         if is_mixed || !std::mem::take(&mut self.changed) {
             return None;
         }
-        let (salt, state, closed) = (self.salt, state(self), joined(self.closed().cloned()));
+        let (on_flash, closed) = (self.is_on_flash(), joined(self.closed().cloned()));
         let (open, waiting) = (self.open.as_ref(), &self.waiting);
-        Some(write(RamCopy { salt, state, closed, open, waiting }))
+        Some(RamCopy { salt: self.salt, state: State { on_flash, ..state }, closed, open, waiting })
     }
 
     /// Everything must be written again, to another store.
     pub fn forget_commits(&mut self) {
-        self.since_known = false;
+        self.since = None;
         self.changed = true;
-    }
-
-    /// Of the store's samples.
-    pub fn salt(&self) -> u64 {
-        self.salt
     }
 
     /// The samples of another store hash with another salt.
@@ -120,25 +110,17 @@ impl Engine {
         };
         self.open = self.open.as_ref().map(rebuilt);
         self.late = self.late.as_ref().map(rebuilt);
-        let date = self.since.date;
-        self.since = since(date, salt, &self.paths);
-        self.since_known = false;
+        self.since = None;
         // Samples of closed days cannot be made again. Without sources they still mark these days as closed.
         for class in self.closed.iter_mut().flat_map(|day| &mut day.classes) {
             class.sample.iter_mut().for_each(|sample| sample.forget());
         }
     }
 
-    /// The copy could not be written.
-    pub fn copy_failed(&mut self) {
-        self.changed = true;
-    }
-
     /// Whether flash has everything of the open day, and no other day is to be written.
-    pub fn is_on_flash(&self) -> bool {
+    fn is_on_flash(&self) -> bool {
         !self.committing
-            && self.since_known
-            && self.since.is_empty()
+            && self.since.as_ref().is_some_and(Day::is_empty)
             && self.late.is_none()
             && self.closed().next().is_none()
     }

@@ -19,22 +19,8 @@ pub struct RecentEvent {
     /// The wall time, once it is known: a later step of the clock does not change it.
     pub wall: Option<i64>,
     pub event: Event,
-    /// The line of logd; an NFLOG packet has none.
+    /// The line of logd, at most [`LONGEST_LINE`] bytes of it; an NFLOG packet has none.
     pub line: Option<Box<[u8]>>,
-}
-
-impl RecentEvent {
-    /// Cuts a line that is longer than [`LONGEST_LINE`].
-    pub fn new(
-        number: u64,
-        boot_ms: u64,
-        wall: Option<i64>,
-        event: &Event,
-        line: Option<&[u8]>,
-    ) -> RecentEvent {
-        let line = line.map(|line| line[..line.len().min(LONGEST_LINE)].into());
-        RecentEvent { number, boot_ms, wall, event: *event, line }
-    }
 }
 
 /// The newest events: at most `most`, and a bounded number of bytes.
@@ -42,13 +28,14 @@ impl RecentEvent {
 pub struct Evidence {
     events: VecDeque<RecentEvent>,
     most: usize,
-    last: u64,
+    /// The number of the newest event, held or not.
+    pub last: u64,
 }
 
 impl Evidence {
     /// Holds at most `most` events.
     pub fn new(most: usize) -> Evidence {
-        Evidence { events: VecDeque::new(), most, last: 0 }
+        Evidence { most, ..Evidence::default() }
     }
 
     /// Changes how many events are held; the oldest are removed.
@@ -86,11 +73,6 @@ impl Evidence {
     /// Oldest first.
     pub fn events(&self) -> impl DoubleEndedIterator<Item = &RecentEvent> {
         self.events.iter()
-    }
-
-    /// The number of the newest event, held or not.
-    pub fn last(&self) -> u64 {
-        self.last
     }
 }
 

@@ -25,8 +25,6 @@ impl Engine {
             day.forget_sources(is_meant);
         }
         // `since` cannot be corrected: the next commit writes the whole open day.
-        let date = self.since.date;
-        self.since.restart(date);
         self.forget_commits();
     }
 }

@@ -65,9 +65,9 @@ impl Engine {
     }
 
     /// The label of a past time: by its wall time, if that was noted.
-    fn moment(&self, boot_ms: u64, wall: Option<i64>) -> String {
-        match wall.filter(|_| self.clock_is_set()) {
-            Some(wall) => self.calendar().rfc3339(wall),
+    pub(super) fn moment(&self, boot_ms: u64, wall: Option<i64>) -> String {
+        match wall.filter(|_| self.clock.is_set()) {
+            Some(wall) => self.calendar.rfc3339(wall),
             None => self.label(boot_ms),
         }
     }
@@ -115,12 +115,12 @@ impl Engine {
     }
 
     fn expiry(&self, now: Now, until_ms: u64, until_wall: Option<i64>) -> String {
-        if !self.clock_is_set() {
+        if !self.clock.is_set() {
             return self.label(until_ms);
         }
         let ahead = until_ms.saturating_sub(now.boot_ms).div_ceil(1000);
         let wall = until_wall.unwrap_or_else(|| now.wall.saturating_add_unsigned(ahead));
-        self.calendar().rfc3339(wall)
+        self.calendar.rfc3339(wall)
     }
 
     /// Adds the guard's state to an answer.

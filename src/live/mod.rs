@@ -59,8 +59,6 @@ pub enum Input {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Health {
     pub attempts: u64,
-    /// Events of the other classes.
-    pub others: u64,
     pub malformed: u64,
     pub ignored: u64,
     pub duplicates: u64,
@@ -70,16 +68,6 @@ pub struct Health {
     pub last_ms: Option<u64>,
     /// Losses as the input reported them last.
     lost: u64,
-}
-
-/// An action for the loop.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Action {
-    /// A day has ended: commit now.
-    Commit,
-    Say(String),
-    /// A source reached a limit of the guard; with its newest log lines, which may be evicted before the decision.
-    Suspect(Suspect, Detail),
 }
 
 /// One item of an input.
@@ -92,9 +80,10 @@ pub enum InputItem<'a> {
 }
 
 /// How much of a day is given to [`ClosedDays`].
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Extent {
     /// Everything that is known of it.
+    #[default]
     All,
     /// An addition to a day that was closed already.
     More,
@@ -116,7 +105,9 @@ pub trait ClosedDays {
     fn day_over(&mut self, over: &DayOver<'_>, lookup: Option<&mut dyn CountryLookup>);
 }
 
-/// The statistics of the open day, without clock, files or sockets: takes events and the time, gives answers and actions.
+/// The statistics of the open day, without clock, files or sockets: takes events and the time, gives answers, and what is
+/// to be done.
+#[derive(Default)]
 pub struct Engine {
     pub paths: Paths,
     pub evidence: Evidence,
@@ -129,10 +120,9 @@ pub struct Engine {
     pub networks: Option<SharedNetworks>,
     pub closed_days: Option<Rc<RefCell<dyn ClosedDays>>>,
     /// Of the store's samples.
-    salt: u64,
-    calendar: Calendar,
-    /// The last trusted time.
-    wall: i64,
+    pub(crate) salt: u64,
+    /// The zone of dates and labels.
+    pub(crate) calendar: Calendar,
     /// The newest day that was open.
     newest: Option<Date>,
     /// How much of the open day its tables have.
@@ -141,9 +131,8 @@ pub struct Engine {
     pub clock: WallClock,
     duplicates: Duplicates,
     open: Option<Day>,
-    since: Day,
-    /// Whether flash and `since` together are the open day.
-    since_known: bool,
+    /// What flash lacks of the open day; `None`: the next commit writes all of it.
+    since: Option<Day>,
     /// Events of a day before the open one.
     late: Option<Day>,
     /// Closed days that are not stored.
@@ -161,57 +150,29 @@ pub struct Engine {
     assumed_today: u64,
     /// Why today is incomplete, besides losses, a sentence each: what the firewall refuses unseen.
     pub not_seen: Vec<String>,
-    /// Whether anything has changed since the last copy.
-    changed: bool,
+    /// Whether anything has changed since the last copy, or that could not be written.
+    pub(crate) changed: bool,
     /// NFLOG packets by path.
     received: Packets,
-    /// For the loop, which takes them by [`Engine::actions`].
-    pub actions: Vec<Action>,
+    /// A day has ended: commit now.
+    pub wants_commit: bool,
+    /// Sources that reached a limit of the guard, each with its newest log lines, which may be evicted before the decision.
+    pub suspects: Vec<(Suspect, Detail)>,
 }
 
 impl Engine {
     /// `salt`: of the store's samples.
     pub fn new(calendar: Calendar, salt: u64, evidence: usize) -> Engine {
-        let paths = Paths::new();
-        let since = since(Date(0), salt, &paths);
-        Engine {
-            paths,
-            evidence: Evidence::new(evidence),
-            watches: Watches::default(),
-            guard: Guard::default(),
-            totals: Totals::default(),
-            lookup: None,
-            networks: None,
-            closed_days: None,
-            salt,
-            calendar,
-            wall: 0,
-            newest: None,
-            open_extent: Extent::All,
-            clock: WallClock::default(),
-            duplicates: Duplicates::default(),
-            open: None,
-            since,
-            since_known: true,
-            late: None,
-            closed: Vec::new(),
-            storing: Vec::new(),
-            committing: false,
-            waiting: Deferred::default(),
-            health: [Health::default(); 2],
-            lost_undated: 0,
-            assumed_today: 0,
-            not_seen: Vec::new(),
-            changed: false,
-            received: Packets::default(),
-            actions: Vec::new(),
-        }
+        let mut engine = Engine::default();
+        engine.evidence.set_most(evidence);
+        (engine.calendar, engine.salt) = (calendar, salt);
+        engine.begin_since();
+        engine
     }
 
     /// Takes the state of an earlier run; call [`WallClock::update`] first. `on_flash`: flash has all of the day
     /// `state.date`.
     pub fn restore(&mut self, saved: Saved, on_flash: bool) {
-        self.changed |= !saved.deferred.is_empty();
         self.waiting.add_all(&saved.deferred);
         let is_closed = |day: &StoredDay| day.summary.classes.iter().any(|class| class.sample.is_some());
         let (closed, mut parts): (Vec<StoredDay>, Vec<StoredDay>) =
@@ -222,8 +183,8 @@ impl Engine {
             && let Some(date) = open
         {
             self.open = Some(self.new_day(date));
-            self.since.restart(date);
-            self.since_known = on_flash && saved.state.date == open;
+            self.begin_since();
+            self.since.take_if(|_| !on_flash || saved.state.date != open);
         }
         parts.sort_by_key(|part| part.summary.date);
         for parts in parts.chunk_by(|one, next| one.summary.date == next.summary.date) {
@@ -232,7 +193,7 @@ impl Engine {
                 |day: &mut Day| parts.iter().for_each(|part| day.add_summary(&part.summary, &part.samples));
             match &mut self.open {
                 Some(open) if open.date == date => {
-                    self.since_known &= on_flash && open.is_empty();
+                    self.since.take_if(|_| !on_flash || !open.is_empty());
                     add(open);
                 }
                 _ => {
@@ -247,7 +208,7 @@ impl Engine {
         self.newest = self.newest.max(open);
         if !on_flash || !self.closed.is_empty() {
             // An import before the commit would read pieces that the copy in RAM contains, too.
-            self.actions.push(Action::Commit);
+            self.wants_commit = true;
         }
         self.changed = true;
     }
@@ -265,41 +226,17 @@ impl Engine {
         if !self.clock.is_set() {
             return;
         }
-        self.wall = now.wall;
         let date = self.calendar.hour_of(now.wall).date;
         if self.open.as_ref().is_none_or(|day| day.date != date) {
             self.turn_to(date);
         }
         if !self.waiting.is_empty() {
-            self.label_waiting(now);
+            self.label_waiting();
         }
         let undated = std::mem::take(&mut self.lost_undated);
         self.note_unseen(undated);
-        if self.since_known && !self.since.is_whole() {
-            // It overflowed: the next commit writes the whole day, and until then its memory is not needed.
-            self.since_known = false;
-            self.since = since(self.since.date, self.salt, &self.paths);
-        }
-    }
-
-    /// Takes the queued actions.
-    pub fn actions(&mut self) -> Vec<Action> {
-        std::mem::take(&mut self.actions)
-    }
-
-    /// Whether a wall time is trusted.
-    pub fn clock_is_set(&self) -> bool {
-        self.clock.is_set()
-    }
-
-    /// The zone of dates and labels.
-    pub fn calendar(&self) -> &Calendar {
-        &self.calendar
-    }
-
-    /// Sets the time zone of dates and labels.
-    pub fn set_calendar(&mut self, calendar: Calendar) {
-        self.calendar = calendar;
+        // Where it overflowed, the next commit writes the whole day, and until then its memory is not needed.
+        self.since.take_if(|since| !since.is_whole());
     }
 
     /// What became of an input's packets since the start.
@@ -330,8 +267,9 @@ impl Engine {
         }
         match &mut self.open {
             Some(open) if self.clock.is_set() => {
-                open.lost = open.lost.saturating_add(more);
-                self.since.lost = self.since.lost.saturating_add(more);
+                for day in std::iter::once(open).chain(&mut self.since) {
+                    day.lost = day.lost.saturating_add(more);
+                }
                 self.changed = true;
             }
             _ => self.lost_undated = self.lost_undated.saturating_add(more),
@@ -350,8 +288,8 @@ impl Engine {
         match &mut self.open {
             Some(day) if day.date == hour.date => {
                 day.add(event, hour.hour);
-                if self.since_known {
-                    self.since.add(event, hour.hour);
+                if let Some(since) = &mut self.since {
+                    since.add(event, hour.hour);
                 }
             }
             _ => self.count_elsewhere(event, hour),
@@ -363,11 +301,7 @@ impl Engine {
     fn count_elsewhere(&mut self, event: &Event, hour: Hour) {
         if self.open.as_ref().is_none_or(|day| hour.date > day.date) {
             self.turn_to(hour.date);
-            if let Some(day) = &mut self.open {
-                day.add(event, hour.hour);
-                self.since.add(event, hour.hour);
-            }
-            return;
+            return self.count(event);
         }
         if self.late.as_ref().is_some_and(|day| day.date != hour.date) {
             self.close_late();
@@ -380,26 +314,27 @@ impl Engine {
         Day::new(date, self.salt).with_rules(&self.paths.rules())
     }
 
+    /// Flash has all of the open day now, or there is nothing of it yet. Not inlined: a day would take some 12 KB of the stack
+    /// of each caller.
+    #[inline(never)]
+    fn begin_since(&mut self) {
+        self.since = Some(since(self.date().unwrap_or_default(), self.salt, &self.paths));
+    }
+
     /// Begins another day, later or, if the clock stepped back, earlier.
     fn turn_to(&mut self, date: Date) {
-        match self.open.take() {
-            Some(mut day) => {
-                let extent = self.open_extent;
-                let over = (!day.is_empty()).then(|| self.close_tables(&mut day, extent));
-                day.restart(date);
-                self.open = Some(day);
-                if let Some(over) = over {
-                    self.close(over);
-                }
-                self.actions.push(Action::Commit);
+        if let Some(mut day) = self.open.take() {
+            if !day.is_empty() {
+                let over = self.close_tables(&mut day, self.open_extent);
+                self.close(over);
             }
-            None => self.open = Some(self.new_day(date)),
+            self.wants_commit = true;
         }
+        self.open = Some(self.new_day(date));
         let is_new = self.newest.is_none_or(|newest| date > newest);
         self.open_extent = if is_new { Extent::All } else { Extent::More };
         self.newest = self.newest.max(Some(date));
-        self.since.restart(date);
-        self.since_known = true;
+        self.begin_since();
         self.assumed_today = 0;
         self.changed = true;
     }
@@ -409,13 +344,11 @@ impl Engine {
         self.closed = joined(self.closed.drain(..).chain([day]));
     }
 
-    /// The store could not be written: drops the oldest of more than [`MAX_CLOSED_DAYS`] closed days.
-    pub fn bound_closed(&mut self) {
-        while self.closed.len() > MAX_CLOSED_DAYS {
-            let lost = self.closed.remove(0);
-            let sentence = format!("{} is lost: the store could not be written for days", lost.date);
-            self.actions.push(Action::Say(sentence));
-        }
+    /// The store could not be written: drops the oldest of more than [`MAX_CLOSED_DAYS`] closed days. Gives a sentence for
+    /// each.
+    pub fn bound_closed(&mut self) -> impl Iterator<Item = String> {
+        let lost = self.closed.drain(..self.closed.len().saturating_sub(MAX_CLOSED_DAYS));
+        lost.map(|day| format!("{} is lost: the store could not be written for days", day.date))
     }
 
     /// Whether another closed day can be held.
@@ -433,7 +366,8 @@ impl Engine {
     /// A day as it is stored; its whole tables are first given to [`ClosedDays`].
     fn close_tables(&mut self, day: &mut Day, extent: Extent) -> DaySummary {
         if let Some(closed_days) = self.closed_days.clone() {
-            let over = DayOver { day, extent, calendar: &self.calendar, wall: self.wall };
+            let wall = self.clock.latest().unwrap_or(0);
+            let over = DayOver { day, extent, calendar: &self.calendar, wall };
             with_lookup(self.lookup.as_ref(), |lookup| closed_days.borrow_mut().day_over(&over, lookup));
         }
         close(day, self.lookup.as_ref())

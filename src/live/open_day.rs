@@ -7,12 +7,12 @@ use std::net::IpAddr;
 use crate::event::calendar::{Date, Month};
 use crate::event::services;
 use crate::event::{Address, Class, Service};
-use crate::query::answer::{AnomalyRow, Completeness, EventRow, RecentAnswer, SourcesAnswer, SummaryAnswer};
+use crate::query::answer::{Completeness, EventRow, RecentAnswer, SourcesAnswer, SummaryAnswer};
 use crate::query::filter::Filter;
 use crate::query::history::{History, Need};
 use crate::query::open::{WithOpenDays, focused, joined};
 use crate::query::question::{Prefix, Question, Topic};
-use crate::query::{self, Answer, AnswerError, Job};
+use crate::query::{Answer, AnswerError, Job};
 use crate::stats::countries::{Country, CountryLookup, with_lookup};
 use crate::stats::summary::DaySummary;
 
@@ -70,10 +70,8 @@ impl Engine {
             (hour.date, hour.hour)
         });
         let open = self.measured_days(&question);
-        let lookup = self.lookup.clone();
-        let job = with_lookup(lookup.as_ref(), |lookup| {
-            Job::new(&question, &WithOpenDays { stored, open: &open }, lookup.is_some())
-        })?;
+        let has_lookup = with_lookup(self.lookup.as_ref(), |lookup| lookup.is_some());
+        let job = Job::new(&question, &WithOpenDays { stored, open: &open }, has_lookup)?;
         Ok(LiveJob { question, open, job })
     }
 
@@ -106,29 +104,14 @@ impl Engine {
         self.end_answer(now, job)
     }
 
-    /// The anomalies of a day so far, highest score first.
-    pub fn anomalies_on(&self, date: Date, stored: &mut dyn History) -> Vec<AnomalyRow> {
-        let question =
-            Question { from: Some(date), to: Some(date), limit: 20, ..Question::new(Topic::Anomalies) };
-        let open = self.days(&question);
-        let mut history = WithOpenDays { stored, open: &open };
-        match query::answer(&question, &mut history, &self.calendar, None, None) {
-            Ok(Answer::Anomalies(answer)) => answer.anomalies,
-            _ => Vec::new(),
-        }
-    }
-
     /// As [`Engine::days`], with the countries of the open days if the question is about countries.
     fn measured_days(&mut self, question: &Question) -> Vec<DaySummary> {
         if question.topic != Topic::Countries && question.country.is_none() {
             return self.days(question);
         }
-        let lookup = self.lookup.clone();
-        with_lookup(lookup.as_ref(), |mut lookup| {
-            for day in self.late.iter_mut().chain(&mut self.open) {
-                day.measure_countries(lookup.as_mut().map(|lookup| &mut **lookup as &mut dyn CountryLookup));
-            }
-        });
+        for day in self.late.iter_mut().chain(&mut self.open) {
+            with_lookup(self.lookup.as_ref(), |lookup| day.measure_countries(lookup));
+        }
         let days = self.days(question);
         // They are outdated with the next packet.
         self.late.iter_mut().chain(&mut self.open).for_each(|day| day.measure_countries(None));
@@ -176,30 +159,27 @@ impl Engine {
     fn recent(&self, question: &Question) -> RecentAnswer {
         let limit = question.limit as usize;
         let watch = self.watches.get(&question.filter);
-        let oldest = self.evidence.events().next().map_or(self.evidence.last() + 1, |held| held.number);
+        let oldest = self.evidence.events().next().map_or(self.evidence.last + 1, |held| held.number);
         let earlier =
             watch.into_iter().flat_map(|watch| watch.events.events()).filter(|held| held.number < oldest);
-        let fitting = earlier.chain(self.evidence.events()).filter(|held| self.fits(question, held));
         let mut completeness = Completeness::from_reasons(&[]);
-        let mut cursor = self.evidence.last();
+        let mut cursor = self.evidence.last;
         let is_of_earlier_run = question.cursor > cursor;
         let from = watch.map_or(oldest, |watch| watch.complete_from.min(oldest));
         if is_of_earlier_run || question.cursor > 0 && question.cursor.saturating_add(1) < from {
             completeness.add_reason("older events are no longer held".to_string());
         }
-        let chosen: Vec<&RecentEvent> = if question.cursor == 0 || is_of_earlier_run {
-            let mut newest: Vec<&RecentEvent> = fitting.rev().take(limit).collect();
-            newest.reverse();
-            newest
-        } else {
-            let mut after: Vec<&RecentEvent> =
-                fitting.filter(|held| held.number > question.cursor).take(limit + 1).collect();
-            if after.len() > limit {
-                after.pop();
-                cursor = after.last().map_or(cursor, |held| held.number);
-            }
-            after
-        };
+        let fitting = earlier
+            .chain(self.evidence.events())
+            .filter(|held| (is_of_earlier_run || held.number > question.cursor) && self.fits(question, held));
+        let mut chosen: Vec<&RecentEvent> = fitting.collect();
+        let more = chosen.len().saturating_sub(limit);
+        if question.cursor == 0 || is_of_earlier_run {
+            chosen.drain(..more);
+        } else if more > 0 {
+            chosen.truncate(limit);
+            cursor = chosen.last().map_or(cursor, |held| held.number);
+        }
         let events = chosen.into_iter().map(|held| self.row(held)).collect();
         RecentAnswer { events, cursor, completeness }
     }
@@ -210,10 +190,7 @@ impl Engine {
         let has_ports = event.has_known_ports();
         EventRow {
             id: held.number,
-            time: match held.wall {
-                Some(wall) => self.calendar.rfc3339(wall),
-                None => self.label(held.boot_ms),
-            },
+            time: self.moment(held.boot_ms, held.wall),
             class: event.class.name().to_string(),
             verdict: event.verdict.name().to_string(),
             zone: path.and_then(|path| path.zone.clone()),
@@ -230,7 +207,7 @@ impl Engine {
 
     /// A boot time as RFC 3339; while the clock is not set, as seconds since boot.
     pub fn label(&self, boot_ms: u64) -> String {
-        if self.clock_is_set() {
+        if self.clock.is_set() {
             self.calendar.rfc3339(self.clock.instant(boot_ms))
         } else {
             format!("boot+{}s", boot_ms / 1000)

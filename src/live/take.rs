@@ -1,9 +1,9 @@
 //! Takes the items of the inputs: removes duplicates, stores events for `recent`, passes them to the guard, counts
 //! them.
 
-use super::clock::{self, instant, moment};
-use super::evidence::RecentEvent;
-use super::{Action, Engine, Input, InputItem, Now};
+use super::clock::{self, moment};
+use super::evidence::{self, RecentEvent};
+use super::{Engine, Input, InputItem, Now};
 use crate::event::{Class, Event, Origin};
 use crate::guard::Detail;
 use crate::guard::ledger::{LINES, LONGEST_LINE};
@@ -50,27 +50,28 @@ impl Engine {
             self.duplicates.record(&sighted, uptime);
         }
         let health = &mut self.health[input as usize];
-        let sum = if event.class == Class::Attempt { &mut health.attempts } else { &mut health.others };
-        *sum = sum.saturating_add(count);
+        if event.class == Class::Attempt {
+            health.attempts = health.attempts.saturating_add(count);
+        }
         self.totals.add(event);
         if self.clock.is_set() {
             event.time = match plausible {
                 Some(wall_ms) => (wall_ms / 1000).min(now.wall),
-                None => instant(now, boot_ms),
+                None => self.clock.instant(boot_ms),
             };
         }
         let wall = self.clock.is_set().then_some(event.time);
-        let held = RecentEvent::new(self.evidence.last() + 1, boot_ms, wall, event, line);
+        let line = line.map(|line| line[..line.len().min(evidence::LONGEST_LINE)].into());
+        let held = RecentEvent { number: self.evidence.last + 1, boot_ms, wall, event: *event, line };
         self.watches.see(now.boot_ms, &held, self.paths.get(event.path));
         self.evidence.add(held);
         if let Some(suspect) = self.guard.see(now.boot_ms, boot_ms, event) {
-            let open = self.guard.is_open(&suspect);
             let mut detail = Detail::default();
-            if open {
+            if self.guard.is_open(&suspect) {
                 detail.lines = self.lines_of(suspect.source, LINES, LONGEST_LINE);
                 detail.last = Some(event.source);
             }
-            self.actions.push(Action::Suspect(suspect, detail));
+            self.suspects.push((suspect, detail));
         }
         self.changed = true;
         if !self.clock.is_set() {

@@ -125,7 +125,7 @@ impl Router {
         let config = Config { database: disks.flash().display().to_string(), ..config };
         let (mut storage, saved) = Storage::open(&config, &disks.run(), &format!("boot-{boots}"));
         let mut engine = Engine::new(Calendar::new(zone).unwrap(), storage.store.salt(), 20);
-        engine.clock.resume(saved.as_ref().and_then(|(saved, _)| saved.state.trusted_offset));
+        engine.clock.trusted = saved.as_ref().and_then(|(saved, _)| saved.state.trusted_offset);
         engine.clock.update(machine);
         if told {
             engine.clock.synchronized(machine);
@@ -144,16 +144,11 @@ impl Router {
     fn look(&mut self) {
         self.now = self.engine.clock.update(self.machine);
         self.engine.tick(self.now);
-        if let Some(today) = self.engine.date().filter(|_| self.engine.clock_is_set()) {
+        if let Some(today) = self.engine.date().filter(|_| self.engine.clock.is_set()) {
             self.storage.set_today(today);
         }
         self.storage.count_due(&mut self.engine, self.now);
-        let actions = self.engine.actions();
-        self.said.extend(actions.iter().filter_map(|action| match action {
-            Action::Say(sentence) => Some(sentence.clone()),
-            _ => None,
-        }));
-        if actions.contains(&Action::Commit) {
+        if std::mem::take(&mut self.engine.wants_commit) {
             self.commit();
         }
     }
@@ -172,7 +167,6 @@ impl Router {
 
     /// NTP's word for what the machine's clock shows.
     fn ntp(&mut self) {
-        self.engine.clock.update(self.machine);
         self.engine.clock.synchronized(self.machine);
         self.look();
     }
@@ -231,7 +225,7 @@ impl Router {
     fn crash(self) -> Router {
         self.quiesce();
         let Router { machine, engine, storage, disks, boots, config, .. } = self;
-        let zone = engine.calendar().name().to_string();
+        let zone = engine.calendar.name().to_string();
         drop((engine, storage));
         Router::start(machine, &zone, disks, boots, false, config)
     }
@@ -246,7 +240,7 @@ impl Router {
     fn power_cut_until(self, wall: i64, told: bool) -> Router {
         self.quiesce();
         let Router { engine, storage, disks, boots, config, .. } = self;
-        let zone = engine.calendar().name().to_string();
+        let zone = engine.calendar.name().to_string();
         drop((engine, storage));
         std::fs::remove_dir_all(disks.run()).unwrap();
         std::fs::create_dir_all(disks.run()).unwrap();

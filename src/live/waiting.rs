@@ -2,8 +2,7 @@
 //!
 //! Takes events and the time, gives those that can be counted. Bounded.
 
-use super::clock::instant;
-use super::{Engine, Now};
+use super::Engine;
 use crate::event::calendar::Hour;
 use crate::event::{Class, Event};
 use crate::stats::day::Samples;
@@ -15,11 +14,12 @@ type Taken = (Vec<(u64, Event)>, Vec<(u64, Counts)>);
 
 impl Engine {
     /// Counts the events that waited for the clock.
-    pub(super) fn label_waiting(&mut self, now: Now) {
-        self.evidence.label(|boot_ms| instant(now, boot_ms));
-        self.watches.label(|boot_ms| instant(now, boot_ms));
+    pub(super) fn label_waiting(&mut self) {
+        let clock = self.clock;
+        self.evidence.label(|boot_ms| clock.instant(boot_ms));
+        self.watches.label(|boot_ms| clock.instant(boot_ms));
         let taken = self.waiting.take_until(u64::MAX);
-        self.count_taken(taken, &|boot_ms| instant(now, boot_ms));
+        self.count_taken(taken, &|boot_ms| clock.instant(boot_ms));
     }
 
     /// Counts deferred events. `time_of`: converts their time to wall time.
@@ -29,17 +29,14 @@ impl Engine {
         }
         for (moment, counts) in rest {
             let part = unknown(self.calendar.hour_of(time_of(moment)), &counts);
-            self.add_part(part);
-        }
-    }
-
-    fn add_part(&mut self, part: DaySummary) {
-        match &mut self.open {
-            Some(day) if day.date == part.date => {
-                day.add_summary(&part, &Samples::default());
-                self.since.add_summary(&part, &Samples::default());
+            match &mut self.open {
+                Some(day) if day.date == part.date => {
+                    for day in std::iter::once(day).chain(&mut self.since) {
+                        day.add_summary(&part, &Samples::default());
+                    }
+                }
+                _ => self.close(part),
             }
-            _ => self.close(part),
         }
     }
 

@@ -30,6 +30,7 @@ pub(super) struct Watch {
 /// The filters in use, a bounded number.
 #[derive(Default)]
 pub(super) struct Watches {
+    /// The most recently used one last.
     watches: Vec<Watch>,
     /// A second of the boot clock, and the lines that were searched in it.
     searched: (u64, u32),
@@ -62,17 +63,20 @@ impl Watches {
     /// Notes the use of a filter. `from`: the number of the oldest event in the engine's [`Evidence`].
     pub(super) fn ask(&mut self, now_ms: u64, filter: &Filter, from: u64) {
         self.watches.retain(|watch| now_ms < watch.asked_ms.saturating_add(FORGET_MS));
-        if let Some(watch) = self.watches.iter_mut().find(|watch| watch.filter == *filter) {
-            watch.asked_ms = now_ms;
-            return;
+        let mut watch = match self.watches.iter().position(|watch| watch.filter == *filter) {
+            Some(at) => self.watches.remove(at),
+            None => Watch {
+                filter: filter.clone(),
+                events: Evidence::new(MAX_HELD),
+                asked_ms: now_ms,
+                complete_from: from,
+            },
+        };
+        watch.asked_ms = now_ms;
+        self.watches.push(watch);
+        if self.watches.len() > MAX_WATCHES {
+            self.watches.remove(0);
         }
-        if self.watches.len() >= MAX_WATCHES
-            && let Some(oldest) = (0..self.watches.len()).min_by_key(|at| self.watches[*at].asked_ms)
-        {
-            self.watches.remove(oldest);
-        }
-        let (filter, events) = (filter.clone(), Evidence::new(MAX_HELD));
-        self.watches.push(Watch { filter, events, asked_ms: now_ms, complete_from: from });
     }
 
     /// The watch of this filter, if it is in use.

@@ -4,7 +4,6 @@
 
 use super::{Core, RUNNING, STARTING_MS};
 use crate::config::Config;
-use crate::config::zones::Interface;
 use crate::daemon::ruleset::Read;
 use crate::event::small_map::SmallMap;
 use crate::input::Counters;
@@ -22,23 +21,17 @@ impl Core {
             self.log.warn(now.boot_ms, &wrong);
             self.problems.push(wrong);
         }
-        self.engine.set_calendar(calendar.clone());
+        self.engine.calendar = calendar.clone();
         self.lines.renew(&self.outside.networks, calendar);
     }
 
-    /// Takes netifd's present networks.
-    pub(crate) fn note_networks(&mut self, now: Now, interfaces: Vec<Interface>) {
-        self.outside.answer = Some(interfaces);
-        self.refresh_wan(now);
-    }
-
     /// Reads the WAN interfaces again, and logs a change.
-    pub(super) fn refresh_wan(&mut self, now: Now) {
+    pub(crate) fn refresh_wan(&mut self, now: Now) {
         if self.outside.refresh(&self.config.zone) {
             let names = || format!("WAN interfaces: {}", self.outside.networks.wan.join(" "));
             let (guessed, is_guessed) = (self.outside.guessed.clone(), self.outside.guessed.is_some());
             self.log.write(now.boot_ms, &guessed.unwrap_or_else(names), is_guessed);
-            self.lines.renew(&self.outside.networks, self.engine.calendar().clone());
+            self.lines.renew(&self.outside.networks, self.engine.calendar.clone());
         }
     }
 
@@ -173,7 +166,7 @@ mod tests {
             fs::write(directory.join("config/fwstat"), options).unwrap();
             let core = Core::start(NOW, &directory.join("config/fwstat"), &directory.join("run"));
             let mut core = core.unwrap_or_else(|taken| panic!("{taken:?}"));
-            core.engine.actions();
+            core.engine.wants_commit = false;
             Started { core, directory }
         }
 
@@ -243,7 +236,7 @@ mod tests {
         let zone = "config system\n\toption timezone 'JST-9'\n";
         fs::write(started.directory.join("config/system"), zone).unwrap();
         started.core.refresh_zone(NOW);
-        assert_eq!(started.core.engine.calendar().name(), "JST-9");
+        assert_eq!(started.core.engine.calendar.name(), "JST-9");
         started
             .entry("sshd[9]: Connection closed by authenticating user root 203.0.113.5 port 4022 [preauth]");
         started.entry("dropbear[7]: Login attempt for nonexistent user");

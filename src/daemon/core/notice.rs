@@ -19,8 +19,11 @@ impl Core {
         let Some(today) = self.today() else { return };
         // The day before may have just ended.
         for day in [today, Date(today.0 - 1)] {
-            let rows = self.engine.anomalies_on(day, &mut self.storage.store);
-            self.log.warn_each(now.boot_ms, self.notices.add(rows));
+            let question =
+                Question { from: Some(day), to: Some(day), limit: 20, ..Question::new(Topic::Anomalies) };
+            if let Some(Answer::Anomalies(answer)) = self.answer_of(now, &question) {
+                self.log.warn_each(now.boot_ms, self.notices.add(answer.anomalies));
+            }
         }
         let attempts = match self.answer_of(now, &Question::new(Topic::Days)) {
             Some(Answer::Days(answer)) => answer.days.last().map_or(0, |row| row.attempts),

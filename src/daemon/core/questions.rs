@@ -4,7 +4,7 @@
 
 use ubus::blobmsg::BlobMsgTable;
 
-use super::Core;
+use super::{Core, MINUTE_MS};
 use crate::config::exposure::{self, CachedExposure};
 use crate::guard::Source;
 use crate::live::Now;
@@ -24,38 +24,27 @@ const MAX_FIREWALL: u64 = 512 * 1024;
 type Found = Result<Answer, AnswerError>;
 
 impl Core {
-    /// One step of the queued questions: reads one month of the store, or begins or ends a question.
+    /// One step of the first queued question: begins it, reads one month of the store, or ends it.
     pub(super) fn step(&mut self, now: Now) {
-        let Some((number, rendering, mut job)) = self.job.take() else {
-            if let Some((number, rendering)) = self.waiting.pop_front() {
-                self.begin(now, number, rendering);
-            }
-            return;
-        };
-        if job.step(&mut self.storage.store) {
-            self.job = Some((number, rendering, job));
-        } else {
-            let found = self.engine.end_answer(now, job);
-            self.end(now, number, rendering, found);
-        }
-    }
-
-    fn begin(&mut self, now: Now, number: u64, rendering: Rendering) {
+        let Some((number, mut rendering, job)) = self.waiting.pop_front() else { return };
         let Some(question) = rendering.question() else { return };
-        if let Some(answer) = self.answer_now(now, &question) {
-            return self.end(now, number, rendering, Ok(answer));
-        }
-        match self.engine.begin_answer(&question, &mut self.storage.store) {
-            Ok(job) => self.job = Some((number, rendering, job)),
-            Err(error) => self.end(now, number, rendering, Err(error)),
-        }
-    }
-
-    /// Ends a question of a rendering; its next one is queued behind those of other callers.
-    fn end(&mut self, now: Now, number: u64, mut rendering: Rendering, found: Found) {
+        let found = if let Some(mut job) = job {
+            if job.step(&mut self.storage.store) {
+                return self.waiting.push_front((number, rendering, Some(job)));
+            }
+            self.engine.end_answer(now, job)
+        } else if let Some(answer) = self.answer_now(now, &question) {
+            Ok(answer)
+        } else {
+            match self.engine.begin_answer(&question, &mut self.storage.store) {
+                Ok(job) => return self.waiting.push_front((number, rendering, Some(job))),
+                Err(error) => Err(error),
+            }
+        };
         match self.rendered(now, &mut rendering, found) {
             Some(answered) => self.answered.push((number, answered)),
-            None => self.waiting.push_back((number, rendering)),
+            // The next question of a rendering is queued behind those of other callers.
+            None => self.waiting.push_back((number, rendering, None)),
         }
     }
 
@@ -80,7 +69,9 @@ impl Core {
         advice::add(question, &mut answer, installed::advice);
         match &mut answer {
             Answer::Summary(summary) => {
-                self.complete(now, summary);
+                self.counters.ask(now.boot_ms, MINUTE_MS);
+                summary.warnings = Some(self.warnings(now, &self.inputs()));
+                summary.now = self.engine.clock.is_set().then(|| self.engine.calendar.rfc3339(now.wall));
                 summary.exposure = self.exposure(now, question.limit);
                 summary.guard = Some(self.enforcer.status(now, &self.config, &self.engine));
             }
@@ -145,7 +136,7 @@ impl Answers for Core {
             return Reply::Now(answered);
         }
         self.last_number += 1;
-        self.waiting.push_back((self.last_number, rendering));
+        self.waiting.push_back((self.last_number, rendering, None));
         Reply::Later(self.last_number)
     }
 

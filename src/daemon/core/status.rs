@@ -5,7 +5,7 @@
 use std::cell::{RefCell, RefMut};
 use std::fs;
 
-use super::{Core, MINUTE_MS, RUNNING, SECOND_MS};
+use super::{Core, RUNNING, SECOND_MS};
 use crate::daemon::check;
 use crate::daemon::counters::NotSeen;
 use crate::daemon::ruleset::Place;
@@ -20,8 +20,7 @@ use crate::live::open_day::taken_for_copies;
 use crate::live::{Engine, Input, Now};
 use crate::query::answer::{
     ClockStatus, Completeness, CounterStatus, DatabaseStatus, DeletedRow, FindingRow, FleetStatus,
-    InputStatus, MemoryStatus, NotSeenRow, ServiceTotal, StatusAnswer, StoreStatus, SummaryAnswer,
-    TotalsStatus,
+    InputStatus, MemoryStatus, NotSeenRow, ServiceTotal, StatusAnswer, StoreStatus, TotalsStatus,
 };
 use crate::store::Deletion;
 use crate::sys::clock;
@@ -55,12 +54,12 @@ impl Core {
             path: self.storage.directory.display().to_string(),
             bytes: self.storage.bytes,
             written_today: self.storage.written_today(self.engine.date()),
-            last_commit: self.storage.last_commit.map(|at| self.engine.calendar().rfc3339(at)),
+            last_commit: self.storage.last_commit.map(|at| self.engine.calendar.rfc3339(at)),
             state: self.storage.problem.clone().unwrap_or_else(|| "ok".to_string()),
         };
         let findings = self.findings(&store);
         let deleted = |deletion: &Deletion| DeletedRow {
-            when: self.engine.calendar().rfc3339(deletion.when),
+            when: self.engine.calendar.rfc3339(deletion.when),
             what: deletion.what.clone(),
             because: deletion.because.clone(),
         };
@@ -68,12 +67,12 @@ impl Core {
             version: env!("CARGO_PKG_VERSION").to_string(),
             uptime: now.boot_ms.saturating_sub(self.started_ms) / 1000,
             clock: ClockStatus {
-                set: self.engine.clock_is_set(),
-                timezone: self.engine.calendar().name().to_string(),
+                set: self.engine.clock.is_set(),
+                timezone: self.engine.calendar.name().to_string(),
             },
             inputs: self.inputs(),
             outside: (self.outside.guessed.is_none())
-                .then(|| shortened(self.outside.networks.wan.clone(), "interfaces")),
+                .then(|| shortened(self.outside.networks.wan.clone(), MAX_LIST, "interfaces")),
             counters: self.counter_rows(),
             not_seen: self.counts.rules.as_ref().map(|_| self.not_seen()),
             store,
@@ -82,7 +81,7 @@ impl Core {
             fleet: Some(FleetStatus {
                 shared: (self.config.fleet.enabled && self.config.fleet.shared)
                     .then(|| self.enforcer.shared_in_force(now, &self.engine).len() as u64),
-                ..self.fleet.borrow().status(self.engine.calendar())
+                ..self.fleet.borrow().status(&self.engine.calendar)
             }),
             totals: Some(self.totals()),
             countries: Some(status_of(&self.countries)),
@@ -144,7 +143,7 @@ impl Core {
     }
 
     /// Conditions that need attention, a sentence each; with those of `inputs` that do not work.
-    fn warnings(&mut self, now: Now, inputs: &[InputStatus]) -> Vec<String> {
+    pub(super) fn warnings(&mut self, now: Now, inputs: &[InputStatus]) -> Vec<String> {
         let mut warnings = self.problems.clone();
         warnings.extend(self.storage.warnings());
         warnings.extend(self.clock_warning());
@@ -155,29 +154,29 @@ impl Core {
             ));
         }
         warnings.extend(self.counters.why.iter().chain(&self.outside.guessed).cloned());
-        warnings.extend(self.fleet.borrow().warnings(self.engine.calendar()));
+        warnings.extend(self.fleet.borrow().warnings(&self.engine.calendar));
         warnings.extend(self.enforcer.warnings(now, &self.config, &self.engine));
         warnings.extend_from_slice(&self.refusals);
-        let wall = if self.engine.clock_is_set() { now.wall } else { 0 };
+        let wall = if self.engine.clock.is_set() { now.wall } else { 0 };
         let databases = std::iter::once(&self.countries).chain(&self.asns);
         warnings.extend(databases.filter_map(|database| refreshed(database).problem(wall)));
         let assumed = self.engine.health(Input::Logd).assumed;
         if assumed > 0 {
             warnings.push(taken_for_copies(assumed));
         }
-        if !self.engine.clock_is_set() {
+        if !self.engine.clock.is_set() {
             warnings.push("the clock is not set: packets are counted and get their day once it is".into());
         }
         for input in inputs.iter().filter(|input| input.state != RUNNING) {
             warnings.push(format!("input {}: {}", input.name, input.state));
         }
-        shortened(warnings, "warnings")
+        shortened(warnings, MAX_LIST, "warnings")
     }
 
     /// The findings of `fwstat check` that need no waiting.
     fn findings(&self, store: &StoreStatus) -> Vec<FindingRow> {
         let (_, mut findings) = check::from_files(&self.config_path);
-        check::time(&self.run, clock::wall(), Some(self.engine.clock_is_set()), &mut findings);
+        check::time(&self.run, clock::wall(), Some(self.engine.clock.is_set()), &mut findings);
         check::store(&self.config, &store.path, &store.state, &mut findings);
         if self.config.input.nflog {
             match self.nflog.state.as_str() {
@@ -193,25 +192,15 @@ impl Core {
                 }
             }
         }
-        let mut rows = findings.rows();
-        if rows.len() > MAX_FINDINGS {
-            let more = rows.len() - MAX_FINDINGS;
-            rows.truncate(MAX_FINDINGS);
-            let text = format!("{more} more findings: fwstat check lists them");
-            rows.push(FindingRow { kind: "note".to_string(), text });
-        }
-        rows.iter_mut().for_each(|row| cut(&mut row.text));
-        rows
+        let rows = findings.rows().into_iter().map(|row| (row.kind, row.text));
+        let (kinds, texts): (Vec<String>, Vec<String>) = rows.unzip();
+        let texts = shortened(texts, MAX_FINDINGS, "findings: fwstat check lists them");
+        let kinds = kinds.into_iter().take(MAX_FINDINGS).chain(["note".to_string()]);
+        kinds.zip(texts).map(|(kind, text)| FindingRow { kind, text }).collect()
     }
 
-    /// Adds what only the daemon knows of a period.
-    pub(super) fn complete(&mut self, now: Now, summary: &mut SummaryAnswer) {
-        self.counters.ask(now.boot_ms, MINUTE_MS);
-        summary.warnings = Some(self.warnings(now, &self.inputs()));
-        summary.now = self.engine.clock_is_set().then(|| self.engine.calendar().rfc3339(now.wall));
-    }
-
-    fn inputs(&self) -> Vec<InputStatus> {
+    /// A row for each input that is on.
+    pub(super) fn inputs(&self) -> Vec<InputStatus> {
         let row = |name: &str, input: Input, state: &str, counts: Counters| {
             let health = self.engine.health(input);
             InputStatus {
@@ -241,12 +230,12 @@ impl Core {
     }
 }
 
-/// A list of sentences, at most [`MAX_LIST`] and a last one that says how many are left out.
-fn shortened(mut list: Vec<String>, what: &str) -> Vec<String> {
-    if list.len() > MAX_LIST {
+/// A list of sentences, at most `most` and a last one that says how many are left out.
+fn shortened(mut list: Vec<String>, most: usize, what: &str) -> Vec<String> {
+    if list.len() > most {
         // The added sentence makes one row more than the limit.
-        let more = list.len() - MAX_LIST;
-        list.truncate(MAX_LIST);
+        let more = list.len() - most;
+        list.truncate(most);
         list.push(format!("{more} more {what}"));
     }
     list.iter_mut().for_each(cut);
@@ -278,9 +267,9 @@ mod tests {
     fn long_lists_of_long_sentences_are_cut() {
         let list: Vec<String> =
             (0..50_000).map(|number| format!("{number} {}", "\u{e9}".repeat(1000))).collect();
-        let list = shortened(list, "warnings");
+        let list = shortened(list, MAX_LIST, "warnings");
         assert_eq!((list.len(), list[20].as_str()), (21, "49980 more warnings"));
         assert!(list.iter().all(|sentence| sentence.len() <= LONGEST_SENTENCE + 3));
-        assert_eq!(shortened(vec!["one".to_string(); 20], "warnings").len(), 20);
+        assert_eq!(shortened(vec!["one".to_string(); 20], MAX_LIST, "warnings").len(), 20);
     }
 }

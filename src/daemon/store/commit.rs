@@ -10,7 +10,7 @@ use super::{MAX_PIECES, Storage};
 use crate::event::calendar::Date;
 use crate::live::{Commit, Engine, Now};
 use crate::store::directory::Disk;
-use crate::store::pieces;
+use crate::store::pieces::{encode_part, name_of};
 use crate::store::{Meta, StoreError};
 use crate::sys::worker::Worker;
 
@@ -20,7 +20,7 @@ pub(crate) const AT_END: Duration = Duration::from_secs(4);
 impl Storage {
     /// Whether the worker prepares or finishes a commit, or one is prepared.
     pub(super) fn in_flight(&self) -> bool {
-        self.prepared.is_some() || self.worker.as_ref().is_some_and(|worker| worker.outstanding() > 0)
+        self.prepared.is_some() || self.worker.as_ref().is_some_and(|worker| worker.is_busy)
     }
 
     /// Whether a commit is in progress or requested.
@@ -40,11 +40,11 @@ impl Storage {
         let disk = self.store.directory().disk();
         let gone = disk.is_some_and(|disk| !disk.is_there());
         if self.worker.is_none() || gone || self.problem.is_some() {
-            let before = engine.salt();
+            let before = engine.salt;
             // Until it has files, the store keeps the salt that was drawn for it.
             let salt = (disk.is_some() && !gone).then(|| self.store.salt());
             self.reopen(engine, salt, salt.is_none());
-            if gone && engine.salt() != before {
+            if gone && engine.salt != before {
                 let path = self.directory.display();
                 self.log_lines.push(format!(
                     "{path} has another store now: the months of the one before are in no answer"
@@ -52,18 +52,23 @@ impl Storage {
             }
         }
         if self.worker.is_none() {
-            engine.bound_closed();
+            self.log_lines.extend(engine.bound_closed());
             return;
         }
-        let of_today = self.pieces.iter().filter(|(_, date, _)| Some(*date) == engine.date()).count();
+        let pieces = match self.store.pieces() {
+            Ok(pieces) => pieces,
+            // A new piece could take the place of another.
+            Err(error) => return self.failed(&error.to_string(), engine),
+        };
+        let of_today = pieces.iter().filter(|(_, date, _)| Some(*date) == engine.date()).count();
         let Commit { closed, part } = engine.begin_commit(of_today >= MAX_PIECES);
-        let zone = engine.calendar().reusable_name().map(String::from);
+        let zone = engine.calendar.reusable_name().map(String::from);
         if closed.is_empty() && part.is_none() && self.extra.is_empty() && !self.later_changed {
             engine.end_commit(true);
             return;
         }
         let state = self.state(engine, mark);
-        self.committing = Some(state.serial);
+        (self.serial, self.committing) = (state.serial, Some(state.serial));
         let mut changes = std::mem::take(&mut self.extra);
         self.extra_in_flight = changes.clone();
         let whole = part.as_ref().filter(|part| part.whole).map(|part| part.day.date);
@@ -71,7 +76,7 @@ impl Storage {
         self.later_in_flight = std::mem::take(&mut self.later_changed);
         let store = &mut self.store;
         let mut change_others = || -> Result<(), StoreError> {
-            for (name, ..) in self.pieces.iter().filter(|(_, date, _)| is_over(date)) {
+            for (name, ..) in pieces.iter().filter(|(_, date, _)| is_over(date)) {
                 changes.extend(store.remove_piece(name)?);
             }
             if self.later_in_flight {
@@ -85,10 +90,9 @@ impl Storage {
         }
         if let Some(mut part) = part {
             let date = part.day.date;
-            let last =
-                self.pieces.iter().filter(|(_, known, _)| *known == date).map(|(.., number)| *number).max();
-            let name = pieces::name_of(date, last.map_or(0, |last| last.wrapping_add(1)));
-            let bytes = pieces::encode_part(store.salt(), &state, &mut part.day, &mut part.samples);
+            let last = pieces.iter().filter(|(_, known, _)| *known == date).map(|(.., number)| *number).max();
+            let name = name_of(date, last.map_or(0, |last| last.wrapping_add(1)));
+            let bytes = encode_part(store.salt(), &state, &mut part.day, &mut part.samples);
             changes.push((name, Some(bytes)));
         }
         if zone.is_some() && self.zone != zone {
@@ -104,7 +108,7 @@ impl Storage {
 
     /// Submits a job to the worker; without a worker the job has failed.
     pub(super) fn submit(&mut self, job: Job, engine: &mut Engine) {
-        if self.worker.as_mut().is_none_or(|worker| worker.submit(job).is_err()) {
+        if self.worker.as_mut().is_none_or(|worker| !worker.submit(job)) {
             self.failed("the thread that writes it is gone", engine);
         }
     }
@@ -113,6 +117,7 @@ impl Storage {
     pub(super) fn failed(&mut self, why: &str, engine: &mut Engine) {
         if self.committing.take().is_some() {
             engine.end_commit(false);
+            self.log_lines.extend(engine.bound_closed());
         }
         self.later_changed |= std::mem::take(&mut self.later_in_flight);
         let waiting = std::mem::take(&mut self.extra_in_flight);
@@ -123,8 +128,7 @@ impl Storage {
 
     /// Continues a commit. `publish`: no question is being answered, so that the files may change.
     pub(crate) fn turn(&mut self, engine: &mut Engine, now: Now, publish: bool) {
-        let done = self.worker.as_mut().and_then(Worker::take);
-        if let Some(done) = done {
+        if let Some(done) = self.worker.as_mut().and_then(Worker::take) {
             self.done(done, engine);
         } else if self.in_flight() && self.worker.as_ref().is_some_and(Worker::is_dead) {
             self.failed("the thread that writes it ended", engine);
@@ -141,7 +145,7 @@ impl Storage {
             let job = Job::Prepare { closed: Vec::new(), changes, keep: self.keep };
             self.submit(job, engine);
         } else if self.wants_maintenance
-            && let Some(today) = engine.date().filter(|_| engine.clock_is_set())
+            && let Some(today) = engine.date().filter(|_| engine.clock.is_set())
         {
             self.wants_maintenance = false;
             let job = Job::Maintain { now: now.wall, today, keep: self.keep, may: self.may };
@@ -179,11 +183,11 @@ impl Storage {
             return self.failed(&format!("cannot write the store: {error}"), engine);
         }
         store.committed(&prepared.names);
-        self.pieces = store.pieces().unwrap_or_default();
         // A later import can reuse the name of a deleted piece.
-        let (pieces, salt) = (&self.pieces, store.salt());
-        let is_there = |key| pieces.iter().any(|(_, date, number)| (*date, *number) == key);
-        self.restored.retain(|id| id.salt != salt || is_there(id.key));
+        if let (Ok(pieces), salt) = (store.pieces(), store.salt()) {
+            let is_there = |key| pieces.iter().any(|(_, date, number)| (*date, *number) == key);
+            self.restored.retain(|id| id.salt != salt || is_there(id.key));
+        }
         if let Some(left) = prepared.left {
             (self.may, self.wants_maintenance) = (left, true);
             self.deletions = store.meta().unwrap_or_default().deletions;
@@ -204,20 +208,17 @@ impl Storage {
         self.submit(Job::Finish, engine);
     }
 
-    /// Finishes pending commits, but stops at `until`. Returns whether flash has everything.
-    pub(crate) fn finish_commits(&mut self, engine: &mut Engine, now: Now, until: Instant) -> bool {
+    /// Finishes pending commits, but stops at `until`.
+    pub(crate) fn finish_commits(&mut self, engine: &mut Engine, now: Now, until: Instant) {
         self.wants_maintenance = false;
         loop {
             self.turn(engine, now, true);
-            if !self.in_flight() && self.extra.is_empty() {
-                return self.problem.is_none();
-            }
             let left = until.saturating_duration_since(Instant::now());
-            let Some(worker) = self.worker.as_mut().filter(|_| !left.is_zero()) else { return false };
-            match worker.wait(left) {
-                Some(done) => self.done(done, engine),
-                None => return false,
+            if left.is_zero() || !self.in_flight() && self.extra.is_empty() {
+                return;
             }
+            let Some(done) = self.worker.as_mut().and_then(|worker| worker.wait(left)) else { return };
+            self.done(done, engine);
         }
     }
 }

@@ -19,7 +19,7 @@ impl Storage {
         // A day at a time: RAM holds a few days that are over, and the rest is safe on flash. A command that has the store
         // may be taking them out itself.
         while !self.released
-            && engine.clock_is_set()
+            && engine.clock.is_set()
             && engine.has_room_for_closed()
             && let Some(first) = self.later.first().filter(|first| *first <= wall_ms)
         {

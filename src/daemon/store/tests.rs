@@ -51,7 +51,7 @@ impl Router {
         let (storage, saved) = Storage::open(&self.config, &self.place.join("run"), &self.boot);
         let mut engine = Engine::new(Calendar::utc(), storage.store.salt(), 10);
         if let Some((saved, on_flash)) = saved {
-            engine.clock.resume(saved.state.trusted_offset);
+            engine.clock.trusted = saved.state.trusted_offset;
             engine.restore(saved, on_flash);
         }
         Run { storage, engine, sent: 0 }
@@ -122,7 +122,7 @@ impl Run {
         let now = self.engine.clock.update(machine);
         self.engine.clock.synchronized(machine);
         self.engine.tick(now);
-        self.engine.actions();
+        self.engine.wants_commit = false;
         now
     }
 
@@ -173,8 +173,8 @@ impl Run {
     fn settle(&mut self, wall: i64) {
         let now = self.at(wall);
         let until = Instant::now() + AT_END;
-        let is_done = self.storage.finish_commits(&mut self.engine, now, until);
-        assert!(is_done, "{:?}", self.storage.problem);
+        self.storage.finish_commits(&mut self.engine, now, until);
+        assert!(!self.storage.is_busy() && self.storage.problem.is_none(), "{:?}", self.storage.problem);
     }
 
     /// Attempts by day, those of days without any left out.
@@ -241,6 +241,26 @@ fn a_kill_at_each_step_of_a_commit_loses_and_doubles_nothing() {
             );
         }
     }
+}
+
+#[test]
+fn a_directory_that_cannot_be_listed_loses_nothing() {
+    let router = Router::new("listing");
+    let mut run = router.start();
+    run.store(3, EVENING);
+    run.send(4, EVENING + 60);
+    let obstacle = Path::new(&router.config.database).join("commit");
+    fs::write(&obstacle, "").unwrap();
+    for minute in 2..4 {
+        run.commit();
+        let now = run.at(EVENING + 60 * minute);
+        run.storage.finish_commits(&mut run.engine, now, Instant::now() + AT_END);
+        assert!(run.storage.problem.is_some());
+    }
+    fs::remove_file(obstacle).unwrap();
+    run.store(1, EVENING + 300);
+    assert_eq!(run.days(EVENING + 301), is(&[("2025-11-27", 8)]));
+    assert_eq!(router.without_copy(run).days(EVENING + 302), is(&[("2025-11-27", 8)]));
 }
 
 #[test]

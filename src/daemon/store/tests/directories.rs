@@ -36,7 +36,7 @@ fn a_day_that_was_closed_while_the_drive_is_away_is_not_closed_again_at_a_restar
     let given = Rc::new(RefCell::new(Given::default()));
     engine.closed_days = Some(given.clone());
     let (saved, on_flash) = saved.unwrap();
-    engine.clock.resume(saved.state.trusted_offset);
+    engine.clock.trusted = saved.state.trusted_offset;
     engine.restore(saved, on_flash);
     let mut run = Run { storage, engine, sent: 10 };
     assert_eq!(run.days(EVENING + 86_500), is(&[("2025-11-27", 3), ("2025-11-28", 2)]));
@@ -83,7 +83,7 @@ fn a_directory_that_is_replaced_by_another_store_loses_nothing_of_either() {
         run.store(4, EVENING + 60);
         let expected = is(&[("2025-11-27", 107)]);
         assert_eq!(run.days(EVENING + 62), expected, "{is_locked}");
-        assert_eq!(run.engine.salt(), run.storage.store.salt(), "{is_locked}");
+        assert_eq!(run.engine.salt, run.storage.store.salt(), "{is_locked}");
         let said = &run.storage.log_lines;
         assert!(said.iter().any(|said| said.contains("has another store now")), "{is_locked}: {said:?}");
         assert_eq!(router.without_copy(run).days(EVENING + 180), expected, "{is_locked}");
