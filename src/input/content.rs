@@ -12,7 +12,7 @@ use super::digest::Digest;
 use super::gzip::{About, Gzip};
 use super::imported::{Entry, HEAD};
 use super::journal_text::{self, JournalText};
-use super::packed::{self, Packing};
+use super::packed;
 use super::utf16::{self, Utf16};
 
 /// Regular files can be read again and have a size and a time; pipes and devices can't and have not.
@@ -95,10 +95,10 @@ impl Content {
     pub fn new(source: Box<dyn Read>) -> io::Result<Content> {
         let about = Rc::new(About::default());
         let file = peek(Box::new(Counted { source, about: about.clone() }));
-        let unpacked = match packed::packing(peeked(&file)) {
-            Packing::None => file,
-            Packing::Gzip => peek(Box::new(Gzip::new(file, about.clone()))),
-            other => peek(packed::unpack(other, Box::new(file))?),
+        let unpacked = match packed::packed_by(peeked(&file)) {
+            None => file,
+            Some("gzip") => peek(Box::new(Gzip::new(file, about.clone()))),
+            Some(tool) => peek(packed::unpack(tool, Box::new(file))?),
         };
         if let Some(what) = packed::other_content(peeked(&unpacked)) {
             return Err(io::Error::other(what));
