@@ -27,6 +27,8 @@ pub struct Regular {
 /// The decompressed text of a file or pipe, with checksums of what was read.
 pub struct Content {
     text: Box<dyn Read>,
+    /// Of a regular file.
+    pub regular: Option<Regular>,
     /// What is known of the file beside its text.
     pub about: Rc<About>,
     /// Bytes of text read.
@@ -77,18 +79,19 @@ impl Read for Broken {
 }
 
 impl Content {
-    /// Opens and decompresses a file; the second value: it is a regular file. The error is a sentence with the path.
-    pub fn open(path: &Path) -> Result<(Content, Option<Regular>), String> {
+    /// Opens and decompresses a file. The error is a sentence with the path.
+    pub fn open(path: &Path) -> Result<Content, String> {
         let sentence = |error: io::Error| format!("cannot read '{}': {}", path.display(), reason(&error));
         let about = fs::metadata(path).map_err(sentence)?;
         if about.is_dir() {
             return Err(format!("cannot read '{}': it is a directory, not a log file", path.display()));
         }
         let file = File::open(path).map_err(sentence)?;
-        let content = Content::new(Box::new(file)).map_err(sentence)?;
+        let mut content = Content::new(Box::new(file)).map_err(sentence)?;
         let since = about.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
         let modified = since.map_or(0, |since| since.as_secs() as i64);
-        Ok((content, about.is_file().then_some(Regular { size: about.len(), modified })))
+        content.regular = about.is_file().then_some(Regular { size: about.len(), modified });
+        Ok(content)
     }
 
     /// Decompresses a reader's bytes. Fails if they cannot be read, or are of a kind that is no log.
@@ -105,6 +108,7 @@ impl Content {
         }
         Ok(Content {
             text: lines_of_text(unpacked),
+            regular: None,
             about,
             length: 0,
             head: Digest::default(),
@@ -115,8 +119,8 @@ impl Content {
     }
 
     /// The sums at the marks that were reached.
-    pub fn marked(&self) -> impl Iterator<Item = (u64, u128)> + '_ {
-        self.marks.iter().copied().zip(self.sums.iter().copied())
+    pub fn marked(&self) -> Vec<(u64, u128)> {
+        self.marks.iter().copied().zip(self.sums.iter().copied()).collect()
     }
 
     /// The digest of the text read so far.
@@ -183,11 +187,8 @@ fn lines_of_text(mut text: Peeked) -> Box<dyn Read> {
     }
 }
 
-/// The first bytes of a content, and the error that ended them early.
-pub type FirstBytes = (Vec<u8>, Option<io::Error>);
-
-/// Reads the first bytes of a content, at most `most`.
-pub fn first_bytes(source: &mut dyn Read, most: usize) -> FirstBytes {
+/// Reads the first bytes of a content, at most `most`, and gives the error that ended them early.
+pub fn first_bytes(source: &mut dyn Read, most: usize) -> (Vec<u8>, Option<io::Error>) {
     let mut bytes = Vec::with_capacity(most);
     // What was read before an error stays.
     let fault = source.take(most as u64).read_to_end(&mut bytes).err();

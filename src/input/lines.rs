@@ -32,6 +32,7 @@ pub struct Lines<R> {
     ended: bool,
     /// Why the input ended early.
     pub fault: Option<io::Error>,
+    /// The bytes of a last line without an end.
     cut: Option<u64>,
 }
 
@@ -43,16 +44,14 @@ pub enum Line<'a> {
 }
 
 impl<R: Read> Lines<R> {
-    /// `beginning`: what was read from `source` already.
-    pub fn new(source: R, beginning: &[u8]) -> Lines<R> {
-        let mut buffer = vec![0; BUFFER.max(beginning.len())].into_boxed_slice();
-        buffer[..beginning.len()].copy_from_slice(beginning);
+    /// The lines that `source` gives.
+    pub fn new(source: R) -> Lines<R> {
         Lines {
             source,
-            buffer,
+            buffer: vec![0; BUFFER].into_boxed_slice(),
             line_at: 0,
             start: 0,
-            end: beginning.len(),
+            end: 0,
             base: 0,
             swallowing: false,
             ended: false,
@@ -77,7 +76,6 @@ impl<R: Read> Lines<R> {
             } else if self.end - from > LONGEST + 1 {
                 self.start = self.end;
                 self.swallowing = true;
-                self.cut = Some(0);
                 return Some(Line::TooLong);
             }
             if self.fill() {
@@ -168,12 +166,6 @@ impl<R: Read> Lines<R> {
         &self.buffer[self.start..self.end]
     }
 
-    /// Nothing can be read behind what was given as the beginning.
-    pub fn fail(&mut self, error: io::Error) {
-        self.ended = true;
-        self.fault = Some(error);
-    }
-
     /// Where the next line begins.
     pub fn offset(&self) -> u64 {
         self.base + self.start as u64
@@ -181,7 +173,7 @@ impl<R: Read> Lines<R> {
 
     /// The last line had no end: how many bytes of it there were (0: too many).
     pub fn cut_line(&self) -> Option<u64> {
-        if self.swallowing { Some(0) } else { self.cut.filter(|&bytes| bytes > 0) }
+        if self.swallowing { Some(0) } else { self.cut }
     }
 }
 
@@ -228,7 +220,7 @@ mod tests {
     }
 
     fn all(source: impl Read) -> (Vec<Option<Vec<u8>>>, Option<u64>) {
-        let (mut lines, mut all) = (Lines::new(source, b""), Vec::new());
+        let (mut lines, mut all) = (Lines::new(source), Vec::new());
         while let Some(line) = lines.next_line() {
             all.push(match line {
                 Line::Whole(bytes) => Some(bytes.to_vec()),
@@ -273,7 +265,7 @@ mod tests {
     fn lines_before_the_last() {
         let text: String = (0..20_000).map(|number| format!("line {number}\n")).collect();
         for step in [7, 1000, BUFFER] {
-            let mut lines = Lines::new(Drip(text.as_bytes(), step), b"");
+            let mut lines = Lines::new(Drip(text.as_bytes(), step));
             let mut number = 0;
             while let Some(Line::Whole(line)) = lines.next_line() {
                 let line = line.to_vec();
@@ -292,11 +284,11 @@ mod tests {
     #[test]
     fn offsets_count_from_the_beginning() {
         let text = b"one\ntwo\nthree\n";
-        let mut lines = Lines::new(Drip(text, 1), b"");
+        let mut lines = Lines::new(Drip(text, 1));
         assert!(lines.skip_to(4));
         assert_eq!((lines.offset(), lines.next_line()), (4, Some(Line::Whole(b"two"))));
-        assert!(!Lines::new(&text[..], b"").skip_to(15));
-        let mut lines = Lines::new(&text[..], b"");
+        assert!(!Lines::new(&text[..]).skip_to(15));
+        let mut lines = Lines::new(&text[..]);
         assert!(lines.skip_to(5));
         lines.swallow_rest_of_line();
         assert_eq!(lines.next_line(), Some(Line::Whole(b"three")));

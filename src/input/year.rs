@@ -166,7 +166,7 @@ mod tests {
         let modified = i64::from(Date::parse(modified).unwrap().0) * DAY + DAY / 2;
         let wanted = Wanted { from: stamped(&text[..wanted.from as usize]).len() as u64, ..wanted };
         let text = stamped(text);
-        let mut lines = Lines::new(text.as_bytes(), b"");
+        let mut lines = Lines::new(text.as_bytes());
         Scan::run(&mut lines, wanted, |_| {}).clock(wanted, modified, &mut Calendar::utc())
     }
 
@@ -248,7 +248,7 @@ mod tests {
                 Ok(out.len())
             }
         }
-        let mut lines = Lines::new(Endless(0), b"");
+        let mut lines = Lines::new(Endless(0));
         Scan::run(&mut lines, Wanted { year: None, from: 0 }, |_| {});
         assert!(lines.source.0 < 2 * SCAN_BYTES);
     }
