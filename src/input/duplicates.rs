@@ -145,24 +145,18 @@ impl Duplicates {
     /// Only what lies within [`WINDOW`] of an event by another path can be one; so most of a quiet log need not be
     /// remembered.
     pub fn mark(&mut self, events: &[Event]) -> Vec<bool> {
-        let mut marks = vec![false; events.len()];
-        let (Some(first), Some(last)) = (events.first(), events.last()) else { return marks };
+        let mut marks = Vec::with_capacity(events.len());
         let is_near = |one: &Event, next: &Event| next.time.saturating_sub(one.time) <= WINDOW;
-        let is_one_path = events.iter().all(|event| event.path == first.path);
-        let continues = first.time.saturating_sub(self.newest) <= WINDOW;
-        self.newest = last.time;
-        let mut start = 0;
+        // Those near the batch before, and those that the next may be near to, must be remembered in any case.
+        let mut is_edge =
+            events.first().is_some_and(|first| first.time.saturating_sub(self.newest) <= WINDOW);
         for run in events.chunk_by(is_near) {
-            let end = start + run.len();
-            // Those near the batch before, and those that the next may be near to, must be remembered in any case.
-            let is_edge = start == 0 && continues || end == events.len();
-            if is_edge || !is_one_path && run.iter().any(|event| event.path != run[0].path) {
-                for (event, mark) in run.iter().zip(marks.iter_mut().skip(start)) {
-                    *mark = self.is_duplicate(event);
-                }
-            }
-            start = end;
+            is_edge |= marks.len() + run.len() == events.len();
+            let is_kept = is_edge || run.iter().any(|event| event.path != run[0].path);
+            marks.extend(run.iter().map(|event| is_kept && self.is_duplicate(event)));
+            is_edge = false;
         }
+        self.newest = events.last().map_or(self.newest, |last| last.time);
         marks
     }
 
