@@ -4,6 +4,7 @@
 
 use std::time::{Duration, Instant};
 
+use fwstat::input::Counters;
 use fwstat::input::nflog::NflogReader;
 use fwstat::parse::nflog::{Settings, listen};
 use fwstat::sys::netlink::Netlink;
@@ -47,10 +48,10 @@ fn bare(group: u16, packets: u64) -> (u64, u64) {
 
 /// Address, port and sequence number of each packet.
 fn parse(group: u16, packets: u64) -> (u64, u64) {
-    let mut reader = NflogReader::open(group).unwrap();
+    let mut reader = NflogReader::open(group, Counters::default()).unwrap();
     eprintln!("ready");
     let (mut sum, mut last) = (0u64, Instant::now());
-    let done = |reader: &NflogReader| reader.counters().received + reader.counters().lost >= packets;
+    let done = |reader: &NflogReader| reader.counters.received + reader.counters.lost >= packets;
     while !done(&reader) && last.elapsed() < Duration::from_secs(3) {
         if wait(&mut [Wait::read(reader.fd())], Some(Duration::from_millis(200))).unwrap() > 0 {
             let mut each = |record: &fwstat::input::nflog::NflogRecord<'_>| {
@@ -61,5 +62,5 @@ fn parse(group: u16, packets: u64) -> (u64, u64) {
         }
     }
     std::hint::black_box(sum);
-    (reader.counters().received, reader.counters().lost)
+    (reader.counters.received, reader.counters.lost)
 }

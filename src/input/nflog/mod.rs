@@ -95,13 +95,13 @@ pub struct NflogReader {
     expected: u32,
     /// `lost` is exact, by the sequence numbers, but a loss is known only when a later packet arrives. `malformed`: packets
     /// without readable addresses, which `received` includes, and messages whose lengths do not fit together.
-    counters: Counters,
+    pub counters: Counters,
 }
 
 impl NflogReader {
     /// Listens to `group` in the network namespace of this thread. When the reader is dropped
-    /// the kernel frees the group.
-    pub fn open(group: u16) -> Result<NflogReader, NflogError> {
+    /// the kernel frees the group. `counters`: those of the reader before, to which it adds its own.
+    pub fn open(group: u16, counters: Counters) -> Result<NflogReader, NflogError> {
         let socket = Netlink::netfilter(0).map_err(|error| match error.raw_os_error() {
             Some(libc::EPROTONOSUPPORT | libc::EAFNOSUPPORT) => NflogError::NoModule,
             _ => NflogError::System("open a netlink socket", error),
@@ -110,7 +110,7 @@ impl NflogReader {
             .set_receive_buffer(RECEIVE_BUFFER)
             .map_err(|error| NflogError::System("set the receive buffer", error))?;
         let buffer = vec![0; DATAGRAM].into_boxed_slice();
-        let mut reader = NflogReader { socket, buffer, expected: 0, counters: Counters::default() };
+        let mut reader = NflogReader { socket, buffer, expected: 0, counters };
         let settings = Settings {
             copy_range: COPY_RANGE,
             buffer: BATCH_BUFFER,
@@ -138,11 +138,6 @@ impl NflogReader {
     /// To wait for packets with.
     pub fn fd(&self) -> BorrowedFd<'_> {
         self.socket.as_fd()
-    }
-
-    /// Counts of this socket since it was opened.
-    pub fn counters(&self) -> Counters {
-        self.counters
     }
 
     /// Gives the packets that are there now, and stops after the datagram with the `budget`th
