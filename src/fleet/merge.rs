@@ -29,7 +29,7 @@ struct Additions {
 impl Additions {
     fn of(day: &Day, class: Class, writer: &mut Writer<'_>) -> Option<Additions> {
         let totals = totals_of(day, class)?;
-        let shown = writer.header.sources;
+        let shown = writer.sources;
         let (mut pairs, mut sources, mut services) = (Vec::new(), Vec::new(), Vec::new());
         for pair in pairs_of(day, class) {
             let attempts = known_attempts(&pair);
@@ -127,7 +127,7 @@ fn totals(class: Class, row: &Value) -> io::Result<Totals> {
 /// Writes the earlier batch with a day's tables added. The option `sources` must be that of the earlier batch; an error
 /// of the kind `InvalidData`: it is not, or the batch cannot be read.
 pub fn merge(earlier: Box<dyn BufRead + '_>, day: &Day, writer: &mut Writer<'_>) -> io::Result<()> {
-    let shown = writer.header.sources;
+    let shown = writer.sources;
     let mut more = Class::ALL.map(|class| Additions::of(day, class, writer));
     let mut before: [Option<Totals>; Class::COUNT] = Default::default();
     let (mut hashes, mut addresses) = (0u64, 0u64);
@@ -157,7 +157,7 @@ pub fn merge(earlier: Box<dyn BufRead + '_>, day: &Day, writer: &mut Writer<'_>)
                 let mut sums = new.unwrap_or_default();
                 for register in row["registers"].as_array().into_iter().flatten() {
                     let register = register.as_u64().unwrap_or(0);
-                    sums.registers.raise((register / 64) as usize, (register % 64) as u8);
+                    sums.raise((register / 64) as usize, (register % 64) as u8);
                 }
                 sums.attempts = sums.attempts.saturating_add(number(row, "attempts")?);
                 sums.sources = sums.sources.max(number(row, "sources")?);
