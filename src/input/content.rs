@@ -34,11 +34,12 @@ pub struct Content {
     /// Bytes of text read.
     pub length: u64,
     head: Digest,
-    whole: Digest,
+    /// The digest of the text read so far.
+    pub whole: Digest,
     /// Lengths at which the sum so far is asked for, ascending; to be set before the text is read.
     pub marks: Vec<u64>,
-    /// The sums of those reached.
-    sums: Vec<u128>,
+    /// Those that were reached, with the sums there.
+    pub sums: Vec<(u64, u128)>,
 }
 
 /// Counts what is read.
@@ -118,22 +119,12 @@ impl Content {
         })
     }
 
-    /// The sums at the marks that were reached.
-    pub fn marked(&self) -> Vec<(u64, u128)> {
-        self.marks.iter().copied().zip(self.sums.iter().copied()).collect()
-    }
-
-    /// The digest of the text read so far.
-    pub fn sum(&self) -> u128 {
-        self.whole.sum()
-    }
-
     /// The content read so far as it is remembered. `tail`, `counted`: see [`Entry`].
     pub fn entry(&self, tail: u32, inside_line: bool) -> Entry {
         Entry {
             head: self.head.short_sum(),
             length: self.length,
-            sum: self.sum(),
+            sum: self.whole.sum(),
             tail,
             inside_line,
             outgrown: false,
@@ -151,7 +142,7 @@ impl Content {
             let (first, rest) = bytes.split_at(before as usize);
             self.whole.update(first);
             self.length += before;
-            self.sums.push(self.whole.sum());
+            self.sums.push((mark, self.whole.sum()));
             bytes = rest;
         }
         self.whole.update(bytes);

@@ -35,11 +35,6 @@ pub struct Entry {
 }
 
 impl Entry {
-    /// Where reading goes on when the file has grown.
-    pub fn resume(&self) -> u64 {
-        self.length.saturating_sub(u64::from(self.tail))
-    }
-
     fn same_content(&self, other: &Entry) -> bool {
         self.length == other.length && self.sum == other.sum
     }

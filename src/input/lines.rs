@@ -27,8 +27,8 @@ pub struct Lines<R> {
     end: usize,
     /// Offset of `buffer[0]` in the input.
     base: u64,
-    /// The rest of a line that was already reported as too long is skipped.
-    swallowing: bool,
+    /// Skips the rest of a line, such as one that was reported as too long: it is no line of its own.
+    pub swallowing: bool,
     ended: bool,
     /// Why the input ended early.
     pub fault: Option<io::Error>,
@@ -153,11 +153,6 @@ impl<R: Read> Lines<R> {
         }
         self.start = (bytes - self.base) as usize;
         true
-    }
-
-    /// The rest of the line that begins here is no line of its own.
-    pub fn swallow_rest_of_line(&mut self) {
-        self.swallowing = true;
     }
 
     /// The next 64 KiB, as far as there is input.
@@ -290,7 +285,7 @@ mod tests {
         assert!(!Lines::new(&text[..]).skip_to(15));
         let mut lines = Lines::new(&text[..]);
         assert!(lines.skip_to(5));
-        lines.swallow_rest_of_line();
+        lines.swallowing = true;
         assert_eq!(lines.next_line(), Some(Line::Whole(b"three")));
     }
 

@@ -93,5 +93,5 @@ fn measure(input: &Input, marks: Vec<u64>, meter: &mut Meter) -> Measured {
     while read(&mut content, &mut buffer).is_ok_and(|bytes| bytes > 0) {
         meter.advance_pass(content.about.bytes_read.get(), size, &mut reported);
     }
-    Measured { length: content.length, sum: content.sum(), sums: content.marked() }
+    Measured { length: content.length, sum: content.whole.sum(), sums: content.sums }
 }

@@ -9,7 +9,7 @@ use std::path::Path;
 use super::content::{Content, Regular, first_bytes, reason};
 use super::file::{FileReport, FileState, ReadOptions, STANDARD_INPUT};
 use super::imported::{Entry, HEAD, Imported};
-use super::lines::Lines;
+use super::lines::{LONGEST, Lines};
 use super::open::{Meter, Open};
 use super::year::{Scan, Wanted};
 use crate::event::paths::Paths;
@@ -129,15 +129,17 @@ impl Input {
         options: &ReadOptions,
         meter: &mut Meter,
     ) -> Result<(Lines<Content>, FileClock), String> {
-        let from = self.grown_from.map_or(0, |entry| entry.resume());
+        // The beginning of a line that gave no event is read again, because the line may be whole by now.
+        let from = self.grown_from.map_or(0, |entry| entry.length.saturating_sub(entry.tail.into()));
         let wanted = Wanted { year: options.year, from };
         let (now, mut calendar) = (options.now, options.calendar.clone());
         let Some(regular) = self.regular else {
             let content = self.pipe.take().ok_or("standard input can be read only once")?;
             let mut lines = Lines::new(*content);
+            let mut scan = Scan::default();
             // All of the beginning, though a year may be given: stamps can be followed by uptimes.
-            let all = Wanted { year: None, ..wanted };
-            let scan = Scan::run(&mut Lines::new(lines.look_ahead()), all, |_| {});
+            let beginning = lines.look_ahead().split(|byte| *byte == b'\n');
+            beginning.filter(|line| line.len() <= LONGEST).for_each(|line| scan.line(line, true));
             // It may go on for long.
             let clock = FileClock { latest: None, ..scan.clock(wanted, now, &mut calendar) };
             return Ok((lines, clock));
@@ -159,7 +161,7 @@ impl Input {
             return Err(format!("'{}' became shorter while it was read", path.display()));
         }
         if self.grown_from.is_some_and(|entry| entry.inside_line) {
-            lines.swallow_rest_of_line();
+            lines.swallowing = true;
         }
         Ok((lines, clock))
     }
@@ -193,7 +195,7 @@ impl Input {
             Some(bytes) => (bytes as u32, false),
         };
         if self.regular.is_none() {
-            self.find_known(&content.marked());
+            self.find_known(&content.sums);
         }
         self.entry = Some(content.entry(tail, inside_line));
     }

@@ -69,7 +69,8 @@ impl Scan {
         scan
     }
 
-    fn line(&mut self, line: &[u8], read: bool) {
+    /// Takes the next line; `read`: it will be read.
+    pub fn line(&mut self, line: &[u8], read: bool) {
         let same = self.month > 0 && line.len() > SAME_STAMP && line[..SAME_STAMP] == self.stamp;
         if !same {
             match day_without_year(line) {
