@@ -232,7 +232,7 @@ impl Daemon {
     fn deadline(&self) -> Option<u64> {
         let nflog = self.nflog.as_ref().and_then(NflogInput::deadline);
         let feed = self.feed.as_ref().and_then(LogFeed::deadline);
-        let on_bus = [feed, self.object.deadline(), self.netifd.deadline()];
+        let on_bus = [feed, self.object.deadline(), self.netifd.due];
         let on_bus = on_bus.into_iter().filter(|_| self.bus.is_up()).flatten();
         [nflog, self.bus.deadline(), self.core.deadline()].into_iter().flatten().chain(on_bus).min()
     }
