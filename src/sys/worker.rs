@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, Instant};
 
-use super::wait::{Wait, wait};
+use super::wait::{readable, wait};
 
 /// Shared by both threads. Its lock is never held while a job runs.
 struct Queues<J, R> {
@@ -109,7 +109,7 @@ impl<J: Send + 'static, R: Send + 'static> Worker<J, R> {
                 return Some(result);
             }
             let left = until.saturating_duration_since(Instant::now());
-            if is_last || left.is_zero() || wait(&mut [Wait::read(self.fd())], Some(left)).is_err() {
+            if is_last || left.is_zero() || wait(&mut [readable(self.fd())], Some(left)).is_err() {
                 return None;
             }
         }
@@ -148,7 +148,7 @@ mod tests {
         }
         let mut results = Vec::new();
         while worker.outstanding() > 0 {
-            assert_eq!(wait(&mut [Wait::read(worker.fd())], Some(Duration::from_secs(10))).unwrap(), 1);
+            assert_eq!(wait(&mut [readable(worker.fd())], Some(Duration::from_secs(10))).unwrap(), 1);
             results.extend(std::iter::from_fn(|| worker.take()));
         }
         assert_eq!(results, [2, 4, 6]);

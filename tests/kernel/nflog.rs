@@ -14,7 +14,7 @@ use fwstat::event::protocol;
 use fwstat::input::Counters;
 use fwstat::input::nflog::{NflogError, NflogReader, NflogRecord, QUEUE_THRESHOLD};
 use fwstat::sys::netlink::interface_name;
-use fwstat::sys::wait::{Wait, wait};
+use fwstat::sys::wait::{readable, wait};
 use nix::sys::socket::{
     AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, getsockname, sendto, socket,
 };
@@ -58,7 +58,7 @@ fn read_until(
     let mut last = Instant::now();
     while !enough(&reader.counters) && last.elapsed() < quiet {
         let limit = Some(Duration::from_millis(200));
-        if wait(&mut [Wait::read(reader.fd())], limit).unwrap() > 0 {
+        if wait(&mut [readable(reader.fd())], limit).unwrap() > 0 {
             while reader.read(4096, each).unwrap() {}
             last = Instant::now();
         }
@@ -196,7 +196,7 @@ fn the_last_packet_of_a_quiet_moment_comes_within_a_few_hundred_milliseconds() {
             for _ in 0..5 {
                 let sent = Instant::now();
                 socket.send_to(b"x", (ROUTER_V4, 53)).unwrap();
-                wait(&mut [Wait::read(reader.fd())], Some(WITHIN)).unwrap();
+                wait(&mut [readable(reader.fd())], Some(WITHIN)).unwrap();
                 waited.push(sent.elapsed());
                 let mut packets = 0;
                 reader.read(10, &mut |_| packets += 1).unwrap();

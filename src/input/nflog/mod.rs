@@ -12,7 +12,7 @@ use crate::parse::nflog::{self, Message, Record, Settings};
 use crate::parse::packet::Packet;
 use crate::sys::clock;
 use crate::sys::netlink::Netlink;
-use crate::sys::wait::{Wait, wait};
+use crate::sys::wait::{readable, wait};
 
 pub mod events;
 
@@ -185,7 +185,7 @@ impl NflogReader {
                 if left.is_zero() {
                     return Err(failed(io::Error::from(io::ErrorKind::TimedOut)));
                 }
-                wait(&mut [Wait::read(self.socket.as_fd())], Some(left)).map_err(failed)?;
+                wait(&mut [readable(self.socket.as_fd())], Some(left)).map_err(failed)?;
                 continue;
             };
             for message in nflog::messages(&self.buffer[..length]) {
