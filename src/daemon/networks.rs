@@ -171,7 +171,7 @@ impl NetworkBlocks {
     }
 
     fn is_busy(&self) -> bool {
-        self.worker.as_ref().is_some_and(|worker| worker.outstanding() > 0)
+        self.worker.as_ref().is_some_and(|worker| worker.is_busy)
     }
 
     /// Whether the kernel's sets differ from the wanted ones.
@@ -285,7 +285,7 @@ impl NetworkBlocks {
             let started = Elements::open().and_then(|mut elements| {
                 let port = elements.port;
                 let worker =
-                    Worker::start("fwstat-networks", 1, STACK, move |job| job::run(&mut elements, job))?;
+                    Worker::start("fwstat-networks", STACK, move |job| job::run(&mut elements, job))?;
                 Ok((port, worker))
             });
             match started {

@@ -34,8 +34,6 @@ use crate::sys::worker::Worker;
 
 /// After this many pieces of the open day the next one has the whole day.
 const MAX_PIECES: usize = 48;
-/// Queued jobs of the worker: it gets one at a time.
-const QUEUE: usize = 1;
 const STACK: usize = 256 << 10;
 
 /// The retention options.
@@ -191,7 +189,7 @@ impl Storage {
         self.store.set_last(self.last);
         // A new store has no salt yet: both handles must have the same.
         let mut store = Store::open(Directory::Disk(shared?), self.keep, Some(self.store.salt()))?;
-        let started = Worker::start("fwstat-store", QUEUE, STACK, move |job| work(&mut store, job));
+        let started = Worker::start("fwstat-store", STACK, move |job| work(&mut store, job));
         self.worker = Some(started.map_err(|error| format!("cannot start a thread: {error}"))?);
         self.problem = None;
         Ok(())

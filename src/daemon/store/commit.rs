@@ -20,7 +20,7 @@ pub(crate) const AT_END: Duration = Duration::from_secs(4);
 impl Storage {
     /// Whether the worker prepares or finishes a commit, or one is prepared.
     pub(super) fn in_flight(&self) -> bool {
-        self.prepared.is_some() || self.worker.as_ref().is_some_and(|worker| worker.outstanding() > 0)
+        self.prepared.is_some() || self.worker.as_ref().is_some_and(|worker| worker.is_busy)
     }
 
     /// Whether a commit is in progress or requested.
