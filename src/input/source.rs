@@ -99,8 +99,8 @@ impl Input {
 
     /// Finds the content that it has grown from. `sums`: of its beginnings of the [`Input::lengths_of_known`].
     pub fn find_known(&mut self, sums: &[(u64, u128)]) {
-        let same = self.known.iter().zip(sums).filter(|(entry, (_, sum))| entry.sum == *sum);
-        self.grown_from = same.map(|(entry, _)| *entry).last();
+        let longest = self.known.iter().zip(sums).rfind(|(entry, (_, sum))| entry.sum == *sum);
+        self.grown_from = longest.map(|(entry, _)| *entry);
     }
 
     /// Opens the input and reads up to its first event. `None`: it failed, as its report says.
