@@ -10,7 +10,7 @@ use crate::cli::shell::{Outcome, ShellError};
 use crate::config::Config;
 use crate::event::Class;
 use crate::event::calendar::{Date, Month};
-use crate::fleet::batch::{BatchHeader, Sources, Totals, Writer};
+use crate::fleet::batch::{Sources, Totals, Writer};
 use crate::live::clock::BUILT;
 use crate::query::history::{Detail, History, Need, Section};
 use crate::query::open::WithOpenDays;
@@ -39,16 +39,17 @@ pub fn export(
     let today = Date(wall.div_euclid(DAY) as i32);
     let oldest = if wall >= BUILT { Date(today.0 - OLDEST) } else { Date(i32::MIN) };
     let (from, to) = (range.from.unwrap_or(oldest), range.to.unwrap_or(Date(i32::MAX)));
-    let shown = config.map_or(Sources::Address, |config| Sources::of(config, opened.store.salt()));
+    let sources = config.map_or(Sources::Address, |config| Sources::of(config, opened.store.salt()));
     let calendar = opened.calendar.clone();
     let lookup = opened.lookup.clone();
     let mut with_writer = |date: Date, write: &mut dyn FnMut(&mut Writer<'_>) -> io::Result<()>| {
         let end = calendar.instant(Date(date.0.saturating_add(1)), 0);
         // Lower than in the batch that was made at the day's end, which is more complete.
         let sent = wall.min(end - 1).max(i64::from(date.0) * DAY);
-        let header = BatchHeader { date, sent, offset: calendar.offset(end - 1) / 60, sources: shown };
+        let offset = calendar.offset(end - 1) / 60;
         with_lookup(Some(&lookup), |lookup| {
-            write(&mut Writer { header, out: &mut *out, lookup: lookup.map(|lookup| lookup as _) })
+            let lookup = lookup.map(|lookup| lookup as _);
+            write(&mut Writer { date, sent, offset, sources, out: &mut *out, lookup })
         })
     };
     let wanted = |date: Date| (from..=to).contains(&date);

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant, SystemTime};
 use crate::config::{self, Config};
 use crate::event::Class;
 use crate::event::calendar::{Calendar, Date};
-use crate::fleet::batch::{BatchHeader, Sources, Writer};
+use crate::fleet::batch::{Sources, Writer};
 use crate::fleet::merge::merge;
 use crate::fleet::shared::Shared;
 use crate::fleet::spool::Spool;
@@ -195,10 +195,10 @@ impl Fleet {
         // A clock that went back must not make a correction look older than what it corrects.
         let sent = lowest.max(earlier.as_ref().map_or(0, |earlier| earlier.sent + 1));
         let offset = calendar.offset(end - 1) / 60;
-        let header = BatchHeader { date, sent, offset, sources: self.sources };
         let more = earlier.filter(|_| over.extent != Extent::All);
         self.spool.write(date, sent, |out| {
-            let mut writer = Writer { header, out, lookup: lookup.map(|lookup| lookup as _) };
+            let lookup = lookup.map(|lookup| lookup as _);
+            let mut writer = Writer { date, sent, offset, sources: self.sources, out, lookup };
             match &more {
                 Some(earlier) => merge(Spool::read(earlier)?, over.day, &mut writer),
                 None => writer.write_day(over.day),

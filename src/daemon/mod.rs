@@ -41,7 +41,7 @@ use crate::output::blobmsg::FwstatObject;
 use crate::store::directory::Taken;
 use crate::sys::clock;
 use crate::sys::signals::{self, Signal, SignalFd};
-use crate::sys::wait::{Wait, wait};
+use crate::sys::wait::{PollFd, PollFlags, is_ready, readable, wait};
 use crate::ubus::{Connection, OnEvent};
 
 use self::core::Core;
@@ -115,7 +115,7 @@ fn start(paths: &DaemonPaths, signals: &SignalFd) -> Result<Option<Core>, String
                 shown(&paths.config)
             ));
         }
-        wait(&mut [Wait::read(signals.as_fd())], Some(LOCK_RETRY))
+        wait(&mut [readable(signals.as_fd())], Some(LOCK_RETRY))
             .map_err(|error| format!("cannot wait for the store: {error}"))?;
         while let Some(signal) = signals::next(signals) {
             if signal != Signal::SIGHUP {
@@ -221,19 +221,21 @@ impl Daemon {
         let limit = self.deadline().map(|at| Duration::from_millis(at.saturating_sub(now().boot_ms)));
         let nflog = self.nflog.as_ref().and_then(NflogInput::fd);
         let others = [Some(self.signals.as_fd()), nflog].into_iter().chain(self.core.fds());
-        let mut waits: Vec<Wait<'_>> = others.flatten().map(Wait::read).collect();
-        let Some(fd) = self.bus.fd() else { return wait(&mut waits, limit).map(|_| (false, false)) };
-        let (read, write) = (self.bus.wants_read(), self.bus.wants_write());
-        waits.insert(0, Wait { read, write, ..Wait::read(fd) });
-        wait(&mut waits, limit)?;
-        Ok((waits[0].readable, waits[0].writable))
+        let mut files: Vec<PollFd<'_>> = others.flatten().map(readable).collect();
+        let Some(fd) = self.bus.fd() else { return wait(&mut files, limit).map(|_| (false, false)) };
+        let mut wanted = PollFlags::empty();
+        wanted.set(PollFlags::POLLIN, self.bus.wants_read());
+        wanted.set(PollFlags::POLLOUT, self.bus.wants_write());
+        files.insert(0, PollFd::new(fd, wanted));
+        wait(&mut files, limit)?;
+        Ok((is_ready(&files[0], PollFlags::POLLIN), is_ready(&files[0], PollFlags::POLLOUT)))
     }
 
     /// When the next thing is due.
     fn deadline(&self) -> Option<u64> {
         let nflog = self.nflog.as_ref().and_then(NflogInput::deadline);
         let feed = self.feed.as_ref().and_then(LogFeed::deadline);
-        let on_bus = [feed, self.object.deadline(), self.netifd.deadline()];
+        let on_bus = [feed, self.object.deadline(), self.netifd.due];
         let on_bus = on_bus.into_iter().filter(|_| self.bus.is_up()).flatten();
         [nflog, self.bus.deadline(), self.core.deadline()].into_iter().flatten().chain(on_bus).min()
     }

@@ -25,8 +25,8 @@ pub(super) struct NflogInput {
     pub group: u16,
     reader: Option<NflogReader>,
     events: NflogEvents,
-    /// Counters of readers that are closed.
-    before: Counters,
+    /// The sums of all readers.
+    counters: Counters,
     /// When to open the socket again (milliseconds since boot).
     retry_at: u64,
     /// When the cached names of interfaces are dropped (milliseconds since boot).
@@ -59,10 +59,10 @@ impl NflogInput {
         if self.reader.is_some() || now.boot_ms < self.retry_at {
             return;
         }
-        match NflogReader::open(self.group) {
+        match NflogReader::open(self.group, self.counters) {
             Ok(reader) => {
+                core.note_nflog(now, RUNNING, reader.counters);
                 self.reader = Some(reader);
-                core.note_nflog(now, RUNNING, self.counters());
             }
             Err(error) => self.failed(now, &error, core),
         }
@@ -70,21 +70,9 @@ impl NflogInput {
 
     /// Closes the socket, and opens it again later.
     fn failed(&mut self, now: Now, error: &NflogError, core: &mut Core) {
-        self.before = self.counters();
         (self.reader, self.paused_until) = (None, None);
         self.retry_at = now.boot_ms.saturating_add(RETRY_MS);
-        core.note_nflog(now, &error.to_string(), self.before);
-    }
-
-    /// The sums of all readers.
-    fn counters(&self) -> Counters {
-        let present = self.reader.as_ref().map(NflogReader::counters).unwrap_or_default();
-        Counters {
-            received: self.before.received.saturating_add(present.received),
-            lost: self.before.lost.saturating_add(present.lost),
-            malformed: self.before.malformed.saturating_add(present.malformed),
-            ..present
-        }
+        core.note_nflog(now, &error.to_string(), self.counters);
     }
 
     /// Reads queued packets until there are none, or at least `budget` were read.
@@ -95,7 +83,7 @@ impl NflogInput {
             self.forget_at = now.boot_ms.saturating_add(FORGET_MS);
         }
         let Some(reader) = &mut self.reader else { return };
-        let before = reader.counters().received;
+        let before = reader.counters.received;
         let (events, uptime) = (&mut self.events, now.boot_ms.saturating_mul(1000));
         let read = reader.read(budget, &mut |record| {
             let networks = &core.outside.networks;
@@ -103,11 +91,12 @@ impl NflogInput {
             let item = event.map_or(InputItem::Ignored, |event| InputItem::Event(event, None, None));
             core.engine.take(now, Input::Nflog, item);
         });
+        self.counters = reader.counters;
         match read {
             Ok(more) => {
-                let full_batch = reader.counters().received - before >= FULL_BATCH;
+                let full_batch = self.counters.received - before >= FULL_BATCH;
                 self.paused_until = (full_batch && !more).then_some(now.boot_ms.saturating_add(PAUSE_MS));
-                core.note_nflog(now, RUNNING, self.counters());
+                core.note_nflog(now, RUNNING, self.counters);
             }
             Err(error) => self.failed(now, &error, core),
         }

@@ -36,17 +36,6 @@ pub enum Sources {
     Registers,
 }
 
-/// The fields that all lines of a batch have in common.
-#[derive(Clone, Debug)]
-pub struct BatchHeader {
-    pub date: Date,
-    /// Unix time: of two batches of a day the one with the higher value is valid.
-    pub sent: i64,
-    /// Of the time zone, in minutes east of UTC.
-    pub offset: i32,
-    pub sources: Sources,
-}
-
 /// The totals of a class on a day.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Totals {
@@ -108,31 +97,6 @@ impl Sources {
     }
 }
 
-/// HyperLogLog registers: each has the highest rank of its hashes.
-#[derive(Clone)]
-pub struct Registers([u8; REGISTERS]);
-
-impl Default for Registers {
-    fn default() -> Registers {
-        Registers([0; REGISTERS])
-    }
-}
-
-impl Registers {
-    /// Sets a register to `rank` if that is higher.
-    pub fn raise(&mut self, place: usize, rank: u8) {
-        if let Some(register) = self.0.get_mut(place) {
-            *register = (*register).max(rank);
-        }
-    }
-
-    /// Those that are not 0, as numbers of place and rank.
-    fn numbers(&self) -> impl Iterator<Item = u64> {
-        let set = self.0.iter().zip(0u64..).filter(|(rank, _)| **rank > 0);
-        set.map(|(rank, place)| place * 64 + u64::from(*rank))
-    }
-}
-
 /// Service, and source as it is sent.
 pub type Pair = (Service, Address);
 
@@ -142,15 +106,29 @@ fn joined(numbers: &mut dyn Iterator<Item = u64>) -> String {
 }
 
 /// A service in a batch without sources.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct ServiceSums {
     pub attempts: u64,
     /// Different sources.
     pub sources: u64,
-    pub registers: Registers,
+    /// HyperLogLog registers: each has the highest rank of its hashes.
+    registers: [u8; REGISTERS],
+}
+
+impl Default for ServiceSums {
+    fn default() -> ServiceSums {
+        ServiceSums { attempts: 0, sources: 0, registers: [0; REGISTERS] }
+    }
 }
 
 impl ServiceSums {
+    /// Sets a register to `rank` if that is higher.
+    pub fn raise(&mut self, place: usize, rank: u8) {
+        if let Some(register) = self.registers.get_mut(place) {
+            *register = (*register).max(rank);
+        }
+    }
+
     /// Adds the attempts of a source that was not added before.
     pub fn add(&mut self, attempts: u64, address: Address) {
         self.attempts = self.attempts.saturating_add(attempts);
@@ -158,13 +136,18 @@ impl ServiceSums {
         // The hash has no key, since the registers of several routers are merged.
         let hash = sip_hash((0, 0), &address.to_bytes());
         let rank = ((hash << 10) | (1 << 9)).leading_zeros() + 1;
-        self.registers.raise((hash >> 54) as usize, rank as u8);
+        self.raise((hash >> 54) as usize, rank as u8);
     }
 }
 
 /// Writes the lines of a batch (NDJSON), each at once.
 pub struct Writer<'w> {
-    pub header: BatchHeader,
+    pub date: Date,
+    /// Unix time: of two batches of a day the one with the higher value is valid.
+    pub sent: i64,
+    /// Of the time zone, in minutes east of UTC.
+    pub offset: i32,
+    pub sources: Sources,
     pub out: &'w mut dyn Write,
     /// Of the sources' countries.
     pub lookup: Option<&'w mut (dyn CountryLookup + 'w)>,
@@ -178,8 +161,7 @@ impl Writer<'_> {
     }
 
     fn begin(&mut self, kind: &str, class: Class) -> io::Result<()> {
-        let BatchHeader { date, sent, .. } = self.header;
-        let class = class.name();
+        let (date, sent, class) = (self.date, self.sent, class.name());
         write!(
             self.out,
             r#"{{"format":{FORMAT},"kind":"{kind}","day":"{date}","sent":{sent},"class":"{class}","#
@@ -190,8 +172,7 @@ impl Writer<'_> {
     pub fn day(&mut self, totals: &Totals) -> io::Result<()> {
         let Totals { class, attempts, sources, complete, lost, hours } = totals;
         self.begin("day", *class)?;
-        let (complete, offset, version) =
-            (u8::from(*complete), self.header.offset, env!("CARGO_PKG_VERSION"));
+        let (complete, offset, version) = (u8::from(*complete), self.offset, env!("CARGO_PKG_VERSION"));
         writeln!(
             self.out,
             r#""attempts":{attempts},"sources":{sources},"complete":{complete},"lost":{lost},"offset":{offset},"version":"{version}","hours":[{}]}}"#,
@@ -215,7 +196,9 @@ impl Writer<'_> {
         self.begin("service", class)?;
         let Service { protocol, port } = service;
         let ServiceSums { attempts, sources, registers } = sums;
-        let registers = joined(&mut registers.numbers());
+        // Those that are not 0, as numbers of place and rank.
+        let set = registers.iter().zip(0u64..).filter(|(rank, _)| **rank > 0);
+        let registers = joined(&mut set.map(|(rank, place)| place * 64 + u64::from(*rank)));
         writeln!(
             self.out,
             r#""protocol":{protocol},"port":{port},"attempts":{attempts},"sources":{sources},"registers":[{registers}]}}"#
@@ -228,9 +211,9 @@ impl Writer<'_> {
         let mut sums = ServiceSums::default();
         while let Some(pair) = pairs.next() {
             let attempts = known_attempts(&pair);
-            if self.header.sources != Sources::Registers {
+            if self.sources != Sources::Registers {
                 let country = self.country_of(class, pair.address);
-                let source = self.header.sources.encoded(pair.address);
+                let source = self.sources.encoded(pair.address);
                 self.pair(class, (pair.service, source), country, attempts)?;
                 continue;
             }

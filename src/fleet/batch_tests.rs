@@ -20,8 +20,7 @@ impl CountryLookup for Letters {
 }
 
 pub(crate) fn writer<'w>(sources: Sources, out: &'w mut Vec<u8>, lookup: &'w mut Letters) -> Writer<'w> {
-    let header = BatchHeader { date: DAY, sent: 1_795_800_000, offset: 540, sources };
-    Writer { header, out, lookup: Some(lookup) }
+    Writer { date: DAY, sent: 1_795_800_000, offset: 540, sources, out, lookup: Some(lookup) }
 }
 
 pub(crate) fn text(sources: Sources, day: &Day) -> String {

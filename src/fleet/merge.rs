@@ -29,7 +29,7 @@ struct Additions {
 impl Additions {
     fn of(day: &Day, class: Class, writer: &mut Writer<'_>) -> Option<Additions> {
         let totals = totals_of(day, class)?;
-        let shown = writer.header.sources;
+        let shown = writer.sources;
         let (mut pairs, mut sources, mut services) = (Vec::new(), Vec::new(), Vec::new());
         for pair in pairs_of(day, class) {
             let attempts = known_attempts(&pair);
@@ -69,26 +69,19 @@ fn invalid(what: &str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, format!("the earlier batch {what}"))
 }
 
-fn lines(
-    mut text: Box<dyn BufRead + '_>,
-    each: &mut dyn FnMut(&str, Class, &Value) -> io::Result<()>,
-) -> io::Result<()> {
+/// The next line of a batch, with its class; `None` at the end.
+fn next_row(text: &mut dyn BufRead) -> io::Result<Option<(Class, Value)>> {
     let mut line = Vec::new();
-    loop {
-        line.clear();
-        let read = (&mut text).take(LONGEST_LINE).read_until(b'\n', &mut line)?;
-        if read == 0 {
-            return Ok(());
-        }
-        if line.last() != Some(&b'\n') {
-            return Err(invalid("is cut or has a line that is too long"));
-        }
-        let row: Value = serde_json::from_slice(&line).map_err(|_| invalid("has a line that is no JSON"))?;
-        let class = row["class"].as_str().and_then(Class::from_name);
-        let (Some(class), Some(kind)) = (class, row["kind"].as_str()) else {
-            return Err(invalid("has a line without class and kind"));
-        };
-        each(kind, class, &row)?;
+    if text.take(LONGEST_LINE).read_until(b'\n', &mut line)? == 0 {
+        return Ok(None);
+    }
+    if line.last() != Some(&b'\n') {
+        return Err(invalid("is cut or has a line that is too long"));
+    }
+    let row: Value = serde_json::from_slice(&line).map_err(|_| invalid("has a line that is no JSON"))?;
+    match row["class"].as_str().and_then(Class::from_name) {
+        Some(class) if row["kind"].is_string() => Ok(Some((class, row))),
+        _ => Err(invalid("has a line without class and kind")),
     }
 }
 
@@ -126,14 +119,14 @@ fn totals(class: Class, row: &Value) -> io::Result<Totals> {
 
 /// Writes the earlier batch with a day's tables added. The option `sources` must be that of the earlier batch; an error
 /// of the kind `InvalidData`: it is not, or the batch cannot be read.
-pub fn merge(earlier: Box<dyn BufRead + '_>, day: &Day, writer: &mut Writer<'_>) -> io::Result<()> {
-    let shown = writer.header.sources;
+pub fn merge(mut earlier: Box<dyn BufRead + '_>, day: &Day, writer: &mut Writer<'_>) -> io::Result<()> {
+    let shown = writer.sources;
     let mut more = Class::ALL.map(|class| Additions::of(day, class, writer));
     let mut before: [Option<Totals>; Class::COUNT] = Default::default();
     let (mut hashes, mut addresses) = (0u64, 0u64);
-    lines(earlier, &mut |kind, class, row| {
-        let more = &mut more[class as usize];
-        match kind {
+    while let Some((class, row)) = next_row(&mut earlier)? {
+        let (row, more) = (&row, &mut more[class as usize]);
+        match row["kind"].as_str().unwrap_or_default() {
             "day" => before[class as usize] = Some(totals(class, row)?),
             "pair" if shown != Sources::Registers => {
                 let (service, source) = (service(row)?, source(row)?);
@@ -157,7 +150,7 @@ pub fn merge(earlier: Box<dyn BufRead + '_>, day: &Day, writer: &mut Writer<'_>)
                 let mut sums = new.unwrap_or_default();
                 for register in row["registers"].as_array().into_iter().flatten() {
                     let register = register.as_u64().unwrap_or(0);
-                    sums.registers.raise((register / 64) as usize, (register % 64) as u8);
+                    sums.raise((register / 64) as usize, (register % 64) as u8);
                 }
                 sums.attempts = sums.attempts.saturating_add(number(row, "attempts")?);
                 sums.sources = sums.sources.max(number(row, "sources")?);
@@ -165,8 +158,7 @@ pub fn merge(earlier: Box<dyn BufRead + '_>, day: &Day, writer: &mut Writer<'_>)
             }
             _ => return Err(invalid("has other sources")),
         }
-        Ok(())
-    })?;
+    }
     // Among addresses there can be some of the prefix: who sends a packet chooses its source.
     let is_other = match shown {
         Sources::Address => addresses == 0 && hashes > 0,

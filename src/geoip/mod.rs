@@ -81,13 +81,13 @@ struct Opened {
 
 /// The database at a path.
 pub struct Database {
-    path: PathBuf,
+    /// Of its file.
+    pub(crate) path: PathBuf,
     content: Content,
-    opened: Option<Opened>,
+    /// The error: why the file cannot be used, `None` if there is none.
+    opened: Result<Opened, Option<String>>,
     /// The file that was checked last, `Some(None)` if there was none; `None` before the first check.
     checked: Option<Option<Identity>>,
-    /// The error of the file.
-    wrong: Option<String>,
 }
 
 impl Database {
@@ -98,7 +98,7 @@ impl Database {
 
     /// A database of this content, opened by the first [`Database::refresh`].
     pub fn of(content: Content, path: &Path) -> Database {
-        Database { path: path.to_owned(), content, opened: None, checked: None, wrong: None }
+        Database { path: path.to_owned(), content, opened: Err(None), checked: None }
     }
 
     /// Its name in messages.
@@ -107,11 +107,6 @@ impl Database {
             Content::Countries => "country",
             Content::Networks => "AS",
         }
-    }
-
-    /// The path of its file.
-    pub fn path(&self) -> &Path {
-        &self.path
     }
 
     /// Checks the file if it is not the one that was checked last. To be called before
@@ -123,30 +118,20 @@ impl Database {
         if self.checked == Some(found) {
             return;
         }
-        (self.checked, self.opened, self.wrong) = (Some(found), None, None);
-        if found.is_none() {
-            return;
+        (self.checked, self.opened) = (Some(found), Err(None));
+        if found.is_some() {
+            let (kind, path) = (self.kind(), self.path.display());
+            let wrong = |reason| Some(format!("the {kind} database {path} cannot be used: {reason}"));
+            self.opened = open(&self.path, self.content).map_err(wrong);
         }
-        match open(&self.path, self.content) {
-            Ok(opened) => self.opened = Some(opened),
-            Err(reason) => {
-                let (kind, path) = (self.kind(), self.path.display());
-                self.wrong = Some(format!("the {kind} database {path} cannot be used: {reason}"));
-            }
-        }
-    }
-
-    /// Whether lookups give results.
-    pub fn is_usable(&self) -> bool {
-        self.opened.is_some()
     }
 
     /// `ok`, `none`, or `unusable`.
     pub fn state(&self) -> &'static str {
-        match (&self.opened, &self.wrong) {
-            (Some(_), _) => "ok",
-            (None, Some(_)) => "unusable",
-            (None, None) => "none",
+        match &self.opened {
+            Ok(_) => "ok",
+            Err(Some(_)) => "unusable",
+            Err(None) => "none",
         }
     }
 
@@ -157,30 +142,30 @@ impl Database {
         country: Country,
         most: usize,
     ) -> Option<Result<Vec<(u128, u128)>, NoRanges>> {
-        let Opened { pages, layout, .. } = self.opened.as_mut()?;
+        let Opened { pages, layout, .. } = self.opened.as_mut().ok()?;
         Some(layout.ranges_of(pages, country, most))
     }
 
     /// When its data was made, seconds since 1970.
     pub fn built(&self) -> Option<i64> {
-        self.opened.as_ref().map(|opened| opened.layout.built)
+        self.opened.as_ref().ok().map(|opened| opened.layout.built)
     }
 
     /// The problem as a sentence: damaged, or outdated at the time `now` (seconds since 1970). A missing country
     /// database is no error, since its path has a default; a missing AS database is one, since its path was configured.
     pub fn problem(&self, now: i64) -> Option<String> {
         let age = now.saturating_sub(self.built().unwrap_or(now)) / 86_400;
-        match &self.wrong {
-            Some(wrong) => Some(wrong.clone()),
-            None if age > OUTDATED_DAYS => Some(format!(
+        match &self.opened {
+            Err(Some(wrong)) => Some(wrong.clone()),
+            Ok(_) if age > OUTDATED_DAYS => Some(format!(
                 "the {} database {} is {age} days old: what it says of newer address ranges is missing or wrong",
                 self.kind(),
                 self.path.display()
             )),
-            None if self.opened.is_none() && self.content == Content::Networks => {
+            Err(None) if self.content == Content::Networks => {
                 Some(format!("there is no AS database {}", self.path.display()))
             }
-            None => None,
+            _ => None,
         }
     }
 }
@@ -205,11 +190,11 @@ fn open(path: &Path, content: Content) -> Result<Opened, String> {
 impl CountryLookup for Database {
     fn is_ready(&mut self) -> bool {
         self.refresh();
-        self.is_usable()
+        self.opened.is_ok()
     }
 
     fn country_of(&mut self, address: Address) -> Option<Country> {
-        let Opened { pages, layout, walk } = self.opened.as_mut()?;
+        let Opened { pages, layout, walk } = self.opened.as_mut().ok()?;
         let found = walk.record(layout, pages, address);
         Some(found.and_then(|record| layout.country_at(pages, record).ok()?).unwrap_or(Country::UNKNOWN))
     }
@@ -218,16 +203,16 @@ impl CountryLookup for Database {
 impl NetworkLookup for Database {
     fn is_ready(&mut self) -> bool {
         self.refresh();
-        self.is_usable()
+        self.opened.is_ok()
     }
 
     fn record_of(&mut self, address: Address) -> Option<u32> {
-        let Opened { pages, layout, walk } = self.opened.as_mut()?;
+        let Opened { pages, layout, walk } = self.opened.as_mut().ok()?;
         walk.record(layout, pages, address)
     }
 
     fn network_at(&mut self, record: u32) -> Option<Network> {
-        let Opened { pages, layout, .. } = self.opened.as_mut()?;
+        let Opened { pages, layout, .. } = self.opened.as_mut().ok()?;
         layout.network_at(pages, record).ok()?
     }
 }

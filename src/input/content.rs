@@ -12,7 +12,7 @@ use super::digest::Digest;
 use super::gzip::{About, Gzip};
 use super::imported::{Entry, HEAD};
 use super::journal_text::{self, JournalText};
-use super::packed::{self, Packing};
+use super::packed;
 use super::utf16::{self, Utf16};
 
 /// Regular files can be read again and have a size and a time; pipes and devices can't and have not.
@@ -27,16 +27,19 @@ pub struct Regular {
 /// The decompressed text of a file or pipe, with checksums of what was read.
 pub struct Content {
     text: Box<dyn Read>,
+    /// Of a regular file.
+    pub regular: Option<Regular>,
     /// What is known of the file beside its text.
     pub about: Rc<About>,
     /// Bytes of text read.
     pub length: u64,
     head: Digest,
-    whole: Digest,
+    /// The digest of the text read so far.
+    pub whole: Digest,
     /// Lengths at which the sum so far is asked for, ascending; to be set before the text is read.
     pub marks: Vec<u64>,
-    /// The sums of those reached.
-    sums: Vec<u128>,
+    /// Those that were reached, with the sums there.
+    pub sums: Vec<(u64, u128)>,
 }
 
 /// Counts what is read.
@@ -77,34 +80,36 @@ impl Read for Broken {
 }
 
 impl Content {
-    /// Opens and decompresses a file; the second value: it is a regular file. The error is a sentence with the path.
-    pub fn open(path: &Path) -> Result<(Content, Option<Regular>), String> {
+    /// Opens and decompresses a file. The error is a sentence with the path.
+    pub fn open(path: &Path) -> Result<Content, String> {
         let sentence = |error: io::Error| format!("cannot read '{}': {}", path.display(), reason(&error));
         let about = fs::metadata(path).map_err(sentence)?;
         if about.is_dir() {
             return Err(format!("cannot read '{}': it is a directory, not a log file", path.display()));
         }
         let file = File::open(path).map_err(sentence)?;
-        let content = Content::new(Box::new(file)).map_err(sentence)?;
+        let mut content = Content::new(Box::new(file)).map_err(sentence)?;
         let since = about.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
         let modified = since.map_or(0, |since| since.as_secs() as i64);
-        Ok((content, about.is_file().then_some(Regular { size: about.len(), modified })))
+        content.regular = about.is_file().then_some(Regular { size: about.len(), modified });
+        Ok(content)
     }
 
     /// Decompresses a reader's bytes. Fails if they cannot be read, or are of a kind that is no log.
     pub fn new(source: Box<dyn Read>) -> io::Result<Content> {
         let about = Rc::new(About::default());
         let file = peek(Box::new(Counted { source, about: about.clone() }));
-        let unpacked = match packed::packing(peeked(&file)) {
-            Packing::None => file,
-            Packing::Gzip => peek(Box::new(Gzip::new(file, about.clone()))),
-            other => peek(packed::unpack(other, Box::new(file))?),
+        let unpacked = match packed::packed_by(peeked(&file)) {
+            None => file,
+            Some("gzip") => peek(Box::new(Gzip::new(file, about.clone()))),
+            Some(tool) => peek(packed::unpack(tool, Box::new(file))?),
         };
         if let Some(what) = packed::other_content(peeked(&unpacked)) {
             return Err(io::Error::other(what));
         }
         Ok(Content {
             text: lines_of_text(unpacked),
+            regular: None,
             about,
             length: 0,
             head: Digest::default(),
@@ -114,22 +119,12 @@ impl Content {
         })
     }
 
-    /// The sums at the marks that were reached.
-    pub fn marked(&self) -> impl Iterator<Item = (u64, u128)> + '_ {
-        self.marks.iter().copied().zip(self.sums.iter().copied())
-    }
-
-    /// The digest of the text read so far.
-    pub fn sum(&self) -> u128 {
-        self.whole.sum()
-    }
-
     /// The content read so far as it is remembered. `tail`, `counted`: see [`Entry`].
     pub fn entry(&self, tail: u32, inside_line: bool) -> Entry {
         Entry {
             head: self.head.short_sum(),
             length: self.length,
-            sum: self.sum(),
+            sum: self.whole.sum(),
             tail,
             inside_line,
             outgrown: false,
@@ -147,7 +142,7 @@ impl Content {
             let (first, rest) = bytes.split_at(before as usize);
             self.whole.update(first);
             self.length += before;
-            self.sums.push(self.whole.sum());
+            self.sums.push((mark, self.whole.sum()));
             bytes = rest;
         }
         self.whole.update(bytes);
@@ -183,11 +178,8 @@ fn lines_of_text(mut text: Peeked) -> Box<dyn Read> {
     }
 }
 
-/// The first bytes of a content, and the error that ended them early.
-pub type FirstBytes = (Vec<u8>, Option<io::Error>);
-
-/// Reads the first bytes of a content, at most `most`.
-pub fn first_bytes(source: &mut dyn Read, most: usize) -> FirstBytes {
+/// Reads the first bytes of a content, at most `most`, and gives the error that ended them early.
+pub fn first_bytes(source: &mut dyn Read, most: usize) -> (Vec<u8>, Option<io::Error>) {
     let mut bytes = Vec::with_capacity(most);
     // What was read before an error stays.
     let fault = source.take(most as u64).read_to_end(&mut bytes).err();

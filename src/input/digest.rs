@@ -25,23 +25,18 @@ const STEP: u64 = 0x9e37_79b9_7f4a_7c15;
 /// A running digest; equal bytes in pieces of any size give the same sum.
 #[derive(Clone, Debug)]
 pub struct Digest {
-    lanes: Lanes,
+    sums: [u64; LANES],
+    keys: [u64; LANES],
     /// What is too short for a stripe yet.
     rest: [u8; STRIPE],
     held: usize,
     length: u64,
 }
 
-#[derive(Clone, Copy, Debug)]
-struct Lanes {
-    sums: [u64; LANES],
-    keys: [u64; LANES],
-}
-
 /// The digest of nothing.
 impl Default for Digest {
     fn default() -> Digest {
-        Digest { lanes: Lanes { sums: [0; LANES], keys: KEYS }, rest: [0; STRIPE], held: 0, length: 0 }
+        Digest { sums: [0; LANES], keys: KEYS, rest: [0; STRIPE], held: 0, length: 0 }
     }
 }
 
@@ -61,10 +56,11 @@ impl Digest {
             if self.held < STRIPE {
                 return;
             }
-            self.lanes.add(&[self.rest]);
+            let rest = self.rest;
+            self.add(&[rest]);
         }
         let (stripes, rest) = bytes.as_chunks::<STRIPE>();
-        self.lanes.add(stripes);
+        self.add(stripes);
         self.held = 0;
         self.hold(rest);
     }
@@ -80,11 +76,9 @@ impl Digest {
     /// The sum of all bytes so far.
     pub fn sum(&self) -> u128 {
         // The length tells what is too short for a stripe from the zeros behind it.
-        let mut last = [0; STRIPE];
-        last[..self.held].copy_from_slice(&self.rest[..self.held]);
-        let mut lanes = self.lanes;
-        lanes.add(&[last]);
-        let [a, b, c, d, e, f, g, h] = lanes.sums;
+        let mut padded = self.clone();
+        padded.update(&[0; STRIPE][self.held..]);
+        let [a, b, c, d, e, f, g, h] = padded.sums;
         let high = [(a, b), (c, d), (e, f), (g, h)];
         let low = [(a, h), (b, g), (c, f), (d, e)];
         let all = |start: u64, keys: &[u64], pairs: [(u64, u64); 4]| {
@@ -98,23 +92,21 @@ impl Digest {
     pub fn short_sum(&self) -> u64 {
         (self.sum() >> 64) as u64
     }
-}
 
-impl Lanes {
     fn add(&mut self, stripes: &[[u8; STRIPE]]) {
         // Not in memory in the meantime.
-        let mut lanes = *self;
+        let (mut sums, mut keys) = (self.sums, self.keys);
         for stripe in stripes {
             let (words, _) = stripe.as_chunks::<8>();
             for (lane, word) in words.iter().enumerate() {
-                let word = u64::from_le_bytes(*word) ^ lanes.keys[lane];
+                let word = u64::from_le_bytes(*word) ^ keys[lane];
                 // Of a word that differs in one half only, this is never the same.
                 let product = (word & 0xffff_ffff).wrapping_mul(word >> 32);
-                lanes.sums[lane] = lanes.sums[lane].wrapping_add(product).wrapping_add(word);
-                lanes.keys[lane] = lanes.keys[lane].wrapping_add(STEP);
+                sums[lane] = sums[lane].wrapping_add(product).wrapping_add(word);
+                keys[lane] = keys[lane].wrapping_add(STEP);
             }
         }
-        *self = lanes;
+        (self.sums, self.keys) = (sums, keys);
     }
 }
 

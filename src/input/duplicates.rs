@@ -46,7 +46,7 @@ pub enum Sighting {
 
 /// What every look-up needs, in one line of the processor's cache. Times are the low 32 bits of seconds: no two
 /// that are compared lie 68 years apart.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 #[repr(align(64))]
 struct Row {
     fingerprints: [u64; PER_ROW],
@@ -58,9 +58,10 @@ struct Row {
 }
 
 /// What is to be expected of a remembered packet.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 enum State {
     /// The entry is empty.
+    #[default]
     Free,
     /// Any number of paths may see it, or none.
     Seen,
@@ -94,13 +95,6 @@ fn is_within_window(then: u32, now: u32) -> bool {
 }
 
 impl Row {
-    const EMPTY: Row = Row {
-        fingerprints: [0; PER_ROW],
-        last: [0; PER_ROW],
-        states: [State::Free; PER_ROW],
-        forgotten: None,
-    };
-
     #[inline]
     fn find(&self, fingerprint: u64) -> Option<usize> {
         (0..PER_ROW).find(|&at| self.fingerprints[at] == fingerprint && self.states[at] != State::Free)
@@ -134,7 +128,7 @@ impl Row {
 /// An empty table.
 impl Default for Duplicates {
     fn default() -> Self {
-        let (rows, entries) = (vec![Row::EMPTY; ROWS], vec![Entry::EMPTY; ENTRIES]);
+        let (rows, entries) = (vec![Row::default(); ROWS], vec![Entry::default(); ENTRIES]);
         Duplicates { rows: rows.into_boxed_slice(), entries: entries.into_boxed_slice(), newest: i64::MIN }
     }
 }
@@ -145,24 +139,18 @@ impl Duplicates {
     /// Only what lies within [`WINDOW`] of an event by another path can be one; so most of a quiet log need not be
     /// remembered.
     pub fn mark(&mut self, events: &[Event]) -> Vec<bool> {
-        let mut marks = vec![false; events.len()];
-        let (Some(first), Some(last)) = (events.first(), events.last()) else { return marks };
+        let mut marks = Vec::with_capacity(events.len());
         let is_near = |one: &Event, next: &Event| next.time.saturating_sub(one.time) <= WINDOW;
-        let is_one_path = events.iter().all(|event| event.path == first.path);
-        let continues = first.time.saturating_sub(self.newest) <= WINDOW;
-        self.newest = last.time;
-        let mut start = 0;
+        // Those near the batch before, and those that the next may be near to, must be remembered in any case.
+        let mut is_edge =
+            events.first().is_some_and(|first| first.time.saturating_sub(self.newest) <= WINDOW);
         for run in events.chunk_by(is_near) {
-            let end = start + run.len();
-            // Those near the batch before, and those that the next may be near to, must be remembered in any case.
-            let is_edge = start == 0 && continues || end == events.len();
-            if is_edge || !is_one_path && run.iter().any(|event| event.path != run[0].path) {
-                for (event, mark) in run.iter().zip(marks.iter_mut().skip(start)) {
-                    *mark = self.is_duplicate(event);
-                }
-            }
-            start = end;
+            is_edge |= marks.len() + run.len() == events.len();
+            let is_kept = is_edge || run.iter().any(|event| event.path != run[0].path);
+            marks.extend(run.iter().map(|event| is_kept && self.is_duplicate(event)));
+            is_edge = false;
         }
+        self.newest = events.last().map_or(self.newest, |last| last.time);
         marks
     }
 
@@ -251,7 +239,7 @@ impl Duplicates {
 }
 
 /// The sightings of a fingerprint.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 struct Entry {
     /// When the present window began.
     start: u32,
@@ -259,7 +247,7 @@ struct Entry {
     sightings: [Sightings; PATHS],
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 struct Sightings {
     path: u16,
     /// Seen in the present window.
@@ -268,10 +256,8 @@ struct Sightings {
 }
 
 impl Entry {
-    const EMPTY: Entry = Entry { start: 0, sightings: [Sightings { path: 0, now: false, count: 0 }; PATHS] };
-
     fn first(path: u16, count: u32, time: u32) -> Entry {
-        let mut entry = Entry { start: time, ..Entry::EMPTY };
+        let mut entry = Entry { start: time, ..Entry::default() };
         entry.sightings[0] = Sightings { path, now: true, count };
         entry
     }

@@ -18,7 +18,7 @@ use super::order::merge;
 use super::packets::Packets;
 use super::same::compare;
 use super::seen::SeenMessages;
-use super::source::{Input, Kind};
+use super::source::Input;
 use crate::event::Event;
 use crate::event::calendar::Calendar;
 use crate::event::paths::{Direction, Paths};
@@ -149,9 +149,7 @@ pub fn read_files(
     compare(&mut inputs, &mut meter);
     let wanted: Vec<usize> =
         (0..inputs.len()).filter(|&at| inputs[at].report.state == FileState::Read).collect();
-    let has_pipe = inputs.iter().any(|input| matches!(input.kind, Kind::Pipe(_)));
-    meter.total = (!has_pipe)
-        .then(|| wanted.iter().filter_map(|&at| inputs[at].regular()).map(|regular| regular.size).sum());
+    meter.total = wanted.iter().map(|&at| inputs[at].regular.map(|regular| regular.size)).sum();
     let mut batch = Batch::new(batch, seen, inputs.len());
     merge(&wanted, &mut inputs, options, paths, &mut meter, &mut batch)
         .map_err(|error| io::Error::other(format!("reading log files was given up: {error}")))?;
@@ -167,17 +165,15 @@ pub fn read_files(
 
 /// Adds what was read to `imported`; pipes last, to see whether they brought anything new.
 fn remember(inputs: &mut [Input], imported: &mut Imported) {
-    for input in inputs.iter().filter(|input| !matches!(input.kind, Kind::Pipe(_))) {
-        if let Some(entry) = input.entry {
-            imported.add(entry, input.grown_from.as_ref());
-        }
-    }
-    for input in inputs.iter_mut().filter(|input| matches!(input.kind, Kind::Pipe(_))) {
-        let Some(entry) = input.entry.filter(|entry| entry.length > 0) else { continue };
-        if imported.contains(&entry) {
+    let mut inputs: Vec<&mut Input> = inputs.iter_mut().collect();
+    inputs.sort_by_key(|input| input.regular.is_none());
+    for input in inputs {
+        let Some(entry) = input.entry else { continue };
+        let is_pipe = input.regular.is_none();
+        if is_pipe && imported.contains(&entry) {
             input.report.state = FileState::AlreadyImported;
             input.report.discard = true;
-        } else if let Some(known) = input.known.last() {
+        } else if is_pipe && let Some(known) = input.grown_from {
             input.report.state = FileState::Failed(format!(
                 "{} begins with {} bytes that were imported before: save it to a file and import that, then \
                  only the rest is read",
@@ -186,7 +182,7 @@ fn remember(inputs: &mut [Input], imported: &mut Imported) {
             ));
             input.report.discard = true;
         } else {
-            imported.add(entry, None);
+            imported.add(entry, input.grown_from.as_ref());
         }
     }
 }

@@ -35,11 +35,6 @@ pub struct Entry {
 }
 
 impl Entry {
-    /// Where reading goes on when the file has grown.
-    pub fn resume(&self) -> u64 {
-        self.length.saturating_sub(u64::from(self.tail))
-    }
-
     fn same_content(&self, other: &Entry) -> bool {
         self.length == other.length && self.sum == other.sum
     }
@@ -72,14 +67,21 @@ impl Imported {
     pub fn candidates(&self, beginning: &[u8]) -> Vec<Entry> {
         let beginning = &beginning[..beginning.len().min(HEAD as usize)];
         let sum = Digest::of(beginning).short_sum();
-        let is_begun = |entry: &&Entry| match beginning.get(..entry.length.min(HEAD) as usize) {
+        let is_begun = |entry: &Entry| match beginning.get(..entry.length.min(HEAD) as usize) {
             Some(head) if head.len() == beginning.len() => sum == entry.head,
             Some(head) => Digest::of(head).short_sum() == entry.head,
             None => false,
         };
-        let mut found: Vec<Entry> = self.entries.iter().filter(is_begun).copied().collect();
-        found.sort_by_key(|entry| entry.length);
+        let mut found = self.by_length();
+        found.retain(is_begun);
         found
+    }
+
+    /// All entries, shortest first.
+    pub fn by_length(&self) -> Vec<Entry> {
+        let mut entries = self.entries.clone();
+        entries.sort_by_key(|entry| entry.length);
+        entries
     }
 
     /// Whether this content was imported before.

@@ -27,11 +27,12 @@ pub struct Lines<R> {
     end: usize,
     /// Offset of `buffer[0]` in the input.
     base: u64,
-    /// The rest of a line that was already reported as too long is skipped.
-    swallowing: bool,
+    /// Skips the rest of a line, such as one that was reported as too long: it is no line of its own.
+    pub swallowing: bool,
     ended: bool,
     /// Why the input ended early.
     pub fault: Option<io::Error>,
+    /// The bytes of a last line without an end.
     cut: Option<u64>,
 }
 
@@ -43,16 +44,14 @@ pub enum Line<'a> {
 }
 
 impl<R: Read> Lines<R> {
-    /// `beginning`: what was read from `source` already.
-    pub fn new(source: R, beginning: &[u8]) -> Lines<R> {
-        let mut buffer = vec![0; BUFFER.max(beginning.len())].into_boxed_slice();
-        buffer[..beginning.len()].copy_from_slice(beginning);
+    /// The lines that `source` gives.
+    pub fn new(source: R) -> Lines<R> {
         Lines {
             source,
-            buffer,
+            buffer: vec![0; BUFFER].into_boxed_slice(),
             line_at: 0,
             start: 0,
-            end: beginning.len(),
+            end: 0,
             base: 0,
             swallowing: false,
             ended: false,
@@ -77,7 +76,6 @@ impl<R: Read> Lines<R> {
             } else if self.end - from > LONGEST + 1 {
                 self.start = self.end;
                 self.swallowing = true;
-                self.cut = Some(0);
                 return Some(Line::TooLong);
             }
             if self.fill() {
@@ -157,21 +155,10 @@ impl<R: Read> Lines<R> {
         true
     }
 
-    /// The rest of the line that begins here is no line of its own.
-    pub fn swallow_rest_of_line(&mut self) {
-        self.swallowing = true;
-    }
-
     /// The next 64 KiB, as far as there is input.
     pub fn look_ahead(&mut self) -> &[u8] {
         while self.end < self.buffer.len() && self.fill() {}
         &self.buffer[self.start..self.end]
-    }
-
-    /// Nothing can be read behind what was given as the beginning.
-    pub fn fail(&mut self, error: io::Error) {
-        self.ended = true;
-        self.fault = Some(error);
     }
 
     /// Where the next line begins.
@@ -181,7 +168,7 @@ impl<R: Read> Lines<R> {
 
     /// The last line had no end: how many bytes of it there were (0: too many).
     pub fn cut_line(&self) -> Option<u64> {
-        if self.swallowing { Some(0) } else { self.cut.filter(|&bytes| bytes > 0) }
+        if self.swallowing { Some(0) } else { self.cut }
     }
 }
 
@@ -228,7 +215,7 @@ mod tests {
     }
 
     fn all(source: impl Read) -> (Vec<Option<Vec<u8>>>, Option<u64>) {
-        let (mut lines, mut all) = (Lines::new(source, b""), Vec::new());
+        let (mut lines, mut all) = (Lines::new(source), Vec::new());
         while let Some(line) = lines.next_line() {
             all.push(match line {
                 Line::Whole(bytes) => Some(bytes.to_vec()),
@@ -273,7 +260,7 @@ mod tests {
     fn lines_before_the_last() {
         let text: String = (0..20_000).map(|number| format!("line {number}\n")).collect();
         for step in [7, 1000, BUFFER] {
-            let mut lines = Lines::new(Drip(text.as_bytes(), step), b"");
+            let mut lines = Lines::new(Drip(text.as_bytes(), step));
             let mut number = 0;
             while let Some(Line::Whole(line)) = lines.next_line() {
                 let line = line.to_vec();
@@ -292,13 +279,13 @@ mod tests {
     #[test]
     fn offsets_count_from_the_beginning() {
         let text = b"one\ntwo\nthree\n";
-        let mut lines = Lines::new(Drip(text, 1), b"");
+        let mut lines = Lines::new(Drip(text, 1));
         assert!(lines.skip_to(4));
         assert_eq!((lines.offset(), lines.next_line()), (4, Some(Line::Whole(b"two"))));
-        assert!(!Lines::new(&text[..], b"").skip_to(15));
-        let mut lines = Lines::new(&text[..], b"");
+        assert!(!Lines::new(&text[..]).skip_to(15));
+        let mut lines = Lines::new(&text[..]);
         assert!(lines.skip_to(5));
-        lines.swallow_rest_of_line();
+        lines.swallowing = true;
         assert_eq!(lines.next_line(), Some(Line::Whole(b"three")));
     }
 

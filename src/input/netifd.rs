@@ -34,8 +34,8 @@ pub struct Netifd {
     object: BusObject,
     /// The request for the networks.
     asked: Option<Request>,
-    /// When the answer must be there, or else when to ask again.
-    due: Option<u64>,
+    /// When [`Netifd::on_time`] has something to do: when the answer must be there, or else when to ask again.
+    pub due: Option<u64>,
     /// The newest answer of netifd; the caller takes it.
     pub news: Option<Vec<Interface>>,
     /// Something changed after it was asked.
@@ -43,11 +43,6 @@ pub struct Netifd {
 }
 
 impl Netifd {
-    /// When [`Netifd::on_time`] has something to do.
-    pub fn deadline(&self) -> Option<u64> {
-        self.due
-    }
-
     /// Sends requests that are due.
     pub fn on_time(&mut self, now_ms: u64, outgoing: &mut Outgoing) {
         if self.due.is_none_or(|due| now_ms < due) {

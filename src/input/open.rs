@@ -115,7 +115,8 @@ pub struct Open {
     pub next: Option<Event>,
     /// There are no more lines.
     pub has_ended: bool,
-    reported: (u64, u64),
+    /// Bytes of the file that were reported to the meter.
+    reported: u64,
 }
 
 impl Open {
@@ -130,7 +131,7 @@ impl Open {
             last_was_event: false,
             next: None,
             has_ended: false,
-            reported: (0, 0),
+            reported: 0,
         });
         open.advance(paths, meter);
         open
@@ -178,7 +179,7 @@ impl Open {
                 }
                 None => {
                     self.has_ended = true;
-                    self.report_progress(meter);
+                    self.count_lines(0, meter);
                     break;
                 }
             };
@@ -217,23 +218,16 @@ impl Open {
     }
 
     fn count_lines(&mut self, lines: u64, meter: &mut Meter) {
-        let before = self.counts.lines;
         self.counts.lines += lines;
-        if self.counts.lines / 256 != before / 256 {
-            self.report_progress(meter);
-        }
-    }
-
-    fn report_progress(&mut self, meter: &mut Meter) {
-        let now = (self.lines.source.about.bytes_read.get(), self.counts.lines);
-        meter.read(now.0 - self.reported.0, now.1 - self.reported.1);
-        self.reported = now;
+        let read = self.lines.source.about.bytes_read.get();
+        meter.read(read - self.reported, lines);
+        self.reported = read;
     }
 
     /// Closes the input as if it had never been opened.
     pub fn close_unread(&self, meter: &mut Meter) {
-        meter.done -= self.reported.0;
-        meter.lines -= self.reported.1;
+        meter.done -= self.reported;
+        meter.lines -= self.counts.lines;
         meter.reported = meter.reported.min(meter.done);
     }
 }

@@ -50,9 +50,8 @@ pub fn merge(
             continue;
         };
         // The time of the last change is the order of files without other evidence.
-        let begin =
-            (first.time, first.uptime, input.regular().map_or(options.now, |regular| regular.modified));
-        let is_closed = wanted.len() > MAX_OPEN && input.regular().is_some();
+        let begin = (first.time, first.uptime, input.regular.map_or(options.now, |regular| regular.modified));
+        let is_closed = wanted.len() > MAX_OPEN && input.regular.is_some();
         if is_closed {
             open.close_unread(meter);
         }

@@ -5,25 +5,15 @@ use std::io::{self, Read};
 /// First bytes that are needed to recognise a compressed file, and a tar archive in it.
 pub const BEGINNING: usize = 512;
 
-/// Compression of a file, by its first bytes.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Packing {
-    None,
-    Gzip,
-    Xz,
-    Zstandard,
-    Bzip2,
-}
-
-/// The compression by the first bytes.
-pub fn packing(beginning: &[u8]) -> Packing {
+/// The tool that packed a file which begins so; `None`: it is not packed.
+pub fn packed_by(beginning: &[u8]) -> Option<&'static str> {
     match beginning {
-        [0x1f, 0x8b, ..] => Packing::Gzip,
-        [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => Packing::Xz,
+        [0x1f, 0x8b, ..] => Some("gzip"),
+        [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => Some("xz"),
         // pzstd begins with a skippable frame.
-        [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => Packing::Zstandard,
-        [b'B', b'Z', b'h', b'1'..=b'9', 0x31, 0x41, 0x59, 0x26, ..] => Packing::Bzip2,
-        _ => Packing::None,
+        [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => Some("zstd"),
+        [b'B', b'Z', b'h', b'1'..=b'9', 0x31, 0x41, 0x59, 0x26, ..] => Some("bzip2"),
+        _ => None,
     }
 }
 
@@ -47,27 +37,20 @@ pub fn other_content(beginning: &[u8]) -> Option<&'static str> {
     }
 }
 
-/// The text of a file that is packed so.
+/// The text of a file that was packed by `xz`, `zstd` or `bzip2`.
 #[cfg(feature = "archives")]
-pub fn unpack(packing: Packing, source: Box<dyn Read>) -> io::Result<Box<dyn Read>> {
-    Ok(match packing {
-        Packing::Xz => Box::new(lzma_rust2::XzReader::new(source, true)),
-        Packing::Zstandard => Box::new(super::zstandard::Zstandard::new(source)),
-        Packing::Bzip2 => Box::new(bzip2::read::MultiBzDecoder::new(source)),
-        Packing::None | Packing::Gzip => source,
+pub fn unpack(tool: &str, source: Box<dyn Read>) -> io::Result<Box<dyn Read>> {
+    Ok(match tool {
+        "xz" => Box::new(lzma_rust2::XzReader::new(source, true)),
+        "zstd" => Box::new(super::zstandard::Zstandard::new(source)),
+        _ => Box::new(bzip2::read::MultiBzDecoder::new(source)),
     })
 }
 
 /// This build leaves unpacking to the tools for it.
 #[cfg(not(feature = "archives"))]
-pub fn unpack(packing: Packing, source: Box<dyn Read>) -> io::Result<Box<dyn Read>> {
-    let tool = match packing {
-        Packing::Xz => "it is packed by xz: unpack it first, xz -dk FILE",
-        Packing::Zstandard => "it is packed by zstd: unpack it first, zstd -dk FILE",
-        Packing::Bzip2 => "it is packed by bzip2: unpack it first, bzip2 -dk FILE",
-        Packing::None | Packing::Gzip => return Ok(source),
-    };
-    Err(io::Error::other(tool))
+pub fn unpack(tool: &str, _: Box<dyn Read>) -> io::Result<Box<dyn Read>> {
+    Err(io::Error::other(format!("it is packed by {tool}: unpack it first, {tool} -dk FILE")))
 }
 
 #[cfg(all(test, feature = "archives"))]
@@ -80,7 +63,8 @@ mod tests {
     /// What could be unpacked, and the error.
     fn text(bytes: &[u8]) -> (String, Option<String>) {
         let (mut text, source) = (String::new(), Box::new(io::Cursor::new(bytes.to_vec())));
-        let read = unpack(packing(bytes), source).and_then(|mut unpacked| unpacked.read_to_string(&mut text));
+        let read = unpack(packed_by(bytes).unwrap(), source)
+            .and_then(|mut unpacked| unpacked.read_to_string(&mut text));
         (text, read.err().map(|error| error.to_string()))
     }
 

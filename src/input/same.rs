@@ -5,7 +5,6 @@
 
 use super::content::Content;
 use super::file::FileState;
-use super::imported::Entry;
 use super::lines::read;
 use super::open::Meter;
 use super::source::Input;
@@ -26,13 +25,11 @@ pub fn compare(inputs: &mut [Input], meter: &mut Meter) {
         if group.len() == 1 && inputs[group[0]].known.is_empty() {
             continue;
         }
-        let lengths = |input: &Input| input.known.iter().map(|entry| entry.length).collect();
-        let measured: Vec<Measured> =
-            group.iter().map(|&at| measure(&inputs[at], lengths(&inputs[at]), meter)).collect();
+        let whole = |&at: &usize| measure(&inputs[at], inputs[at].lengths_of_known(), meter);
+        let measured: Vec<Measured> = group.iter().map(whole).collect();
         for (&at, measured) in group.iter().zip(&measured) {
             let input = &mut inputs[at];
-            let same = |entry: &&Entry| has(&measured.sums, (entry.length, entry.sum));
-            input.grown_from = input.known.iter().rev().find(same).copied();
+            input.find_known(&measured.sums);
             if input.grown_from.is_some_and(|entry| entry.length == measured.length) {
                 input.report.state = FileState::AlreadyImported;
             }
@@ -44,7 +41,7 @@ pub fn compare(inputs: &mut [Input], meter: &mut Meter) {
 /// Readable files whose beginnings are the same, as far as the shorter one goes.
 fn groups(inputs: &[Input]) -> Vec<Vec<usize>> {
     let is_readable =
-        |at: &usize| inputs[*at].regular().is_some() && inputs[*at].report.state == FileState::Read;
+        |at: &usize| inputs[*at].regular.is_some() && inputs[*at].report.state == FileState::Read;
     let mut order: Vec<usize> = (0..inputs.len()).filter(is_readable).collect();
     order.sort_by_key(|&at| &inputs[at].start);
     let mut groups: Vec<Vec<usize>> = Vec::new();
@@ -87,8 +84,8 @@ fn has(sums: &[(u64, u128)], content: (u64, u128)) -> bool {
 
 /// Reads a file through. One that can't be read any more has no sums: reading it will tell why.
 fn measure(input: &Input, marks: Vec<u64>, meter: &mut Meter) -> Measured {
-    let Ok((mut content, _)) = Content::open(&input.report.path) else { return Measured::default() };
-    let size = input.regular().map_or(0, |regular| regular.size);
+    let Ok(mut content) = Content::open(&input.report.path) else { return Measured::default() };
+    let size = input.regular.map_or(0, |regular| regular.size);
     content.marks = marks;
     let mut buffer = vec![0; 64 * 1024];
     let mut reported = 0;
@@ -96,5 +93,5 @@ fn measure(input: &Input, marks: Vec<u64>, meter: &mut Meter) -> Measured {
     while read(&mut content, &mut buffer).is_ok_and(|bytes| bytes > 0) {
         meter.advance_pass(content.about.bytes_read.get(), size, &mut reported);
     }
-    Measured { length: content.length, sum: content.sum(), sums: content.marked().collect() }
+    Measured { length: content.length, sum: content.whole.sum(), sums: content.sums }
 }

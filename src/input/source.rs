@@ -6,10 +6,10 @@
 use std::io::Read;
 use std::path::Path;
 
-use super::content::{Content, FirstBytes, Regular, first_bytes, reason};
+use super::content::{Content, Regular, first_bytes, reason};
 use super::file::{FileReport, FileState, ReadOptions, STANDARD_INPUT};
 use super::imported::{Entry, HEAD, Imported};
-use super::lines::Lines;
+use super::lines::{LONGEST, Lines};
 use super::open::{Meter, Open};
 use super::year::{Scan, Wanted};
 use crate::event::paths::Paths;
@@ -26,28 +26,19 @@ const START: usize = 256;
 pub struct Input {
     /// What is known of the reading so far.
     pub report: FileReport,
-    /// Whether it can be read again.
-    pub kind: Kind,
+    /// Of a regular file, which can be closed and opened again.
+    pub regular: Option<Regular>,
+    /// The content of what can be read only once, until reading begins.
+    pipe: Option<Box<Content>>,
     /// The first bytes of its text, at most 256.
     pub start: Vec<u8>,
     /// Known contents it may begin with, shortest first.
     pub known: Vec<Entry>,
-    /// The known content that it begins with: reading goes on behind it.
+    /// The longest known content that it begins with: reading goes on behind it, if it is no pipe.
     pub grown_from: Option<Entry>,
     clock: Option<FileClock>,
     /// Its content, once it is read.
     pub entry: Option<Entry>,
-}
-
-/// How a file's lines are read.
-#[derive(Default)]
-pub enum Kind {
-    /// It could not be opened.
-    #[default]
-    Nothing,
-    Regular(Regular),
-    /// What can be read only once: its content, until reading begins, and what was read of it.
-    Pipe(Option<Box<(Content, FirstBytes)>>),
 }
 
 impl Input {
@@ -57,7 +48,7 @@ impl Input {
         let mut input = Input { report, ..Input::default() };
         input.report.state = match input.look(standard_input, imported) {
             Err(sentence) => FileState::Failed(sentence),
-            Ok(()) if input.regular().is_some() && input.start.is_empty() => FileState::Empty,
+            Ok(()) if input.regular.is_some() && input.start.is_empty() => FileState::Empty,
             Ok(()) => FileState::Read,
         };
         input
@@ -71,20 +62,22 @@ impl Input {
     ) -> Result<(), String> {
         let name = self.name();
         let sentence = |error| format!("cannot read {name}: {}", reason(&error));
-        let (mut content, regular) = if self.report.path.as_os_str() == STANDARD_INPUT {
+        let mut content = if self.report.path.as_os_str() == STANDARD_INPUT {
             let twice = "standard input was given twice: it can be read only once";
-            (Content::new(standard_input.take().ok_or(twice)?).map_err(sentence)?, None)
+            Content::new(standard_input.take().ok_or(twice)?).map_err(sentence)?
         } else {
             Content::open(&self.report.path)?
         };
-        let (mut bytes, fault) = first_bytes(&mut content, HEAD as usize);
-        self.known = imported.candidates(&bytes);
-        let Some(regular) = regular else {
-            self.kind = Kind::Pipe(Some(Box::new((content, (bytes, fault)))));
+        let Some(regular) = content.regular else {
+            self.known = imported.by_length();
+            content.marks = self.lengths_of_known();
+            self.pipe = Some(Box::new(content));
             return Ok(());
         };
+        let (mut bytes, fault) = first_bytes(&mut content, HEAD as usize);
+        self.known = imported.candidates(&bytes);
         let modified = content.about.modified.get().unwrap_or(regular.modified);
-        self.kind = Kind::Regular(Regular { modified, ..regular });
+        self.regular = Some(Regular { modified, ..regular });
         bytes.truncate(START);
         self.start = bytes;
         fault.filter(|_| self.start.is_empty()).map_or(Ok(()), |error| Err(sentence(error)))
@@ -99,15 +92,22 @@ impl Input {
         }
     }
 
-    /// Of a regular file, which can be closed and opened again.
-    pub fn regular(&self) -> Option<Regular> {
-        if let Kind::Regular(regular) = self.kind { Some(regular) } else { None }
+    /// The lengths at which the sum of its text is compared with that of a known content.
+    pub fn lengths_of_known(&self) -> Vec<u64> {
+        self.known.iter().map(|entry| entry.length).collect()
+    }
+
+    /// Finds the content that it has grown from. `sums`: of its beginnings of the [`Input::lengths_of_known`].
+    pub fn find_known(&mut self, sums: &[(u64, u128)]) {
+        let longest = self.known.iter().zip(sums).rfind(|(entry, (_, sum))| entry.sum == *sum);
+        self.grown_from = longest.map(|(entry, _)| *entry);
     }
 
     /// Opens the input and reads up to its first event. `None`: it failed, as its report says.
     pub fn open(&mut self, options: &ReadOptions, paths: &mut Paths, meter: &mut Meter) -> Option<Box<Open>> {
         match self.lines(options, meter) {
             Ok((mut lines, clock)) => {
+                self.clock = Some(clock);
                 let mut reader = LineReader::new(&options.networks, options.calendar.clone());
                 reader.begin_file(clock);
                 // Wireless interfaces are inside if the log names br-lan, which may come after the first line about them.
@@ -129,50 +129,40 @@ impl Input {
         options: &ReadOptions,
         meter: &mut Meter,
     ) -> Result<(Lines<Content>, FileClock), String> {
-        let from = self.grown_from.map_or(0, |entry| entry.resume());
+        // The beginning of a line that gave no event is read again, because the line may be whole by now.
+        let from = self.grown_from.map_or(0, |entry| entry.length.saturating_sub(entry.tail.into()));
         let wanted = Wanted { year: options.year, from };
         let (now, mut calendar) = (options.now, options.calendar.clone());
-        let path = &self.report.path;
-        let begin = || Content::open(path).map(|(content, _)| Lines::new(content, b""));
-        let (lines, clock) = match &mut self.kind {
-            Kind::Nothing => return Err(format!("cannot read '{}'", path.display())),
-            Kind::Pipe(content) => {
-                let (mut content, (bytes, fault)) =
-                    *content.take().ok_or("standard input can be read only once")?;
-                let marks = self.known.iter().map(|entry| entry.length).filter(|&length| length > HEAD);
-                content.marks = marks.collect();
-                let mut lines = Lines::new(content, &bytes);
-                if let Some(error) = fault {
-                    lines.fail(error);
-                }
-                // All of the beginning, though a year may be given: stamps can be followed by uptimes.
-                let all = Wanted { year: None, ..wanted };
-                let scan = Scan::run(&mut Lines::new(lines.look_ahead(), b""), all, |_| {});
-                // It may go on for long.
-                (lines, FileClock { latest: None, ..scan.clock(wanted, now, &mut calendar) })
-            }
-            Kind::Regular(regular) => {
-                let date = || {
-                    let (size, mut reported) = (regular.size, 0);
-                    let scan = Scan::run(&mut begin()?, wanted, |content: &Content| {
-                        meter.advance_pass(content.about.bytes_read.get(), size, &mut reported);
-                    });
-                    // A time from before the first OpenWrt was never set.
-                    let modified = if regular.modified < YEAR_2000 { now } else { regular.modified };
-                    Ok::<_, String>(scan.clock(wanted, modified, &mut calendar))
-                };
-                let clock = self.clock.map_or_else(date, Ok)?;
-                let mut lines = begin()?;
-                if !lines.skip_to(from) {
-                    return Err(format!("'{}' became shorter while it was read", path.display()));
-                }
-                if self.grown_from.is_some_and(|entry| entry.inside_line) {
-                    lines.swallow_rest_of_line();
-                }
-                (lines, clock)
-            }
+        let Some(regular) = self.regular else {
+            let content = self.pipe.take().ok_or("standard input can be read only once")?;
+            let mut lines = Lines::new(*content);
+            let mut scan = Scan::default();
+            // All of the beginning, though a year may be given: stamps can be followed by uptimes.
+            let beginning = lines.look_ahead().split(|byte| *byte == b'\n');
+            beginning.filter(|line| line.len() <= LONGEST).for_each(|line| scan.line(line, true));
+            // It may go on for long.
+            let clock = FileClock { latest: None, ..scan.clock(wanted, now, &mut calendar) };
+            return Ok((lines, clock));
         };
-        self.clock = Some(clock);
+        let path = &self.report.path;
+        let begin = || Content::open(path).map(Lines::new);
+        let date = || {
+            let mut reported = 0;
+            let scan = Scan::run(&mut begin()?, wanted, |content: &Content| {
+                meter.advance_pass(content.about.bytes_read.get(), regular.size, &mut reported);
+            });
+            // A time from before the first OpenWrt was never set.
+            let modified = if regular.modified < YEAR_2000 { now } else { regular.modified };
+            Ok::<_, String>(scan.clock(wanted, modified, &mut calendar))
+        };
+        let clock = self.clock.map_or_else(date, Ok)?;
+        let mut lines = begin()?;
+        if !lines.skip_to(from) {
+            return Err(format!("'{}' became shorter while it was read", path.display()));
+        }
+        if self.grown_from.is_some_and(|entry| entry.inside_line) {
+            lines.swallowing = true;
+        }
         Ok((lines, clock))
     }
 
@@ -204,9 +194,8 @@ impl Input {
             Some(bytes) if bytes == 0 || open.last_was_event => (0, true),
             Some(bytes) => (bytes as u32, false),
         };
-        if matches!(self.kind, Kind::Pipe(_)) {
-            let sums: Vec<(u64, u128)> = content.marked().collect();
-            self.known.retain(|entry| entry.length <= HEAD || sums.contains(&(entry.length, entry.sum)));
+        if self.regular.is_none() {
+            self.find_known(&content.sums);
         }
         self.entry = Some(content.entry(tail, inside_line));
     }

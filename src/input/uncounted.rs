@@ -23,9 +23,7 @@ struct Row {
     reason: Uncounted,
     /// The name in the tag, for [`Uncounted::OtherProgram`].
     program: Vec<u8>,
-    lines: u64,
-    first_line: u64,
-    example: Vec<u8>,
+    shown: SkippedBecause,
 }
 
 impl UncountedLines {
@@ -50,13 +48,19 @@ impl UncountedLines {
         let same = |row: &Row| row.reason == reason && row.program == program;
         let found = self.rows.iter().position(same);
         match found.or((self.rows.len() >= MAX_ROWS).then_some(MAX_ROWS - 1)) {
-            Some(place) => self.rows[place].lines = self.rows[place].lines.saturating_add(1),
+            Some(place) => {
+                let lines = &mut self.rows[place].shown.lines;
+                *lines = lines.saturating_add(1);
+            }
             None => self.rows.push(Row {
                 reason,
                 program: program.to_vec(),
-                lines: 1,
-                first_line: number,
-                example: line[..line.len().min(LONGEST_EXAMPLE)].to_vec(),
+                shown: SkippedBecause {
+                    reason: reason.text(&text(program)),
+                    lines: 1,
+                    first_line: number,
+                    example: text(&line[..line.len().min(LONGEST_EXAMPLE)]),
+                },
             }),
         }
     }
@@ -68,19 +72,15 @@ impl UncountedLines {
 
     /// Most lines first.
     pub fn rows(&self) -> Vec<SkippedBecause> {
-        let mut rows: Vec<&Row> = self.rows.iter().collect();
+        let mut rows: Vec<SkippedBecause> = self.rows.iter().map(|row| row.shown.clone()).collect();
         rows.sort_by_key(|row| std::cmp::Reverse(row.lines));
-        let text = |bytes: &[u8]| -> String {
-            String::from_utf8_lossy(bytes).chars().filter(|letter| !letter.is_control()).collect()
-        };
-        let row = |row: &&Row| SkippedBecause {
-            reason: row.reason.text(&text(&row.program)),
-            lines: row.lines,
-            first_line: row.first_line,
-            example: text(&row.example),
-        };
-        rows.iter().map(row).collect()
+        rows
     }
+}
+
+/// Untrusted bytes as text without control characters.
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).chars().filter(|letter| !letter.is_control()).collect()
 }
 
 #[cfg(test)]

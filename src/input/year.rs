@@ -69,7 +69,8 @@ impl Scan {
         scan
     }
 
-    fn line(&mut self, line: &[u8], read: bool) {
+    /// Takes the next line; `read`: it will be read.
+    pub fn line(&mut self, line: &[u8], read: bool) {
         let same = self.month > 0 && line.len() > SAME_STAMP && line[..SAME_STAMP] == self.stamp;
         if !same {
             match day_without_year(line) {
@@ -166,7 +167,7 @@ mod tests {
         let modified = i64::from(Date::parse(modified).unwrap().0) * DAY + DAY / 2;
         let wanted = Wanted { from: stamped(&text[..wanted.from as usize]).len() as u64, ..wanted };
         let text = stamped(text);
-        let mut lines = Lines::new(text.as_bytes(), b"");
+        let mut lines = Lines::new(text.as_bytes());
         Scan::run(&mut lines, wanted, |_| {}).clock(wanted, modified, &mut Calendar::utc())
     }
 
@@ -244,7 +245,7 @@ mod tests {
                 Ok(out.len())
             }
         }
-        let mut lines = Lines::new(Endless(0), b"");
+        let mut lines = Lines::new(Endless(0));
         Scan::run(&mut lines, Wanted { year: None, from: 0 }, |_| {});
         assert!(lines.source.0 < 2 * SCAN_BYTES);
     }

@@ -26,7 +26,7 @@ use crate::query::Answer;
 use crate::query::question::{Question, Topic};
 use crate::store::directory::{Directory, Disk};
 use crate::store::{Retention, Store};
-use crate::sys::wait::{Wait, wait};
+use crate::sys::wait::{readable, wait};
 
 const HOUR: i64 = 3600;
 const DAY: i64 = 86_400;
@@ -217,7 +217,7 @@ impl Router {
     /// Threads of a killed process do nothing any more, but here they would.
     fn quiesce(&self) {
         if let Some(fd) = self.storage.fd().filter(|_| self.storage.is_busy()) {
-            let _ = wait(&mut [Wait::read(fd)], Some(Duration::from_millis(20)));
+            let _ = wait(&mut [readable(fd)], Some(Duration::from_millis(20)));
         }
     }
 

@@ -4,31 +4,25 @@ use std::io;
 use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
-use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+pub use nix::poll::{PollFd, PollFlags};
 
-/// What to wait for, and whether it occurred.
-pub struct Wait<'fd> {
-    pub fd: BorrowedFd<'fd>,
-    /// Wait until it is readable.
-    pub read: bool,
-    /// Also wait until it is writable.
-    pub write: bool,
-    /// It is readable, or the peer has closed (reading then returns 0 or an error).
-    pub readable: bool,
-    pub writable: bool,
+use nix::errno::Errno;
+use nix::poll::{PollTimeout, poll};
+
+/// To wait for data, or until the peer has closed (reading then returns 0 or an error).
+pub fn readable(fd: BorrowedFd<'_>) -> PollFd<'_> {
+    PollFd::new(fd, PollFlags::POLLIN)
 }
 
-impl<'fd> Wait<'fd> {
-    /// Waits for data.
-    pub fn read(fd: BorrowedFd<'fd>) -> Wait<'fd> {
-        Wait { fd, read: true, write: false, readable: false, writable: false }
-    }
+/// Whether a wait has shown this of a file, or that its peer has closed.
+pub fn is_ready(file: &PollFd<'_>, what: PollFlags) -> bool {
+    let gone = PollFlags::POLLERR | PollFlags::POLLHUP | PollFlags::POLLNVAL;
+    file.revents().is_some_and(|shown| shown.intersects(what | gone))
 }
 
 /// Waits until one of them is ready or `limit` has passed (`None`: no limit). Returns how many are
 /// ready; 0 also when a signal interrupted it.
-pub fn wait(waits: &mut [Wait<'_>], limit: Option<Duration>) -> io::Result<usize> {
+pub fn wait(files: &mut [PollFd<'_>], limit: Option<Duration>) -> io::Result<usize> {
     let timeout = match limit {
         None => PollTimeout::NONE,
         // Rounded up: an early return would cost one more iteration of the loop.
@@ -37,26 +31,11 @@ pub fn wait(waits: &mut [Wait<'_>], limit: Option<Duration>) -> io::Result<usize
             .and_then(|limit| PollTimeout::try_from(limit).ok())
             .unwrap_or(PollTimeout::MAX),
     };
-    let mut files: Vec<PollFd<'_>> = waits
-        .iter()
-        .map(|wait| {
-            let write = if wait.write { PollFlags::POLLOUT } else { PollFlags::empty() };
-            let read = if wait.read { PollFlags::POLLIN } else { PollFlags::empty() };
-            PollFd::new(wait.fd, read | write)
-        })
-        .collect();
-    let ready = match poll(&mut files, timeout) {
-        Ok(ready) => ready as usize,
-        Err(Errno::EINTR) => 0,
-        Err(error) => return Err(error.into()),
-    };
-    let gone = PollFlags::POLLERR | PollFlags::POLLHUP | PollFlags::POLLNVAL;
-    for (wait, file) in waits.iter_mut().zip(files) {
-        let result = file.revents().unwrap_or(PollFlags::empty());
-        wait.readable = ready > 0 && result.intersects(PollFlags::POLLIN | gone);
-        wait.writable = ready > 0 && result.intersects(PollFlags::POLLOUT | gone);
+    match poll(files, timeout) {
+        Ok(ready) => Ok(ready as usize),
+        Err(Errno::EINTR) => Ok(0),
+        Err(error) => Err(error.into()),
     }
-    Ok(ready)
 }
 
 #[cfg(test)]
@@ -69,15 +48,15 @@ mod tests {
     #[test]
     fn waiting_ends_with_data_with_the_end_or_with_the_limit() {
         let (mut near, far) = UnixStream::pair().unwrap();
-        let mut waits = [Wait::read(far.as_fd())];
-        assert_eq!(wait(&mut waits, Some(Duration::from_micros(10))).unwrap(), 0);
-        assert!(!waits[0].readable);
+        let mut files = [readable(far.as_fd())];
+        assert_eq!(wait(&mut files, Some(Duration::from_micros(10))).unwrap(), 0);
+        assert!(!is_ready(&files[0], PollFlags::POLLIN));
         near.write_all(b"x").unwrap();
-        assert_eq!(wait(&mut waits, None).unwrap(), 1);
-        assert!(waits[0].readable && !waits[0].writable);
+        assert_eq!(wait(&mut files, None).unwrap(), 1);
+        assert!(is_ready(&files[0], PollFlags::POLLIN) && !is_ready(&files[0], PollFlags::POLLOUT));
         drop(near);
-        waits[0].write = true;
-        assert_eq!(wait(&mut waits, Some(Duration::MAX)).unwrap(), 1);
-        assert!(waits[0].readable && waits[0].writable);
+        files[0].set_events(PollFlags::POLLIN | PollFlags::POLLOUT);
+        assert_eq!(wait(&mut files, Some(Duration::MAX)).unwrap(), 1);
+        assert!(is_ready(&files[0], PollFlags::POLLIN) && is_ready(&files[0], PollFlags::POLLOUT));
     }
 }

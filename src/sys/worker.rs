@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, Instant};
 
-use super::wait::{Wait, wait};
+use super::wait::{readable, wait};
 
 /// A job that was not begun, or its result. Its lock is never held while a job runs.
 struct Shared<J, R> {
@@ -100,7 +100,7 @@ impl<J: Send + 'static, R: Send + 'static> Worker<J, R> {
                 return Some(result);
             }
             let left = until.saturating_duration_since(Instant::now());
-            if is_last || left.is_zero() || wait(&mut [Wait::read(self.fd())], Some(left)).is_err() {
+            if is_last || left.is_zero() || wait(&mut [readable(self.fd())], Some(left)).is_err() {
                 return None;
             }
         }
@@ -137,7 +137,7 @@ mod tests {
         for job in 1..=3 {
             assert!(worker.submit(job));
             while worker.is_busy {
-                assert_eq!(wait(&mut [Wait::read(worker.fd())], Some(Duration::from_secs(10))).unwrap(), 1);
+                assert_eq!(wait(&mut [readable(worker.fd())], Some(Duration::from_secs(10))).unwrap(), 1);
                 if let Some(result) = worker.take() {
                     assert_eq!(result, 2 * job);
                 }

@@ -4,10 +4,11 @@
 
 use std::time::{Duration, Instant};
 
+use fwstat::input::Counters;
 use fwstat::input::nflog::NflogReader;
 use fwstat::parse::nflog::listen;
 use fwstat::sys::netlink::Netlink;
-use fwstat::sys::wait::{Wait, wait};
+use fwstat::sys::wait::{readable, wait};
 use nix::time::{ClockId, clock_gettime};
 use std::os::fd::AsFd;
 
@@ -30,7 +31,7 @@ fn bare(group: u16, packets: u64) -> (u64, u64) {
     let mut buffer = vec![0; 16 << 10];
     let (mut received, mut last) = (0u64, Instant::now());
     while received < packets && last.elapsed() < Duration::from_secs(3) {
-        wait(&mut [Wait::read(socket.as_fd())], Some(Duration::from_millis(200))).unwrap();
+        wait(&mut [readable(socket.as_fd())], Some(Duration::from_millis(200))).unwrap();
         while let Some(datagram) = socket.receive(&mut buffer).unwrap_or(None) {
             let mut rest = &buffer[..datagram.length.min(buffer.len())];
             while let Some(head) = rest.first_chunk::<6>() {
@@ -46,12 +47,12 @@ fn bare(group: u16, packets: u64) -> (u64, u64) {
 
 /// Address, port and sequence number of each packet.
 fn parse(group: u16, packets: u64) -> (u64, u64) {
-    let mut reader = NflogReader::open(group).unwrap();
+    let mut reader = NflogReader::open(group, Counters::default()).unwrap();
     eprintln!("ready");
     let (mut sum, mut last) = (0u64, Instant::now());
-    let done = |reader: &NflogReader| reader.counters().received + reader.counters().lost >= packets;
+    let done = |reader: &NflogReader| reader.counters.received + reader.counters.lost >= packets;
     while !done(&reader) && last.elapsed() < Duration::from_secs(3) {
-        if wait(&mut [Wait::read(reader.fd())], Some(Duration::from_millis(200))).unwrap() > 0 {
+        if wait(&mut [readable(reader.fd())], Some(Duration::from_millis(200))).unwrap() > 0 {
             let mut each = |record: &fwstat::input::nflog::NflogRecord<'_>| {
                 sum = sum.wrapping_add(record.packet.source.low ^ u64::from(record.packet.port));
             };
@@ -60,5 +61,5 @@ fn parse(group: u16, packets: u64) -> (u64, u64) {
         }
     }
     std::hint::black_box(sum);
-    (reader.counters().received, reader.counters().lost)
+    (reader.counters.received, reader.counters.lost)
 }

@@ -212,7 +212,7 @@ pub fn country_database(data: &[u8]) {
 /// A compressed log, in lines.
 pub fn gzip(data: &[u8]) {
     // A few bytes can stand for gigabytes: what is read of them is read in the same small buffers.
-    let mut lines = Lines::new(Gzip::new(data, Rc::default()).take(1 << 20), b"");
+    let mut lines = Lines::new(Gzip::new(data, Rc::default()).take(1 << 20));
     while let Some(line) = lines.next_line() {
         if let Line::Whole(line) = line {
             assert!(line.len() <= fwstat::input::lines::LONGEST);
@@ -224,7 +224,7 @@ pub fn gzip(data: &[u8]) {
 pub fn log_file(data: &[u8]) {
     let Ok(content) = Content::new(Box::new(Cursor::new(data.to_vec()))) else { return };
     // A million empty lines fit into 200 bytes of bzip2.
-    let mut lines = Lines::new(content.take(1 << 17), b"");
+    let mut lines = Lines::new(content.take(1 << 17));
     let mut reader = LineReader::new(&Networks::default(), Calendar::utc());
     let mut paths = Paths::new();
     let mut uncounted = UncountedLines::default();

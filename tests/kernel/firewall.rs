@@ -9,6 +9,7 @@ use crate::guarded::inside;
 use crate::router::Router;
 use crate::support::forge::Forger;
 use crate::support::namespaces::{Network, ROUTER_V4};
+use fwstat::input::Counters;
 use fwstat::input::nflog::NflogReader;
 use serde_json::{Value, json};
 
@@ -193,7 +194,7 @@ fn while_another_program_has_the_group_what_is_refused_is_a_sum() {
     let Some(network) = Network::up() else { return };
     network.nft(&fw4("default", "reject", ""));
     let mut router = Router::new("group-taken", Some(&network), "nflog");
-    let other = inside(&network.router, || NflogReader::open(32).unwrap());
+    let other = inside(&network.router, || NflogReader::open(32, Counters::default()).unwrap());
     router.start();
     status(&router, 0);
     let forger = Forger::new(&network.outside, ROUTER_V4);

@@ -15,7 +15,7 @@ use fwstat::input::Counters;
 use fwstat::input::nflog::{NflogError, NflogReader, NflogRecord};
 use fwstat::parse::nflog::QUEUE_THRESHOLD;
 use fwstat::sys::netlink::interface_name;
-use fwstat::sys::wait::{Wait, wait};
+use fwstat::sys::wait::{readable, wait};
 use nix::sys::socket::{
     AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, getsockname, sendto, socket,
 };
@@ -57,9 +57,9 @@ fn read_until(
     enough: &dyn Fn(&Counters) -> bool,
 ) {
     let mut last = Instant::now();
-    while !enough(&reader.counters()) && last.elapsed() < quiet {
+    while !enough(&reader.counters) && last.elapsed() < quiet {
         let limit = Some(Duration::from_millis(200));
-        if wait(&mut [Wait::read(reader.fd())], limit).unwrap() > 0 {
+        if wait(&mut [readable(reader.fd())], limit).unwrap() > 0 {
             while reader.read(4096, each).unwrap() {}
             last = Instant::now();
         }
@@ -109,7 +109,7 @@ fn every_kind_of_packet_arrives_with_its_fields() {
     thread::scope(|scope| {
         scope.spawn(|| {
             Network::enter(&network.router);
-            let mut reader = NflogReader::open(GROUP).unwrap();
+            let mut reader = NflogReader::open(GROUP, Counters::default()).unwrap();
             network.python(&format!(
                 "{FRAMES}
 ipv4(6, tcp(54321, 23, 0x02))
@@ -172,7 +172,7 @@ ipv4(17, udp(40000, 40001, bytes(1400)))
             assert_eq!(lines.join("\n"), expected.join("\n"));
             assert!(output.starts_with("\"reject wan out: \" in - out wan "), "{output}");
             assert!(output.contains("protocol 17 ports 7777 9999 length 33"), "{output}");
-            let counters = reader.counters();
+            let counters = reader.counters;
             assert_eq!(counters.received, network.counter("refused"));
             assert_eq!((counters.lost, counters.malformed), (0, 0));
         });
@@ -186,7 +186,7 @@ fn the_last_packet_of_a_quiet_moment_comes_within_a_few_hundred_milliseconds() {
     thread::scope(|scope| {
         scope.spawn(|| {
             Network::enter(&network.router);
-            let mut reader = NflogReader::open(GROUP).unwrap();
+            let mut reader = NflogReader::open(GROUP, Counters::default()).unwrap();
             let outside = network.outside.clone();
             let socket = thread::spawn(move || {
                 Network::enter(&outside);
@@ -197,7 +197,7 @@ fn the_last_packet_of_a_quiet_moment_comes_within_a_few_hundred_milliseconds() {
             for _ in 0..5 {
                 let sent = Instant::now();
                 socket.send_to(b"x", (ROUTER_V4, 53)).unwrap();
-                wait(&mut [Wait::read(reader.fd())], Some(WITHIN)).unwrap();
+                wait(&mut [readable(reader.fd())], Some(WITHIN)).unwrap();
                 waited.push(sent.elapsed());
                 let mut packets = 0;
                 reader.read(10, &mut |_| packets += 1).unwrap();
@@ -216,14 +216,14 @@ fn a_group_has_one_listener_and_the_second_is_told_so() {
     thread::scope(|scope| {
         scope.spawn(|| {
             Network::enter(&network.router);
-            let first = NflogReader::open(GROUP).unwrap();
-            match NflogReader::open(GROUP) {
+            let first = NflogReader::open(GROUP, Counters::default()).unwrap();
+            match NflogReader::open(GROUP, Counters::default()) {
                 Err(NflogError::GroupTaken(GROUP)) => {}
-                other => panic!("{:?}", other.map(|reader| reader.counters())),
+                other => panic!("{:?}", other.map(|reader| reader.counters)),
             }
-            assert!(NflogReader::open(GROUP + 1).is_ok());
+            assert!(NflogReader::open(GROUP + 1, Counters::default()).is_ok());
             drop(first);
-            assert!(NflogReader::open(GROUP).is_ok());
+            assert!(NflogReader::open(GROUP, Counters::default()).is_ok());
         });
     });
 }
@@ -239,7 +239,7 @@ fn without_the_capability_it_says_so() {
             // SAFETY: takes numbers only and changes nothing but this thread's own user.
             let changed = unsafe { libc::syscall(libc::SYS_setresuid, nobody, nobody, nobody) };
             assert_eq!(changed, 0);
-            assert!(matches!(NflogReader::open(GROUP), Err(NflogError::NoPermission)));
+            assert!(matches!(NflogReader::open(GROUP, Counters::default()), Err(NflogError::NoPermission)));
         });
     });
 }
@@ -250,7 +250,7 @@ fn what_another_process_sends_to_the_socket_is_no_packet() {
     thread::scope(|scope| {
         scope.spawn(|| {
             Network::enter(&network.router);
-            let mut reader = NflogReader::open(GROUP).unwrap();
+            let mut reader = NflogReader::open(GROUP, Counters::default()).unwrap();
             let address: NetlinkAddr = getsockname(reader.fd().as_raw_fd()).unwrap();
             let flags = SockFlag::SOCK_CLOEXEC;
             let socket =
@@ -261,7 +261,7 @@ fn what_another_process_sends_to_the_socket_is_no_packet() {
             forged.resize(20, 0);
             sendto(socket.as_raw_fd(), &forged, &address, MsgFlags::empty()).unwrap();
             reader.read(10, &mut |_| panic!("a forged packet")).unwrap();
-            assert_eq!(reader.counters(), Counters::default());
+            assert_eq!(reader.counters, Counters::default());
         });
     });
 }
@@ -283,17 +283,17 @@ fn what_does_not_fit_into_the_buffer_is_counted_exactly() {
         });
         scope.spawn(move || {
             Network::enter(&network.router);
-            let mut reader = NflogReader::open(GROUP).unwrap();
+            let mut reader = NflogReader::open(GROUP, Counters::default()).unwrap();
             // Nobody reads; the next step begins when this one is over.
             for count in [100_000, 0] {
                 step.send(count).unwrap();
             }
             read_until(&mut reader, &mut |_| {}, Duration::from_secs(1), &|_| false);
-            let held = reader.counters().received;
+            let held = reader.counters.received;
             step.send(1).unwrap();
             drop(step);
             read_until(&mut reader, &mut |_| {}, WITHIN, &|counters| counters.received > held);
-            let counters = reader.counters();
+            let counters = reader.counters;
             eprintln!("the buffer held {held} packets");
             let refused = network.counter("refused");
             assert_eq!(counters.received + counters.lost, refused);
@@ -329,7 +329,7 @@ fn two_million_packets_at_full_rate_are_received_or_known_to_be_lost() {
         });
         scope.spawn(move || {
             Network::enter(&network.router);
-            let mut reader = NflogReader::open(GROUP).unwrap();
+            let mut reader = NflogReader::open(GROUP, Counters::default()).unwrap();
             ready.send(()).unwrap();
             let mut ports = 0u64;
             let start = clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).unwrap();
@@ -342,7 +342,7 @@ fn two_million_packets_at_full_rate_are_received_or_known_to_be_lost() {
             let end = clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).unwrap();
             let seconds = Duration::from(end - start).as_secs_f64();
             assert!(done.load(Ordering::Acquire));
-            let counters = reader.counters();
+            let counters = reader.counters;
             eprintln!(
                 "received {} lost {}; {:.3} CPU s per million",
                 counters.received,

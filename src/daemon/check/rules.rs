@@ -16,6 +16,7 @@ use crate::daemon::protected::kernel_routes;
 use crate::daemon::ruleset::{Place, Read, Ruleset, Unseen, sum_of};
 use crate::event::protocol;
 use crate::event::small_map::SmallMap;
+use crate::input::Counters;
 use crate::input::netifd;
 use crate::input::nflog::{NflogError, NflogReader};
 use crate::output::summary_table::exposure_sentence;
@@ -113,7 +114,12 @@ pub(super) fn nflog(config: &Config, daemon_runs: bool, findings: &mut Findings)
     if !config.input.nflog {
         return;
     }
-    group(config.nflog_group, NflogReader::open(config.nflog_group).map(drop), daemon_runs, findings);
+    group(
+        config.nflog_group,
+        NflogReader::open(config.nflog_group, Counters::default()).map(drop),
+        daemon_runs,
+        findings,
+    );
     let listed = nft::run::list_ruleset().and_then(|mut nft| nft.output());
     let ruleset = listed.ok().and_then(|listed| crate::daemon::counters::read(&listed.stdout));
     counters(config, ruleset.as_ref(), findings);

@@ -39,7 +39,7 @@ fn refreshed(database: &RefCell<Database>) -> RefMut<'_, Database> {
 fn status_of(database: &RefCell<Database>) -> DatabaseStatus {
     let database = refreshed(database);
     DatabaseStatus {
-        path: database.path().display().to_string(),
+        path: database.path.display().to_string(),
         state: database.state().to_string(),
         date: database.built().map(|built| Date(built.div_euclid(86_400) as i32)),
     }

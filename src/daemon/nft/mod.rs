@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use crate::parse::netlink::{self, Frame, NLMSG_DONE, NLMSG_ERROR};
 use crate::sys::netlink::Netlink;
-use crate::sys::wait::{Wait, wait};
+use crate::sys::wait::{readable, wait};
 
 /// The longest datagram of the kernel.
 const DATAGRAM: usize = 16 << 10;
@@ -30,7 +30,7 @@ fn receive_answer(
 ) -> io::Result<i32> {
     loop {
         let Some(datagram) = socket.receive(buffer)? else {
-            if wait(&mut [Wait::read(socket.as_fd())], Some(TIMEOUT))? == 0 {
+            if wait(&mut [readable(socket.as_fd())], Some(TIMEOUT))? == 0 {
                 return Err(io::ErrorKind::TimedOut.into());
             }
             continue;

@@ -41,13 +41,13 @@ pub struct LogdState {
     resumed: bool,
     /// The logd that `mark` is of has gone.
     gone: bool,
-    waiting: bool,
     /// The backlog was read, or could not be, since the connection to ubus was made.
     pub caught_up: bool,
     /// The backlog must be read now (then call [`LogdState::reading`]): there is a gap.
     pub wants_read: bool,
     read_again_at: u64,
-    held: Held,
+    /// Live entries while a backlog is on its way.
+    held: Option<Held>,
     /// Since the start.
     pub counts: Counters,
 }
@@ -66,22 +66,21 @@ impl LogdState {
 
     /// A read of the backlog is on its way: live entries are held back until it is there.
     pub fn reading(&mut self) {
-        self.waiting = true;
+        self.held.get_or_insert_default();
         self.wants_read = false;
     }
 
     /// A new entry, as logd notifies it.
     pub fn live(&mut self, entry: &Entry<'_>, now_ms: u64, give: Give<'_>) {
-        if self.waiting {
-            if self.held.push(entry) {
+        if let Some(held) = &mut self.held {
+            if held.push(entry) {
                 return;
             }
             self.backlog_failed(give);
         } else if self.ahead(entry.id) != Some(0) && !self.is_known(entry) && now_ms >= self.read_again_at {
             self.read_again_at = now_ms.saturating_add(READ_AGAIN_MS);
-            self.waiting = true;
             self.wants_read = true;
-            self.held.push(entry);
+            self.held.get_or_insert_default().push(entry);
             return;
         }
         self.accept_without_backlog(entry, give);
@@ -89,14 +88,11 @@ impl LogdState {
 
     /// The backlog that was asked for. `entries` is called twice: to look, and to take.
     pub fn backlog<'e, I: Iterator<Item = Entry<'e>>>(&mut self, entries: impl Fn() -> I, give: Give<'_>) {
-        if !self.waiting {
-            return;
-        }
+        let Some(held) = self.held.take() else { return };
         if !self.is_of_the_same_logd(entries()) {
             self.start_anew();
         }
         // Whatever was held came before the answer, from the same logd: first what its ring had lost by then.
-        let held = std::mem::take(&mut self.held);
         let first = entries().next().map(|entry| entry.id);
         let left_the_ring =
             |id: u32| first.is_some_and(|first| (1..MAX_AHEAD).contains(&first.wrapping_sub(id)));
@@ -122,13 +118,13 @@ impl LogdState {
             self.start_anew();
         }
         self.caught_up_now();
-        let held = std::mem::take(&mut self.held);
+        let held = self.held.take().unwrap_or_default();
         held.entries().for_each(|entry| self.accept_without_backlog(&entry, give));
     }
 
     /// logd itself has gone, its ring with it.
     pub fn logd_gone(&mut self, give: Give<'_>) {
-        if self.waiting {
+        if self.held.is_some() {
             self.backlog_failed(give);
         }
         self.gone = true;
@@ -137,9 +133,8 @@ impl LogdState {
 
     /// The bus has gone; logd may still be there, so what was held will be in its backlog.
     pub fn bus_gone(&mut self) {
-        self.held = Held::default();
+        self.held = None;
         self.caught_up = false;
-        self.waiting = false;
         self.wants_read = false;
     }
 
@@ -178,7 +173,6 @@ impl LogdState {
 
     fn caught_up_now(&mut self) {
         self.caught_up = true;
-        self.waiting = false;
         self.wants_read = false;
         self.gone = false;
         self.resumed = false;

@@ -12,7 +12,7 @@ use crate::parse::nflog::{self, Message, Record};
 use crate::parse::packet::Packet;
 use crate::sys::clock;
 use crate::sys::netlink::Netlink;
-use crate::sys::wait::{Wait, wait};
+use crate::sys::wait::{readable, wait};
 
 pub mod events;
 
@@ -80,13 +80,13 @@ pub struct NflogReader {
     expected: u32,
     /// `lost` is exact, by the sequence numbers, but a loss is known only when a later packet arrives. `malformed`: packets
     /// without readable addresses, which `received` includes, and messages whose lengths do not fit together.
-    counters: Counters,
+    pub counters: Counters,
 }
 
 impl NflogReader {
     /// Listens to `group` in the network namespace of this thread. When the reader is dropped
-    /// the kernel frees the group.
-    pub fn open(group: u16) -> Result<NflogReader, NflogError> {
+    /// the kernel frees the group. `counters`: those of the reader before, to which it adds its own.
+    pub fn open(group: u16, counters: Counters) -> Result<NflogReader, NflogError> {
         let socket = Netlink::netfilter(0).map_err(|error| match error.raw_os_error() {
             Some(libc::EPROTONOSUPPORT | libc::EAFNOSUPPORT) => NflogError::NoModule,
             _ => NflogError::System("open a netlink socket", error),
@@ -95,7 +95,7 @@ impl NflogReader {
             .set_receive_buffer(RECEIVE_BUFFER)
             .map_err(|error| NflogError::System("set the receive buffer", error))?;
         let buffer = vec![0; DATAGRAM].into_boxed_slice();
-        let mut reader = NflogReader { socket, buffer, expected: 0, counters: Counters::default() };
+        let mut reader = NflogReader { socket, buffer, expected: 0, counters };
         match reader.request(1, &nflog::listen(group, 1))? {
             0 => {}
             // The kernel says EPERM for a group that has a listener, too. With permission it finds
@@ -117,11 +117,6 @@ impl NflogReader {
     /// To wait for packets with.
     pub fn fd(&self) -> BorrowedFd<'_> {
         self.socket.as_fd()
-    }
-
-    /// Counts of this socket since it was opened.
-    pub fn counters(&self) -> Counters {
-        self.counters
     }
 
     /// Gives the packets that are there now, and stops after the datagram with the `budget`th
@@ -169,7 +164,7 @@ impl NflogReader {
                 if left.is_zero() {
                     return Err(failed(io::Error::from(io::ErrorKind::TimedOut)));
                 }
-                wait(&mut [Wait::read(self.socket.as_fd())], Some(left)).map_err(failed)?;
+                wait(&mut [readable(self.socket.as_fd())], Some(left)).map_err(failed)?;
                 continue;
             };
             for message in nflog::messages(&self.buffer[..length]) {
