@@ -310,6 +310,20 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_section_that_cannot_be_inflated_leaves_nothing_behind() {
+        let packed = |kind, content: &[u8]| Section::packed(kind, content.to_vec());
+        for (changed, mask) in [(0, 6), (0, 7), (1, 0xff), (5, 0xff), (9, 0x10), (12, 0xff)] {
+            let mut damaged = packed(Kind::Services, &b"one two three, one two three, ".repeat(20));
+            damaged.bytes[changed] ^= mask;
+            let cut = Section { bytes: damaged.bytes[..damaged.bytes.len() / 2].to_vec(), ..damaged };
+            let whole = packed(Kind::Pairs, &[7; 2000]);
+            let file = Open::from_bytes(write(7, vec![cut, whole])).unwrap();
+            assert!(file.content(Kind::Services).is_err(), "{changed} {mask}");
+            assert_eq!(file.section(Kind::Pairs), Ok(Some(vec![7; 2000])), "{changed} {mask}");
+        }
+    }
+
     proptest! {
         #[test]
         fn any_bytes_are_read_without_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
