@@ -284,9 +284,11 @@ impl Core {
         self.storage.add_written(std::mem::take(&mut fleet.written));
         let wall = self.engine.clock.is_set().then_some(now.wall);
         let shared = fleet.shared(wall);
-        if self.enforcer.shared != shared {
-            self.enforcer.shared = shared.to_vec();
+        if self.enforcer.shared.as_ref() != shared {
+            self.enforcer.shared = shared.cloned();
             self.enforcer.set(now, &self.config, &mut self.engine);
+            // A newer list is in force for longer, also if it has the same sources.
+            self.enforcer.nft_sync.renew();
         }
         self.log.warn_each(now.boot_ms, fleet.log_lines.drain(..));
     }

@@ -15,6 +15,7 @@ use super::protected::{self, ProtectedAddresses};
 use super::store::Storage;
 use crate::config::Config;
 use crate::daemon::nft::script::{BLOCKED, GuardSpec, LogSpec, NETWORKS, Spec, is_plain_interface};
+use crate::fleet::shared::Shared;
 use crate::guard::{BlockRequest, Change, Detail, End, Guard, Mode, Refusal, Scope, Source, Suspect, When};
 use crate::live::{Engine, Now};
 use crate::output::blobmsg::{Answered, BlockArguments, Length, Refused};
@@ -65,7 +66,7 @@ pub(super) struct Enforcer {
     /// It was logged that nothing can be blocked.
     failing: bool,
     /// Sources that many routers of the fleet saw.
-    pub shared: Vec<Source>,
+    pub shared: Option<Shared>,
 }
 
 /// Now on both clocks.
@@ -140,7 +141,8 @@ impl Enforcer {
     pub(super) fn shared_in_force(&self, now: Now, engine: &Engine) -> Vec<Source> {
         let guard = &engine.guard;
         let is_free = |source: &&Source| guard.protection_from_rules(now.boot_ms, **source).is_none();
-        if guard.is_on() { self.shared.iter().filter(is_free).copied().collect() } else { Vec::new() }
+        let shared = self.shared.iter().filter(|_| guard.is_on()).flat_map(|shared| &shared.sources);
+        shared.filter(is_free).copied().collect()
     }
 
     /// Sets the wanted state of the kernel's table.

@@ -12,7 +12,6 @@ use crate::fleet::batch::{Sources, Writer};
 use crate::fleet::merge::merge;
 use crate::fleet::shared::Shared;
 use crate::fleet::spool::Spool;
-use crate::guard::Source;
 use crate::live::clock::BUILT;
 use crate::live::{ClosedDays, DayOver, Extent};
 use crate::query::answer::FleetStatus;
@@ -105,8 +104,8 @@ impl Fleet {
         }
     }
 
-    /// The sources that many routers saw, as of an instant of a trusted clock.
-    pub(super) fn shared(&mut self, wall: Option<i64>) -> &[Source] {
+    /// The sources that many routers saw, as of an instant of a trusted clock; `None`: there are none.
+    pub(super) fn shared(&mut self, wall: Option<i64>) -> Option<&Shared> {
         let written = self.spool.shared_written().filter(|_| self.options.enabled && self.options.shared);
         if written != self.shared_at {
             self.shared_at = written;
@@ -120,7 +119,7 @@ impl Fleet {
             }
         }
         let holds = |shared: &&Shared| wall.is_some_and(|wall| (wall - shared.made).abs() < SHARED_FOR);
-        self.shared.as_ref().filter(holds).map_or(&[], |shared| &shared.sources)
+        self.shared.as_ref().filter(holds).filter(|shared| !shared.sources.is_empty())
     }
 
     fn prune(&mut self, today: Date) {

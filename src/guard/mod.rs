@@ -128,6 +128,7 @@ pub enum Refusal {
 /// The guard's state: options, detector, blocks, and what is to be reported.
 #[derive(Default)]
 pub struct Guard {
+    /// The options in use.
     pub settings: Settings,
     detector: Option<Detector>,
     /// The prefixes that are never blocked.

@@ -133,12 +133,14 @@ impl Core {
 mod tests {
     use std::fs;
     use std::path::PathBuf;
-    use std::time::{Duration, Instant};
+    use std::time::{Duration, Instant, UNIX_EPOCH};
 
     use nix::sched::{CloneFlags, unshare};
 
     use super::*;
+    use crate::daemon::nft::run::program;
     use crate::event::Class;
+    use crate::guard::Source;
     use crate::live::clock::BUILT;
     use crate::query::question::{Question, Topic};
 
@@ -205,6 +207,36 @@ mod tests {
             started.entry(&format!("dropbear[7]: Bad password attempt for 'root' from 203.0.113.5:{number}"));
         }
         assert_eq!(started.core.deadline(), Some(0));
+    }
+
+    #[test]
+    fn a_newer_list_of_shared_sources_lasts_longer_though_it_has_the_same_ones() {
+        if program().is_none() || unshare(CloneFlags::CLONE_NEWNET).is_err() {
+            return eprintln!("SKIPPED: a network namespace needs root, and the table nft");
+        }
+        let mut started = Started::new("shared");
+        let spool = started.directory.join("run/fleet");
+        fs::create_dir_all(&spool).unwrap();
+        let core = &mut started.core;
+        (core.config.fleet.enabled, core.config.fleet.shared) = (true, true);
+        core.fleet.borrow_mut().set(&core.config, &core.run, 0);
+        for builds in 1..=2 {
+            let made = NOW.wall + i64::try_from(builds).unwrap();
+            let list = format!("fwstat-shared 1 {made} 1\n185.0.2.7 412 7\nend\n");
+            fs::write(spool.join("new"), list).unwrap();
+            let written = fs::File::options().write(true).open(spool.join("new")).unwrap();
+            written.set_modified(UNIX_EPOCH + Duration::from_secs(builds)).unwrap();
+            fs::rename(spool.join("new"), spool.join("shared")).unwrap();
+            core.turn_fleet(NOW);
+            let began = Instant::now();
+            while core.enforcer.nft_sync.builds < builds {
+                assert!(began.elapsed() < Duration::from_secs(20), "{builds}");
+                std::thread::sleep(Duration::from_millis(1));
+                let boot_ms = NOW.boot_ms + began.elapsed().as_millis() as u64;
+                core.turn_enforcer(Now { boot_ms, ..NOW });
+            }
+        }
+        assert_eq!(core.enforcer.shared_in_force(NOW, &core.engine), [Source::V4(0xb900_0207)]);
     }
 
     #[test]
