@@ -17,7 +17,7 @@ const FILES = [
 	'daemon/core.rs', 'daemon/core/inputs.rs', 'daemon/core/questions.rs', 'daemon/core/status.rs', 'daemon/counters.rs', 'daemon/enforcer/status.rs',
 	[ 'daemon/fleet.rs', 'fn warnings', '\n    }\n' ], 'daemon/ledger.rs', 'daemon/networks.rs', 'daemon/networks/job.rs', 'daemon/nft_sync.rs',
 	'daemon/options_file.rs', 'daemon/store.rs', 'daemon/store/commit.rs', 'daemon/wan.rs', 'daemon/zone.rs', 'geoip/mod.rs',
-	[ 'guard/bounds.rs', 'fn reached', '\n    }\n' ], 'guard/policy.rs', 'guard/words.rs', 'input/nflog/mod.rs', 'config/uci.rs', 'daemon/store/job.rs',
+	[ 'guard/bounds.rs', 'fn reached', '\n    }\n' ], 'guard/networks.rs', 'guard/policy.rs', 'guard/words.rs', 'input/nflog/mod.rs', 'config/uci.rs', 'daemon/store/job.rs',
 	'query/countries.rs', 'query/asns.rs', 'query/filter.rs', 'query/lists.rs', 'query/mod.rs', 'query/periods.rs', 'query/question.rs', 'query/rules.rs', 'query/scan.rs', 'query/summary.rs', 'query/target.rs',
 	'store/files.rs', 'store/month.rs'
 ];
@@ -34,6 +34,9 @@ const OTHERS = {
 	'the budget of 7 blocks for 7 within 7 is used up': [ 'floods and scans', 'failed logins' ].map((what) => `the budget of 7 blocks for ${what} within 7 is used up: 7 are not blocked`),
 	'7 (7) is reached: 7 are not blocked': [ 'max_blocks', 'the limit of blocks for failed logins', 'the limit of blocks by hand' ].map((bound) => `${bound} (7) is reached: 7 are not blocked`),
 	'7, the file is set aside as 7': [ '7 is damaged: a section cannot be read; what is readable of it is used, the file is set aside as 7' ],
+	'7; the daemon runs with its defaults': [ 'cannot read 7: 7; the daemon runs with its defaults', 'cannot read 7: it is longer than 7 KiB; the daemon runs with its defaults' ],
+	'findings: fwstat check lists them': [ '7 more findings: fwstat check lists them' ],
+	'the prefix is too short: 7': [ 'the prefix is too short: at least /7 of IPv4, /7 of IPv6' ], 'at least /7 of IPv4, /7 of IPv6': [],
 	'cannot list the store': [ 'cannot list the store: 7' ],
 	'cannot write the store': [ 'in RAM only: cannot write the store: 7' ],
 	'cannot write to 7: 7': [ 'in RAM only: cannot write to 7: 7' ],
@@ -47,6 +50,7 @@ const OTHERS = {
 	'a country code (two letters, such as JP)': [ "country: '7' is not a country code (two letters, such as JP)" ], 'a number of rows (1 to 7)': [ "limit: '7' is not a number of rows (1 to 7)" ],
 	'drop syn_flood:': [], 'drop invalid ct state:': [],
 	// Only in the log.
+	'guard: the block of 7 was ended by hand': [],
 	'the clock is trusted again': [], 'the store can be written again': [], 'the time zone is 7 from now on': [], '7 addresses and networks are': [], '7 is older than all stored months: 7 attempts are left out': [],
 	'7 has another store now: the months of the one before are in no answer': [],
 	// Only `fwstat check` finds it.

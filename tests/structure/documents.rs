@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use fwstat::config::options::{KINDS, OPTIONS};
+use fwstat::event::Class;
 use fwstat::output::blobmsg::METHODS;
 
 const README_LINES: usize = 120;
@@ -97,6 +98,9 @@ fn every_key_and_metric_is_described() {
         }
     }
     assert!(keys > 150, "{keys} keys");
+    for class in Class::ALL {
+        assert!(words.contains(&class.name()), "docs/UBUS.md does not describe {} of classes", class.name());
+    }
     let prometheus = source("output/prometheus.rs");
     let mut metrics = names_after(&prometheus, "\"fwstat_");
     let mut described = names_after(&text, "`fwstat_");

@@ -24,6 +24,8 @@ const PLACES: &[(&str, &str)] = &[
     ("config/exposure.rs", "Some(name) => format!("),
     ("config/exposure.rs", "None => format!("),
     ("store", "Damaged("),
+    ("store/container.rs", "Err("),
+    ("store/container.rs", ".ok_or("),
     ("store/files.rs", "let sentence = format!("),
     ("store/files.rs", "note_damage(name, "),
     ("store/files.rs", "StoreError::Newer { file, version } => write!("),
