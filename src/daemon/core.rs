@@ -347,7 +347,11 @@ impl Core {
         // Flash must not have the mark while entries up to it are only in RAM.
         let on_flash = self.stored_mark().filter(|_| self.engine.waiting.is_empty());
         self.copy();
+        let openings = self.storage.openings;
         self.storage.commit(&mut self.engine, on_flash);
+        if self.storage.openings != openings {
+            self.begin_question_anew();
+        }
         self.engine.wants_commit = false;
         self.commit_at = next_commit(now, &self.config, &self.storage);
         self.log_store(now);

@@ -62,8 +62,8 @@ impl WallClock {
         }
     }
 
-    /// As [`WallClock::update`]; and NTP has just set the clock, or keeps it. A long step that NTP made itself before must last like any other: a
-    /// single server can be wrong.
+    /// As [`WallClock::update`]; and NTP has just set the clock, or keeps it. A long step that NTP made itself before must
+    /// last like any other: a single server can be wrong.
     pub fn synchronized(&mut self, machine: Now) {
         self.update(machine);
         let offset = offset_of(machine);

@@ -150,7 +150,7 @@ pub struct Engine {
     assumed_today: u64,
     /// Why today is incomplete, besides losses, a sentence each: what the firewall refuses unseen.
     pub not_seen: Vec<String>,
-    /// Whether anything has changed since the last copy, or that could not be written.
+    /// Whether anything has changed since the last copy, or it could not be written.
     pub(crate) changed: bool,
     /// NFLOG packets by path.
     received: Packets,

@@ -142,6 +142,7 @@ mod tests {
     use crate::event::Class;
     use crate::guard::Source;
     use crate::live::clock::BUILT;
+    use crate::output::rendering::Rendering;
     use crate::query::question::{Question, Topic};
 
     /// The same date in UTC and in Japan.
@@ -251,6 +252,19 @@ mod tests {
         let made = started.core.engine.not_seen.as_ptr();
         started.core.read_counters(NOW);
         assert_eq!(started.core.engine.not_seen.as_ptr(), made);
+    }
+
+    #[test]
+    fn a_question_begins_anew_once_the_store_is_open_again() {
+        let mut started = Started::new("anew");
+        let core = &mut started.core;
+        core.release(NOW, None).unwrap();
+        core.waiting.push_back((1, Rendering::Record(Question::new(Topic::Days)), None));
+        core.step(NOW);
+        assert!(matches!(core.waiting.front(), Some((1, _, Some(_)))));
+        core.commit(NOW);
+        assert!(core.storage.problem.is_none());
+        assert!(matches!(core.waiting.front(), Some((1, _, None))));
     }
 
     #[test]

@@ -117,8 +117,8 @@ impl Storage {
     pub(super) fn failed(&mut self, why: &str, engine: &mut Engine) {
         if self.committing.take().is_some() {
             engine.end_commit(false);
-            self.log_lines.extend(engine.bound_closed());
         }
+        self.log_lines.extend(engine.bound_closed());
         self.later_changed |= std::mem::take(&mut self.later_in_flight);
         let waiting = std::mem::take(&mut self.extra_in_flight);
         waiting.into_iter().for_each(|(name, bytes)| self.change(name, bytes));

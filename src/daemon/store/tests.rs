@@ -264,6 +264,20 @@ fn a_directory_that_cannot_be_listed_loses_nothing() {
 }
 
 #[test]
+fn a_directory_that_cannot_be_listed_lets_a_few_closed_days_wait() {
+    let router = Router::new("listing-for-days");
+    let mut run = router.start();
+    for day in 0..12 {
+        run.send(1, EVENING + 24 * HOUR * day);
+    }
+    fs::write(Path::new(&router.config.database).join("commit"), "").unwrap();
+    run.commit();
+    assert!(run.storage.problem.is_some());
+    assert_eq!(run.engine.closed().count(), 8);
+    assert_eq!(run.storage.log_lines.len(), 3, "{:?}", run.storage.log_lines);
+}
+
+#[test]
 fn a_kill_at_each_step_of_a_days_close_loses_and_doubles_nothing() {
     for (steps, step) in STEPS.iter().enumerate() {
         for more in [false, true] {
