@@ -119,7 +119,7 @@ impl Content {
         })
     }
 
-    /// The content read so far as it is remembered. `tail`, `counted`: see [`Entry`].
+    /// The content read so far as it is remembered. `tail`, `inside_line`: see [`Entry`].
     pub fn entry(&self, tail: u32, inside_line: bool) -> Entry {
         Entry {
             head: self.head.short_sum(),
