@@ -147,7 +147,6 @@ const sentences = [
 	[ /^contains an invalid record$/, _('contains an invalid record') ],
 	[ /^a part of an open day cannot be read$/, _('a part of an open day cannot be read') ],
 	[ /^it is missing$/, _('it is missing') ],
-	[ /^written by a newer version$/, _('written by a newer version') ],
 	[ /^sources with up to (\d+) attempts are not stored$/, _('sources with up to %s attempts are not stored') ],
 	[ /^countries are looked up of attempts and failed logins only$/, _('countries are looked up of attempts and failed logins only') ],
 	[ /^it is no file$/, _('it is not a file') ],
