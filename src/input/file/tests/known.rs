@@ -132,10 +132,7 @@ fn standard_input_tells_at_its_end_that_it_was_known() {
 fn a_named_pipe_is_read_like_standard_input() {
     let folder = Folder::new();
     let path = folder.0.join("pipe");
-    let made = std::process::Command::new("mkfifo").arg(&path).status();
-    if !made.is_ok_and(|status| status.success()) {
-        return;
-    }
+    nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRWXU).unwrap();
     let writer = std::thread::spawn({
         let path = path.clone();
         move || fs::write(path, log(0..100)).unwrap()
