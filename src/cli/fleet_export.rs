@@ -89,5 +89,6 @@ pub fn export(
             }
         }
     }
-    Ok(Outcome::with_notes(opened.notes()))
+    let failures = opened.changed().into_iter().collect();
+    Ok(Outcome { failures, notes: opened.notes() })
 }

@@ -269,6 +269,38 @@ mod tests {
         assert!(exported.is_ok_and(|outcome| outcome.notes.is_empty()) && !out.is_empty());
     }
 
+    /// Takes an export; with `closes` its first bytes close the day.
+    struct Exported<'a> {
+        store: &'a mut Committing,
+        closes: bool,
+    }
+
+    impl std::io::Write for Exported<'_> {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            if std::mem::take(&mut self.closes) {
+                self.store.close();
+            }
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn an_export_of_batches_during_which_a_day_is_closed_fails() {
+        let mut store = Committing::new("batches");
+        let range = Range { from: Some(Date(DATE.0 - 1)), to: Some(DATE) };
+        let timezone = Some("UTC".to_string());
+        let backend = Backend::Store(StoreOptions { timezone, ..StoreOptions::of(store.path.clone()) });
+        for closes in [false, true] {
+            let mut out = Exported { store: &mut store, closes };
+            let exported = shell::export(Format::Ndjson, &range, &backend, &mut out).ok().unwrap();
+            assert_eq!(exported.failures.len(), usize::from(closes), "{:?}", exported.failures);
+        }
+    }
+
     #[test]
     fn a_store_that_changes_at_every_try_is_told() {
         let mut store = Committing::new("restless");
