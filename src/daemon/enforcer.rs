@@ -377,7 +377,7 @@ impl Enforcer {
             _ => return,
         };
         for (number, row) in rows.into_iter().filter(|row| !row.dry).enumerate() {
-            // That of a country is none.
+            // A country is no prefix.
             let prefix = Prefix::parse(&row.address).ok();
             let sets = if row.kind.is_empty() { BLOCKED } else { NETWORKS };
             row.pending = if sets == NETWORKS {

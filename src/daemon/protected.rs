@@ -130,7 +130,7 @@ impl ProtectedAddresses {
     fn routes(&mut self, v4: &str, v6: &str) {
         let v4 = v4.lines().map(|line| (line, V4_COLUMNS));
         for (line, columns) in v4.chain(v6.lines().map(|line| (line, V6_COLUMNS))) {
-            // What is no route adds nothing.
+            // Lines that are no routes, such as the heading, are skipped.
             let _ = self.route(line, columns);
         }
         self.outside.sort_unstable();

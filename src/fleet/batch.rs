@@ -196,7 +196,7 @@ impl Writer<'_> {
         self.begin("service", class)?;
         let Service { protocol, port } = service;
         let ServiceSums { attempts, sources, registers } = sums;
-        // Those that are not 0, as numbers of place and rank.
+        // Only registers that are not 0: each is written as 64 times its index plus its rank.
         let set = registers.iter().zip(0u64..).filter(|(rank, _)| **rank > 0);
         let registers = joined(&mut set.map(|(rank, place)| place * 64 + u64::from(*rank)));
         writeln!(

@@ -38,7 +38,7 @@ pub struct Content {
     pub whole: Digest,
     /// Lengths at which the sum so far is asked for, ascending; to be set before the text is read.
     pub marks: Vec<u64>,
-    /// Those that were reached, with the sums there.
+    /// Reached lengths of `marks`, each with the sum of the text up to it.
     pub sums: Vec<(u64, u128)>,
 }
 

@@ -27,7 +27,7 @@ pub struct Lines<R> {
     end: usize,
     /// Offset of `buffer[0]` in the input.
     base: u64,
-    /// Skips the rest of a line, such as one that was reported as too long: it is no line of its own.
+    /// Discards input up to the next line end, for example after a line that was reported as too long.
     pub swallowing: bool,
     ended: bool,
     /// Why the input ended early.

@@ -95,7 +95,7 @@ impl Logins {
         let ((source, source_port), times) = match daemon {
             "dropbear" => self.dropbear(tag.pid, message, time, count)?,
             "sshd" => (self.sshd(tag.pid, message, time, count)?, 1),
-            // Whichever writes LuCI's lines.
+            // All other daemons of the list write LuCI's lines.
             _ => ((luci(message, tag.name.is_empty())?, 0), 1),
         };
         let event = Event {

@@ -9,9 +9,9 @@ use crate::input::Counters;
 /// Takes a new entry: whether the kernel wrote it, its wall time in ms, its text.
 pub type Give<'a> = &'a mut dyn FnMut(bool, i64, &[u8]);
 
-/// Text held back while a backlog is on its way.
+/// Bytes of notified entries that are buffered at most while the backlog is being read.
 pub(super) const MAX_HELD_BYTES: usize = 256 * 1024;
-/// Entries held back while a backlog is on its way.
+/// Notified entries that are buffered at most while the backlog is being read.
 pub(super) const MAX_HELD: usize = 4096;
 
 /// Ids so far ahead are another logd's; ids are compared modulo 2^32.
@@ -46,7 +46,7 @@ pub struct LogdState {
     /// The backlog must be read now (then call [`LogdState::reading`]): there is a gap.
     pub wants_read: bool,
     read_again_at: u64,
-    /// Live entries while a backlog is on its way.
+    /// Notified entries that are buffered while the backlog is being read; `None`: it is not being read.
     held: Option<Held>,
     /// Since the start.
     pub counts: Counters,
@@ -64,7 +64,7 @@ impl LogdState {
         }
     }
 
-    /// A read of the backlog is on its way: live entries are held back until it is there.
+    /// The backlog was requested: notified entries are buffered until it has been read.
     pub fn reading(&mut self) {
         self.held.get_or_insert_default();
         self.wants_read = false;

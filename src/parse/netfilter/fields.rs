@@ -41,7 +41,7 @@ pub fn any_order(text: &[u8]) -> Option<Packet> {
             b"FLOWLBL=" if is_first(4) => packet.id |= u64::from(number()),
             b"PROTO=" if is_first(5) => {
                 packet.protocol = protocol_of(value);
-                // Behind it, that of IP does not come any more.
+                // An `ID=` after the protocol is that of ICMP, not that of the IP header.
                 is_first(id);
             }
             b"SPT=" if is_first(6) => packet.source_port = port_of(number()),
